@@ -1,0 +1,63 @@
+/* link.h - one connection as the native side sees it: its socket, its scanner, its buffers.
+ *
+ * Ownership. A link belongs to the event loop, which alone may call p104_link_next, _feed,
+ * _expect_data_set and _establish. While p104_store_begin or p104_store_resume has returned
+ * P104_CARRIED it is lent to an I/O thread, until a completion with link_returned gives it back.
+ * p104_link_send, _flush and _unsent may be called from any thread at any time.
+ * The socket is never closed here: the caller closes it, and frees the link, after the last
+ * completion of a store that was begun on the link. */
+
+typedef struct p104_link p104_link;
+
+enum p104_link_result {
+    /* p104_link_next returns these beside enum p104_scan_result */
+    P104_WOULD_BLOCK = 16, /* nothing is there now: wait until the socket is readable */
+    P104_END_OF_STREAM = 17, /* the peer closed its side */
+    P104_FAULT_SOCKET = -16  /* receive failed; p104_link_errno tells why */
+};
+
+/* socket: a non-blocking stream socket that stays open as long as the link, or -1 for a link that is
+ * fed by p104_link_feed only. Returns NULL when memory is short. */
+p104_link *p104_link_new(int socket);
+void p104_link_free(p104_link *link);
+
+/* Scan on from the bytes at hand; with none left, receive once and scan those. A run's bytes are at
+ * *data and stay valid until the next call on the link. An idle link holds no buffer. A fault is
+ * repeated by every later call. A link without a socket returns P104_WOULD_BLOCK when it has none left. */
+int p104_link_next(p104_link *link, p104_run *run, const uint8_t **data);
+
+/* Append bytes that came by another way (TLS, tests). Returns how many were taken: fewer than length
+ * when the buffer is full, in which case p104_link_next must be called first. -1: memory is short. */
+long p104_link_feed(p104_link *link, const uint8_t *input, size_t length);
+
+void p104_link_establish(p104_link *link, uint32_t maximum_length);
+void p104_link_expect_data_set(p104_link *link);
+/* 1: a message is in progress: a command set or a data set has begun or is due, and has not ended. */
+int p104_link_in_message(const p104_link *link);
+int p104_link_errno(const p104_link *link);
+
+/* Send a whole PDU in one write where the socket takes it; what it does not take is queued behind
+ * what is queued already. Returns 0, or -errno: ENOBUFS when more than 256 KiB would be queued (a
+ * peer that does not read its responses), else the socket's error. */
+int p104_link_send(p104_link *link, const uint8_t *bytes, size_t length);
+
+/* Send queued bytes on. Returns 0 when none is left, 1 when the socket is full, or -errno. */
+int p104_link_flush(p104_link *link);
+
+/* Bytes queued and not sent. */
+size_t p104_link_unsent(p104_link *link);
+
+/* The rest is for the I/O thread that a link is lent to. */
+
+/* Scan the bytes at hand as p104_link_next does, but only as far as they belong to the data set in
+ * progress: P104_DATA_SET with a run, P104_NEED_INPUT, or any other result with the link left standing
+ * before what gave it. */
+int p104_link_next_data_set(p104_link *link, p104_run *run, const uint8_t **data);
+
+/* Bytes received and not scanned yet. */
+size_t p104_link_at_hand(const p104_link *link);
+
+/* Receive once, waiting up to patience milliseconds for the first byte. Only when every byte at hand was
+ * scanned. Returns how many bytes came, 0 when none came in time, or -1 at the end of the stream
+ * or on an error, which p104_link_next repeats. */
+long p104_link_receive(p104_link *link, int patience);

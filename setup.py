@@ -1,0 +1,5 @@
+"""Only the compiled module: everything else is in pyproject.toml."""
+
+from setuptools import setup
+
+setup(cffi_modules=["native/build.py:ffibuilder"])
