@@ -1,0 +1,344 @@
+/* link.c - see link.h. Receives into pooled buffers, scans them, and keeps what a full socket did
+ * not take. */
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "pdata.h"
+
+#include "link.h"
+
+enum {
+    /* Larger receives gained nothing (docs/decisions.md); smaller ones cost a system call more often. */
+    BUFFER_SIZE = 256 * 1024,
+    /* Buffers kept for the next use: what a busy server has in hand at a time. More are freed. */
+    POOL_LIMIT = 64,
+    /* Responses are some 200 bytes: a peer that leaves a thousand of them unread has stopped reading. */
+    QUEUE_LIMIT = 256 * 1024,
+};
+
+struct p104_link {
+    int socket;
+    int receive_errno; /* sticky */
+    int drained;       /* the last receive emptied the socket: wait before receiving again */
+    int end_of_stream;
+    p104_scanner scanner;
+    uint8_t *buffer; /* NULL when idle */
+    size_t position; /* next byte to scan */
+    size_t end;      /* past the last byte received */
+
+    pthread_mutex_t lock; /* guards what follows: responses come from several threads */
+    uint8_t *queue;
+    size_t queue_start;
+    size_t queue_end;
+    size_t queue_size;
+    int send_errno; /* sticky: after a part of a PDU was lost, nothing more may be sent */
+};
+
+/* ---- the pool of receive buffers ---- */
+
+/* Last in, first out, so that the buffer used next is the one still in the processor's cache. A freed
+ * 256 KiB block would go back to the system and cost its page faults again at the next use. */
+static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint8_t *pool[POOL_LIMIT];
+static size_t pool_used;
+
+static uint8_t *buffer_take(void)
+{
+    uint8_t *buffer = NULL;
+    pthread_mutex_lock(&pool_lock);
+    if (pool_used > 0)
+        buffer = pool[--pool_used];
+    pthread_mutex_unlock(&pool_lock);
+    return buffer ? buffer : malloc(BUFFER_SIZE);
+}
+
+static void buffer_give_back(uint8_t *buffer)
+{
+    pthread_mutex_lock(&pool_lock);
+    if (pool_used < POOL_LIMIT) {
+        pool[pool_used++] = buffer;
+        buffer = NULL;
+    }
+    pthread_mutex_unlock(&pool_lock);
+    free(buffer);
+}
+
+static void release_buffer(p104_link *link)
+{
+    if (link->buffer)
+        buffer_give_back(link->buffer);
+    link->buffer = NULL;
+    link->position = link->end = 0;
+}
+
+/* Make room at the buffer's end. Scanned bytes are dropped: no run outlives the next call. */
+static int prepare_buffer(p104_link *link)
+{
+    if (!link->buffer) {
+        link->position = link->end = 0;
+        link->buffer = buffer_take();
+        return link->buffer ? 0 : -1;
+    }
+    if (link->position > 0) {
+        memmove(link->buffer, link->buffer + link->position, link->end - link->position);
+        link->end -= link->position;
+        link->position = 0;
+    }
+    return 0;
+}
+
+/* ---- life ---- */
+
+p104_link *p104_link_new(int socket)
+{
+    p104_link *link = calloc(1, sizeof *link);
+    if (!link)
+        return NULL;
+    link->socket = socket;
+    pthread_mutex_init(&link->lock, NULL);
+    return link;
+}
+
+void p104_link_free(p104_link *link)
+{
+    release_buffer(link);
+    free(link->queue);
+    pthread_mutex_destroy(&link->lock);
+    free(link);
+}
+
+void p104_link_establish(p104_link *link, uint32_t maximum_length)
+{
+    p104_scanner_establish(&link->scanner, maximum_length);
+}
+
+void p104_link_expect_data_set(p104_link *link)
+{
+    p104_scanner_expect_data_set(&link->scanner);
+}
+
+int p104_link_in_message(const p104_link *link)
+{
+    return link->scanner.expectation != P104_EXPECT_MESSAGE || link->scanner.in_pdv;
+}
+
+int p104_link_errno(const p104_link *link)
+{
+    return link->receive_errno;
+}
+
+/* ---- receiving ---- */
+
+long p104_link_feed(p104_link *link, const uint8_t *input, size_t length)
+{
+    if (prepare_buffer(link) < 0)
+        return -1;
+    size_t room = BUFFER_SIZE - link->end;
+    size_t taken = length < room ? length : room;
+    memcpy(link->buffer + link->end, input, taken);
+    link->end += taken;
+    return (long)taken;
+}
+
+/* One recv into the buffer's free end: bytes received, 0 for none now, -1 for the end or an error. */
+static long receive_once(p104_link *link)
+{
+    if (link->end_of_stream || link->receive_errno)
+        return -1;
+    if (prepare_buffer(link) < 0) {
+        link->receive_errno = ENOMEM;
+        return -1;
+    }
+    size_t room = BUFFER_SIZE - link->end;
+    ssize_t got;
+    do
+        got = recv(link->socket, link->buffer + link->end, room, MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    if (got > 0) {
+        link->end += (size_t)got;
+        link->drained = (size_t)got < room;
+        return got;
+    }
+    if (got == 0)
+        link->end_of_stream = 1;
+    else if (errno == EAGAIN || errno == EWOULDBLOCK)
+        return 0;
+    else
+        link->receive_errno = errno;
+    return -1;
+}
+
+size_t p104_link_at_hand(const p104_link *link)
+{
+    return link->end - link->position;
+}
+
+long p104_link_receive(p104_link *link, int patience)
+{
+    if (link->socket < 0)
+        return 0;
+    long got = receive_once(link);
+    if (got == 0 && patience > 0) {
+        struct pollfd readable = {.fd = link->socket, .events = POLLIN};
+        if (poll(&readable, 1, patience) > 0)
+            got = receive_once(link);
+    }
+    if (got <= 0)
+        release_buffer(link);
+    return got;
+}
+
+/* Scan the bytes at hand. A fault or a result that is not wanted leaves the link as it was. */
+static int scan(p104_link *link, p104_run *run, const uint8_t **data, int only_data_set)
+{
+    if (link->position == link->end)
+        return P104_NEED_INPUT;
+    p104_scanner before = link->scanner;
+    const uint8_t *input = link->buffer + link->position;
+    int result = p104_scan(&link->scanner, input, link->end - link->position, run);
+    if (result < 0 || (only_data_set && result != P104_DATA_SET && result != P104_NEED_INPUT)) {
+        link->scanner = before;
+        return result;
+    }
+    *data = input + run->offset;
+    link->position += run->consumed;
+    return result;
+}
+
+int p104_link_next_data_set(p104_link *link, p104_run *run, const uint8_t **data)
+{
+    return scan(link, run, data, 1);
+}
+
+/* Nothing is at hand and nothing comes now: say why, and keep no buffer meanwhile. */
+static int idle(p104_link *link)
+{
+    release_buffer(link);
+    if (link->receive_errno)
+        return P104_FAULT_SOCKET;
+    return link->end_of_stream ? P104_END_OF_STREAM : P104_WOULD_BLOCK;
+}
+
+int p104_link_next(p104_link *link, p104_run *run, const uint8_t **data)
+{
+    for (;;) {
+        int result = scan(link, run, data, 0);
+        if (result != P104_NEED_INPUT)
+            return result;
+        if (link->drained || link->socket < 0) {
+            link->drained = 0;
+            return idle(link);
+        }
+        if (receive_once(link) <= 0)
+            return idle(link);
+    }
+}
+
+/* ---- sending ---- */
+
+/* Send from bytes on; returns how many the socket took, or -errno. */
+static long send_some(const p104_link *link, const uint8_t *bytes, size_t length)
+{
+    size_t sent = 0;
+    while (sent < length && link->socket >= 0) {
+        ssize_t n = send(link->socket, bytes + sent, length - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n >= 0)
+            sent += (size_t)n;
+        else if (errno == EAGAIN || errno == EWOULDBLOCK)
+            break;
+        else if (errno != EINTR)
+            return -errno;
+    }
+    return (long)sent;
+}
+
+static int queue_append(p104_link *link, const uint8_t *bytes, size_t length)
+{
+    size_t waiting = link->queue_end - link->queue_start;
+    if (waiting + length > QUEUE_LIMIT)
+        return -ENOBUFS;
+    if (link->queue_start > 0) {
+        memmove(link->queue, link->queue + link->queue_start, waiting);
+        link->queue_start = 0;
+        link->queue_end = waiting;
+    }
+    if (waiting + length > link->queue_size) {
+        uint8_t *larger = realloc(link->queue, waiting + length);
+        if (!larger)
+            return -ENOMEM;
+        link->queue = larger;
+        link->queue_size = waiting + length;
+    }
+    memcpy(link->queue + link->queue_end, bytes, length);
+    link->queue_end += length;
+    return 0;
+}
+
+static int send_locked(p104_link *link, const uint8_t *bytes, size_t length)
+{
+    long sent = 0;
+    if (link->queue_start == link->queue_end) {
+        sent = send_some(link, bytes, length);
+        if (sent < 0)
+            return (int)sent;
+    }
+    if ((size_t)sent == length)
+        return 0;
+    return queue_append(link, bytes + sent, length - (size_t)sent);
+}
+
+static int flush_locked(p104_link *link)
+{
+    size_t waiting = link->queue_end - link->queue_start;
+    if (waiting == 0)
+        return 0;
+    long sent = send_some(link, link->queue + link->queue_start, waiting);
+    if (sent < 0)
+        return (int)sent;
+    link->queue_start += (size_t)sent;
+    if ((size_t)sent < waiting)
+        return 1;
+    free(link->queue); /* an association at rest holds no buffer */
+    link->queue = NULL;
+    link->queue_start = link->queue_end = link->queue_size = 0;
+    return 0;
+}
+
+/* Remember the first failure: PDUs behind a lost one would be taken for its missing bytes. */
+static int settle_send(p104_link *link, int result)
+{
+    if (result < 0)
+        link->send_errno = -result;
+    return result;
+}
+
+int p104_link_send(p104_link *link, const uint8_t *bytes, size_t length)
+{
+    pthread_mutex_lock(&link->lock);
+    int result = link->send_errno ? -link->send_errno : settle_send(link, send_locked(link, bytes, length));
+    pthread_mutex_unlock(&link->lock);
+    return result;
+}
+
+int p104_link_flush(p104_link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    int result = link->send_errno ? -link->send_errno : settle_send(link, flush_locked(link));
+    pthread_mutex_unlock(&link->lock);
+    return result;
+}
+
+size_t p104_link_unsent(p104_link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    size_t waiting = link->queue_end - link->queue_start;
+    pthread_mutex_unlock(&link->lock);
+    return waiting;
+}
