@@ -1,0 +1,1 @@
+"""Settings, command line, logs, and the wiring of all the rest."""

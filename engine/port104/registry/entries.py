@@ -1,0 +1,38 @@
+"""The entries of the registry."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+
+class LocalAE(msgspec.Struct, frozen=True, kw_only=True):
+    """An AE title under which port104 can be called, and how it keeps what comes in under it."""
+
+    ae_title: str
+    name: str
+    """What people call it."""
+    overwrite_same_instance: bool = False
+    """An instance that is sent again replaces the one stored before."""
+    ignored_sop_classes: frozenset[str] = frozenset()
+    """Acknowledged with success and not stored."""
+    allowed_sop_classes: frozenset[str] = frozenset()
+    """Stored; empty: all."""
+    processor: str = ""
+    processor_settings: Mapping[str, Any] = {}
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A peer that may call, and the host that it calls from: address, CIDR network or host name."""
+
+    ae_title: str
+    host: str
+
+
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
+    """A peer that results can be sent to; `name` is what pipelines call it."""
+
+    name: str
+    ae_title: str
+    host: str
+    port: int

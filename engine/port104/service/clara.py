@@ -1,0 +1,156 @@
+"""The file around the settings: Clara's root `DicomAdapter` and the sections beside it.
+
+`Serilog` and `Logging` configure .NET's logging libraries. Where they say what port104 has a
+setting for, they set it (`log.*`, which wins when it is given too); everything else in them is
+reported as unused. They are open by nature: a key in them that port104 does not know is no fault.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from port104.service import schema
+from port104.service.decoding import Fault, Tree, canonical
+from port104.service.documents import subset
+from port104.service.settings import Section, Settings
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """Settings that come from one place."""
+
+    tree: Mapping[Any, Any]
+    origin: str
+    """The place, for people: `site.json`, `environment PORT104_LOG__LEVEL`."""
+
+
+class Unused(msgspec.Struct, frozen=True):
+    """A known key that has no effect."""
+
+    path: str
+    origin: str
+    why: str
+
+
+class AppSettings(Section, frozen=True, rename="pascal"):
+    """The top level of a file in Clara's shape."""
+
+    dicom_adapter: Any = None
+    """The settings of port104."""
+    serilog: Any = None
+    logging: Any = None
+    allowed_hosts: Any = None
+    connection_strings: Any = None
+
+
+_UNUSED_BESIDE = {
+    "AllowedHosts": "port104 has no HTTP API yet",
+    "ConnectionStrings": "port104 keeps no database yet",
+}
+
+
+_UNUSED_BESIDE = {
+    "AllowedHosts": "port104 has no HTTP API yet",
+    "ConnectionStrings": "port104 keeps no database yet",
+}
+
+
+def interpret(
+    document: Mapping[Any, Any], origin: str, faults: list[Fault]
+) -> list[Layer | Unused]:
+    """Split a file into settings, in increasing precedence, and keys that have no effect."""
+    beside, inside = _unwrapped(document, faults)
+    found: list[Layer | Unused] = [
+        Unused(name, origin, why) for name, why in _UNUSED_BESIDE.items() if name in beside
+    ]
+    for name, mapped in (("Logging", _logging), ("Serilog", _serilog)):
+        section = _object(beside, name, faults)
+        found += mapped(section, f"{origin}: {name}")
+    return [*found, Layer(inside, origin)]
+
+
+def _unwrapped(document: Mapping[Any, Any], faults: list[Fault]) -> tuple[Tree, Mapping[Any, Any]]:
+    """Return the keys beside the settings, and the settings, of a file with or without the root."""
+    names = [name for name in document if isinstance(name, str)]
+    beside = [name for name in names if schema.find(AppSettings, name)]
+    inside = [name for name in names if schema.find(Settings, name)]
+    if inside and not any(schema.fold(name) == "dicomadapter" for name in beside):
+        top = canonical(subset(document, beside), AppSettings, faults)
+        return top, subset(document, document.keys() - beside)
+    faults += [Fault((name,), "it belongs inside DicomAdapter") for name in inside]
+    top = canonical(subset(document, document.keys() - inside), AppSettings, faults)
+    return top, _object(top, "DicomAdapter", faults)
+
+
+def _object(tree: Tree, name: str, faults: list[Fault]) -> Mapping[Any, Any]:
+    value = tree.get(name)
+    if isinstance(value, dict):
+        return value
+    if value is not None:
+        faults.append(Fault((name,), "expected an object with keys"))
+    return {}
+
+
+_LIBRARY = "it configures a .NET library"
+
+
+def _logging(section: Mapping[Any, Any], origin: str) -> Iterator[Layer | Unused]:
+    """Map .NET's `Logging`: `LogLevel.Default` is the level, the rest names .NET classes."""
+    for name, value in section.items():
+        if name != "LogLevel" or not isinstance(value, dict):
+            yield Unused(f"Logging.{name}", origin, _LIBRARY)
+            continue
+        for source, level in value.items():
+            if source == "Default":
+                yield Layer({"log": {"level": level}}, f"{origin}.LogLevel.Default")
+            else:
+                yield Unused(f"Logging.LogLevel.{source}", origin, _LIBRARY)
+
+
+def _serilog(section: Mapping[Any, Any], origin: str) -> Iterator[Layer | Unused]:
+    """Map Serilog's minimum level and its `File` sink."""
+    for name, value in section.items():
+        if name == "MinimumLevel":
+            yield from _minimum_level(value, origin)
+        elif name == "WriteTo" and isinstance(value, list):
+            for index, sink in enumerate(value):
+                yield from _sink(sink, f"Serilog.WriteTo[{index}]", origin)
+        else:
+            yield Unused(f"Serilog.{name}", origin, _LIBRARY)
+
+
+def _minimum_level(value: Any, origin: str) -> Iterator[Layer | Unused]:
+    if not isinstance(value, dict):
+        yield Layer({"log": {"level": value}}, f"{origin}.MinimumLevel")
+        return
+    for name, level in value.items():
+        if name == "Default":
+            yield Layer({"log": {"level": level}}, f"{origin}.MinimumLevel.Default")
+        else:
+            yield Unused(f"Serilog.MinimumLevel.{name}", origin, _LIBRARY)
+
+
+_FILE_SINK = {
+    "path": "file",
+    "fileSizeLimitBytes": "maximumFileSize",
+    "retainedFileCountLimit": "retainedFiles",
+}
+"""Arguments of Serilog's File sink -> keys of `log`."""
+
+_AS_PORT104_DOES = {"rollingInterval": "Day", "rollOnFileSizeLimit": True}
+"""Arguments of the File sink that ask for what port104 does anyway."""
+
+
+def _sink(sink: Any, path: str, origin: str) -> Iterator[Layer | Unused]:
+    name = sink.get("Name") if isinstance(sink, dict) else sink
+    arguments = (sink.get("Args") or {}) if isinstance(sink, dict) else {}
+    if name not in {"Console", "File"}:
+        yield Unused(path, origin, f"port104 logs to standard error and to a file, not to {name}")
+        return
+    for argument, value in arguments.items():
+        if name == "File" and argument in _FILE_SINK and value is not None:
+            yield Layer({"log": {_FILE_SINK[argument]: value}}, f"{origin}, File sink, {argument}")
+        elif name != "File" or _AS_PORT104_DOES.get(argument) != value:
+            yield Unused(
+                f"{path}.Args.{argument}", origin, "port104 has a form of its own for logs"
+            )

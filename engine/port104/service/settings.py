@@ -1,0 +1,287 @@
+"""Every setting of port104, with its meaning, unit, range and default.
+
+The keys and their nesting are Clara DICOM Adapter's (`appsettings.json`), so that its files load
+unchanged; what port104 adds stands in the same tree. Field names are snake_case here and camelCase
+in files. The constraints live in the types, and configuration.py reports what breaks them.
+
+`msgspec.Meta(extra=...)` carries what msgspec does not know:
+`check` a function of the value (values.py), `valid` its range in words, `aliases` other spellings,
+`synonyms` other names of a value, `unused` why port104 accepts the key and does nothing with it.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, field
+
+from port104 import uids
+from port104.service import values
+
+_NO_EXPORT = "port104 does not export yet"
+_NO_JOBS = "port104 does not start pipelines yet"
+_NO_PLATFORM = "the Clara platform is gone"
+
+AETitle = Annotated[
+    str,
+    Meta(
+        extra={"check": values.ae_title_fault, "valid": "1-16 printable ASCII characters, no `\\`"}
+    ),
+]
+UID = Annotated[str, Meta(extra={"check": values.uid_fault, "valid": "UID"})]
+Peer = Annotated[
+    str,
+    Meta(extra={"check": values.peer_fault, "valid": "IP address, CIDR network or host name"}),
+]
+Host = Annotated[str, Meta(extra={"check": values.host_fault, "valid": "IP address or host name"})]
+Text = Annotated[str, Meta(extra={"check": values.not_blank, "valid": "not empty"})]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(gt=0, le=86400)]
+
+LEVELS = {
+    "verbose": "debug",
+    "trace": "debug",
+    "information": "info",
+    "warn": "warning",
+    "critical": "fatal",
+}
+"""Names of log levels in Serilog, in .NET's Logging and elsewhere -> ours."""
+
+
+class Section(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
+    """Base of every group of settings."""
+
+
+class LocalAESettings(Section, frozen=True):
+    """One AE title under which port104 can be called."""
+
+    ae_title: AETitle
+    """The AE title. Required."""
+    name: Annotated[str, Meta(extra={"valid": "empty: the AE title"})] = ""
+    """What people call it. Empty (the default): the AE title itself."""
+    overwrite_same_instance: bool = False
+    """Whether an instance that is sent again replaces the one stored before."""
+    ignored_sop_classes: tuple[UID, ...] = ()
+    """SOP classes that are acknowledged with success and not stored."""
+    allowed_sop_classes: tuple[UID, ...] = ()
+    """SOP classes that are stored; empty: all. Others are refused at negotiation."""
+    processor: Annotated[str, Meta(extra={"unused": _NO_JOBS})] = ""
+    """Clara's job processor class."""
+    processor_settings: Annotated[
+        dict[str, str | int | float | bool | tuple[str, ...]], Meta(extra={"unused": _NO_JOBS})
+    ] = {}
+    """Clara's job settings (`timeout`, `groupBy`, `priority`, `pipeline-<name>`, ...)."""
+
+    @property
+    def shown_name(self) -> str:
+        """The name, or the AE title where none is given."""
+        return self.name or self.ae_title
+
+
+class SourceSettings(Section, frozen=True):
+    """One peer that may call. An AE title may have several entries, one per host."""
+
+    ae_title: AETitle
+    """The peer's calling AE title. Required."""
+    host_ip: Peer
+    """Where it calls from. Required. Host names are resolved at start."""
+
+
+class DestinationSettings(Section, frozen=True):
+    """One peer that results can be sent to."""
+
+    name: Text
+    """What pipelines call it. Required, unique."""
+    ae_title: AETitle
+    """The peer's called AE title. Required."""
+    host_ip: Host
+    """Where it listens. Required."""
+    port: Port
+    """Its TCP port. Required."""
+
+
+class VerificationSettings(Section, frozen=True):
+    """The answer to C-ECHO (PS3.4 annex A)."""
+
+    enabled: bool = True
+    """Whether the Verification SOP class is accepted."""
+    transfer_syntaxes: Annotated[tuple[UID, ...], Meta(min_length=1)] = (
+        uids.EXPLICIT_VR_LITTLE_ENDIAN,
+        uids.IMPLICIT_VR_LITTLE_ENDIAN,
+        uids.EXPLICIT_VR_BIG_ENDIAN,
+    )
+    """Transfer syntaxes accepted for it, in order of preference."""
+
+
+class ScpSettings(Section, frozen=True):
+    """What port104 accepts as a called AE."""
+
+    host: Annotated[Host | None, Meta(extra={"valid": "IP address, host name or null: all"})] = None
+    """Address to listen on. Null (the default): every IPv4 and IPv6 address of the machine."""
+    port: Port = 104
+    """TCP port to listen on."""
+    maximum_number_of_associations: Annotated[
+        int, Meta(ge=1, le=10_000, extra={"aliases": ("max-associations",)})
+    ] = 100
+    """Associations at one time; one more is rejected as a transient congestion (PS3.8 9.3.4)."""
+    reject_unknown_sources: bool = True
+    """Whether only the peers in `sources` may call."""
+    ae_titles: Annotated[
+        tuple[LocalAESettings, ...],
+        Meta(
+            extra={
+                "check": values.every(
+                    values.unique("ae_title", of="aeTitle"),
+                    values.unique("shown_name", of="name"),
+                )
+            }
+        ),
+    ] = ()
+    """The AE titles under which port104 can be called. An association for another is rejected."""
+    sources: Annotated[
+        tuple[SourceSettings, ...],
+        Meta(extra={"check": values.unique("ae_title", "host_ip", of="aeTitle and hostIp")}),
+    ] = ()
+    """The peers that may call."""
+    verification: VerificationSettings = VerificationSettings()
+    maximum_length_received: Annotated[int, Meta(ge=4096, le=16_777_216)] = 1_048_576
+    """Bytes of the longest P-DATA-TF PDU that port104 accepts, as stated to peers (PS3.8 D.1)."""
+    operations_window: Annotated[int, Meta(ge=1, le=256)] = 1
+    """Operations that a peer may have outstanding (PS3.7 D.3.3.3); 1: asynchrony is not granted."""
+    artim_timeout: Seconds = 30.0
+    """Seconds until a connection that does not become an association is closed (PS3.8 9.1.5)."""
+    idle_timeout: Seconds = 300.0
+    """Seconds without a byte from the peer until its association is aborted."""
+    send_timeout: Seconds = 30.0
+    """Seconds that a peer may take to accept bytes that are sent to it."""
+    shutdown_deadline: Annotated[float, Meta(ge=0, le=86400)] = 30.0
+    """Seconds that running associations have to finish once port104 is told to stop."""
+    log_dimse_datasets: bool = False
+    """Whether the elements of stored data sets are logged. They hold patient data."""
+    log_data_pdus: bool = field(default=False, name="logDataPDUs")
+    """Whether each PDU received or sent is logged: its type and length, not its content."""
+
+
+class ExportSettings(Section, frozen=True):
+    """Clara's export of results."""
+
+    maximum_retries: Annotated[int, Meta(ge=0, extra={"unused": _NO_EXPORT})] = 3
+    """Attempts after the first."""
+    failure_threshold: Annotated[float, Meta(ge=0, le=1, extra={"unused": _NO_EXPORT})] = 0.5
+    """Share of instances that may fail before the task counts as failed."""
+    poll_frequency_ms: Annotated[int, Meta(ge=1, extra={"unused": _NO_EXPORT})] = 500
+    """Milliseconds between polls."""
+    agent: Annotated[str, Meta(extra={"unused": _NO_EXPORT})] = "DICOMweb"
+    """Name of the export agent."""
+
+
+class ScuSettings(Section, frozen=True):
+    """What port104 sends as a calling AE."""
+
+    ae_title: Annotated[AETitle, Meta(extra={"unused": _NO_EXPORT})] = "ClaraSCU"
+    """Calling AE title."""
+    maximum_number_of_associations: Annotated[
+        int, Meta(ge=1, le=100, extra={"aliases": ("max-associations",), "unused": _NO_EXPORT})
+    ] = 8
+    """Associations at one time."""
+    log_dimse_datasets: Annotated[bool, Meta(extra={"unused": _NO_EXPORT})] = False
+    """Whether the elements of data sets sent are logged."""
+    log_data_pdus: Annotated[bool, Meta(extra={"unused": _NO_EXPORT})] = field(
+        default=False, name="logDataPDUs"
+    )
+    """Whether each PDU received or sent is logged."""
+    destinations: Annotated[
+        tuple[DestinationSettings, ...],
+        Meta(extra={"check": values.unique("name", of="name"), "unused": _NO_EXPORT}),
+    ] = ()
+    """The peers that results can be sent to."""
+    export: ExportSettings = ExportSettings()
+
+
+class DicomSettings(Section, frozen=True):
+    """DICOM, in both directions."""
+
+    scp: ScpSettings = ScpSettings()
+    scu: ScuSettings = ScuSettings()
+
+
+class StorageSettings(Section, frozen=True):
+    """Where and how instances are kept."""
+
+    temporary: Text = "/payloads"
+    """Storage folder, made when missing. A relative path starts at the working directory."""
+    durability: Literal["sync", "os"] = "sync"
+    """When success is said: `sync`: once the instance would survive a power cut; `os`: once the
+    operating system has it (it survives a crash of port104, not of the machine)."""
+    io_threads: Annotated[int, Meta(ge=1, le=64)] = 4
+    """Native threads that write and sync."""
+    watermark_percent: Annotated[
+        int, Meta(ge=1, le=100, extra={"unused": "port104 does not watch the free space yet"})
+    ] = 85
+    """Per cent of the volume that may be in use."""
+    reserve_space_gb: Annotated[
+        float, Meta(ge=0, extra={"unused": "port104 does not watch the free space yet"})
+    ] = field(default=5, name="reserveSpaceGB")
+    """Gigabytes (10^9 bytes) that stay free."""
+
+
+class LogSettings(Section, frozen=True):
+    """What port104 says about itself; Clara's `Serilog` and `Logging` map to these keys."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error", "fatal"], Meta(extra={"synonyms": LEVELS})
+    ] = "info"
+    """The least severe level that is logged; Serilog's and .NET's names work too."""
+    format: Literal["auto", "console", "json"] = "auto"
+    """`console` for people, `json` for machines (one object a line); `auto`: `console` when
+    standard error is a terminal, `json` otherwise and in the file."""
+    file: Annotated[Text | None, Meta(extra={"valid": "path or null: no file"})] = None
+    """File to log to besides standard error; a new one is begun each day (UTC)."""
+    maximum_file_size: Annotated[int, Meta(ge=65_536, le=1_000_000_000_000)] = 104_857_600
+    """Bytes after which a new file is begun."""
+    retained_files: Annotated[int, Meta(ge=0, le=100_000)] = 31
+    """Finished files that are kept; older ones are deleted."""
+
+
+class PlatformSettings(Section, frozen=True):
+    """The Clara platform."""
+
+    endpoint: Annotated[str, Meta(extra={"unused": _NO_PLATFORM})] = ""
+    """Its address."""
+    parallel_uploads: Annotated[int, Meta(ge=1, extra={"unused": _NO_PLATFORM})] = 4
+    """Uploads at one time."""
+    max_retries: Annotated[int, Meta(ge=0, extra={"unused": _NO_PLATFORM})] = 3
+    """Attempts after the first."""
+    retry_delay_seconds: Annotated[int, Meta(ge=0, extra={"unused": _NO_PLATFORM})] = 180
+    """Seconds between attempts."""
+    upload_metadata: Annotated[bool, Meta(extra={"unused": _NO_PLATFORM})] = False
+    """Whether metadata is uploaded."""
+    metadata_dicom_source: Annotated[tuple[str, ...], Meta(extra={"unused": _NO_PLATFORM})] = ()
+    """The tags in it."""
+
+
+class ServicesSettings(Section, frozen=True):
+    """What Clara worked with."""
+
+    platform: PlatformSettings = PlatformSettings()
+    platform_endpoint: Annotated[str, Meta(extra={"unused": _NO_PLATFORM})] = ""
+    """Address of the platform, as Clara 0.7 spelt it."""
+    results_service_endpoint: Annotated[str, Meta(extra={"unused": _NO_PLATFORM})] = ""
+    """Address of the results service."""
+
+
+class Settings(Section, frozen=True):
+    """The section `DicomAdapter`, which may also be the whole file."""
+
+    dicom: DicomSettings = DicomSettings()
+    storage: StorageSettings = StorageSettings()
+    log: LogSettings = LogSettings()
+    read_ae_titles_from_crd: bool = False
+    """Whether AE titles, sources and destinations come from Kubernetes. Not built yet: when true,
+    port104 warns and works with those in the file."""
+    crd_read_intervals: Annotated[
+        int, Meta(ge=1, extra={"unused": "custom resources will be watched, not polled"})
+    ] = 10_000
+    """Milliseconds between Clara's reads of custom resources."""
+    services: ServicesSettings = ServicesSettings()

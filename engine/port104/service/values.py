@@ -1,0 +1,109 @@
+"""What a setting's text must look like. Each check returns the fault in words, or None.
+
+A check is attached to a setting with `msgspec.Meta(extra={"check": ...})` (see settings.py).
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from port104.registry.addresses import is_host_name, parse_network
+
+# PS3.5 9.1: components of digits without leading zeros, 64 characters at most.
+_UID = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+")
+_LONGEST_UID = 64
+_LONGEST_AE_TITLE = 16
+
+
+class Faulty:
+    """What takes the place of a faulty value while the rest is checked."""
+
+
+FAULTY = Faulty()
+
+Check = Callable[[Any], str | None]
+
+
+def ae_title_fault(text: str) -> str | None:
+    r"""PS3.5 6.2, VR AE: 1-16 characters of the default repertoire without `\` and controls.
+
+    Spaces at the ends are legal on the wire, where they mean nothing; in a setting they can only be
+    a mistake.
+    """
+    if not text.strip(" "):
+        return "an AE title must not be empty or blank"
+    if len(text) > _LONGEST_AE_TITLE:
+        return f"an AE title has at most {_LONGEST_AE_TITLE} characters, this one has {len(text)}"
+    wrong = sorted({c for c in text if not " " <= c <= "~" or c == "\\"})
+    if wrong:
+        return f"an AE title is printable ASCII without \\, not {', '.join(map(ascii, wrong))}"
+    if text != text.strip(" "):
+        return "an AE title must not begin or end with a space"
+    return None
+
+
+def uid_fault(text: str) -> str | None:
+    """PS3.5 9.1."""
+    if len(text) > _LONGEST_UID:
+        return f"a UID has at most {_LONGEST_UID} characters, this one has {len(text)}"
+    if _UID.fullmatch(text) is None:
+        return "a UID is numbers without leading zeros, joined by dots (1.2.840.10008.1.1)"
+    return None
+
+
+def peer_fault(text: str) -> str | None:
+    """Check where a peer calls from: an address, a network in CIDR notation, or a host name."""
+    if "/" in text:
+        return _network_fault(text)
+    return host_fault(text)
+
+
+def host_fault(text: str) -> str | None:
+    """One machine: an address or a host name."""
+    try:
+        parse_network(text)
+    except ValueError:
+        if is_host_name(text):
+            return None
+        return "it is neither an IP address nor a host name"
+    return "one machine is needed here, not a network" if "/" in text else None
+
+
+def _network_fault(text: str) -> str | None:
+    try:
+        parse_network(text)
+    except ValueError as error:
+        return f"it is not a network in CIDR notation ({error})"
+    return None
+
+
+def not_blank(text: str) -> str | None:
+    """Any text but none."""
+    return None if text.strip() else "it must not be empty"
+
+
+def unique(*attributes: str, of: str) -> Check:
+    """No two entries of a list agree in all these attributes (`of` names them in the fault)."""
+
+    def check(entries: Iterable[Any]) -> str | None:
+        seen: dict[tuple[Any, ...], int] = {}
+        for index, entry in enumerate(entries):
+            if entry is FAULTY:  # reported already
+                continue
+            key = tuple(getattr(entry, attribute) for attribute in attributes)
+            first = seen.setdefault(key, index)
+            if first != index:
+                shown = " at ".join(f'"{part}"' for part in key)
+                return f"entries {first} and {index} have the same {of} {shown}"
+        return None
+
+    return check
+
+
+def every(*checks: Check) -> Check:
+    """Join checks: the first fault found counts."""
+
+    def check(value: Any) -> str | None:
+        return next((fault for each in checks if (fault := each(value))), None)
+
+    return check
