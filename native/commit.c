@@ -107,7 +107,7 @@ static void sync_names(p104_spool *spool, p104_store *batch)
 static void answer(p104_spool *spool, p104_store *store)
 {
     if (store->error == 0) {
-        p104_link_send(store->link, store->response, store->response_length);
+        p104_link_answer(store->link, store->response, store->response_length);
         store->last.unsent = p104_link_unsent(store->link) > 0;
     }
     p104_post(spool, store, store->error ? P104_FAILED : P104_STORED);

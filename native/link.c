@@ -24,7 +24,8 @@ enum {
 };
 
 struct p104_link {
-    int socket;
+    int receive_from;
+    int send_to;
     int receive_errno; /* sticky */
     int drained;       /* the last receive emptied the socket: wait before receiving again */
     int end_of_stream;
@@ -38,6 +39,7 @@ struct p104_link {
     size_t queue_start;
     size_t queue_end;
     size_t queue_size;
+    uint64_t answers;
     int send_errno; /* sticky: after a part of a PDU was lost, nothing more may be sent */
 };
 
@@ -96,12 +98,13 @@ static int prepare_buffer(p104_link *link)
 
 /* ---- life ---- */
 
-p104_link *p104_link_new(int socket)
+p104_link *p104_link_new(int receive_from, int send_to)
 {
     p104_link *link = calloc(1, sizeof *link);
     if (!link)
         return NULL;
-    link->socket = socket;
+    link->receive_from = receive_from;
+    link->send_to = send_to;
     pthread_mutex_init(&link->lock, NULL);
     return link;
 }
@@ -112,6 +115,11 @@ void p104_link_free(p104_link *link)
     free(link->queue);
     pthread_mutex_destroy(&link->lock);
     free(link);
+}
+
+void p104_link_end(p104_link *link)
+{
+    link->end_of_stream = 1;
 }
 
 void p104_link_establish(p104_link *link, uint32_t maximum_length)
@@ -159,7 +167,7 @@ static long receive_once(p104_link *link)
     size_t room = BUFFER_SIZE - link->end;
     ssize_t got;
     do
-        got = recv(link->socket, link->buffer + link->end, room, MSG_DONTWAIT);
+        got = recv(link->receive_from, link->buffer + link->end, room, MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
     if (got > 0) {
         link->end += (size_t)got;
@@ -182,11 +190,11 @@ size_t p104_link_at_hand(const p104_link *link)
 
 long p104_link_receive(p104_link *link, int patience)
 {
-    if (link->socket < 0)
+    if (link->receive_from < 0 && !link->end_of_stream)
         return 0;
     long got = receive_once(link);
     if (got == 0 && patience > 0) {
-        struct pollfd readable = {.fd = link->socket, .events = POLLIN};
+        struct pollfd readable = {.fd = link->receive_from, .events = POLLIN};
         if (poll(&readable, 1, patience) > 0)
             got = receive_once(link);
     }
@@ -232,7 +240,7 @@ int p104_link_next(p104_link *link, p104_run *run, const uint8_t **data)
         int result = scan(link, run, data, 0);
         if (result != P104_NEED_INPUT)
             return result;
-        if (link->drained || link->socket < 0) {
+        if (link->drained || link->receive_from < 0) {
             link->drained = 0;
             return idle(link);
         }
@@ -247,8 +255,8 @@ int p104_link_next(p104_link *link, p104_run *run, const uint8_t **data)
 static long send_some(const p104_link *link, const uint8_t *bytes, size_t length)
 {
     size_t sent = 0;
-    while (sent < length && link->socket >= 0) {
-        ssize_t n = send(link->socket, bytes + sent, length - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (sent < length && link->send_to >= 0) {
+        ssize_t n = send(link->send_to, bytes + sent, length - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n >= 0)
             sent += (size_t)n;
         else if (errno == EAGAIN || errno == EWOULDBLOCK)
@@ -319,12 +327,31 @@ static int settle_send(p104_link *link, int result)
     return result;
 }
 
-int p104_link_send(p104_link *link, const uint8_t *bytes, size_t length)
+static int send_counted(p104_link *link, const uint8_t *bytes, size_t length, int answers)
 {
     pthread_mutex_lock(&link->lock);
+    link->answers += (uint64_t)answers;
     int result = link->send_errno ? -link->send_errno : settle_send(link, send_locked(link, bytes, length));
     pthread_mutex_unlock(&link->lock);
     return result;
+}
+
+int p104_link_send(p104_link *link, const uint8_t *bytes, size_t length)
+{
+    return send_counted(link, bytes, length, 0);
+}
+
+int p104_link_answer(p104_link *link, const uint8_t *bytes, size_t length)
+{
+    return send_counted(link, bytes, length, 1);
+}
+
+uint64_t p104_link_answers(p104_link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    uint64_t answers = link->answers;
+    pthread_mutex_unlock(&link->lock);
+    return answers;
 }
 
 int p104_link_flush(p104_link *link)

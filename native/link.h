@@ -16,19 +16,23 @@ enum p104_link_result {
     P104_FAULT_SOCKET = -16  /* receive failed; p104_link_errno tells why */
 };
 
-/* socket: a non-blocking stream socket that stays open as long as the link, or -1 for a link that is
- * fed by p104_link_feed only. Returns NULL when memory is short. */
-p104_link *p104_link_new(int socket);
+/* receive_from, send_to: a non-blocking stream socket that stays open as long as the link, or -1: bytes
+ * come by p104_link_feed only, or are queued and never sent. Returns NULL when memory is short. */
+p104_link *p104_link_new(int receive_from, int send_to);
 void p104_link_free(p104_link *link);
 
 /* Scan on from the bytes at hand; with none left, receive once and scan those. A run's bytes are at
  * *data and stay valid until the next call on the link. An idle link holds no buffer. A fault is
- * repeated by every later call. A link without a socket returns P104_WOULD_BLOCK when it has none left. */
+ * repeated by every later call. A link without a socket to receive
+ * from returns P104_WOULD_BLOCK when it has no byte left. */
 int p104_link_next(p104_link *link, p104_run *run, const uint8_t **data);
 
 /* Append bytes that came by another way (TLS, tests). Returns how many were taken: fewer than length
  * when the buffer is full, in which case p104_link_next must be called first. -1: memory is short. */
 long p104_link_feed(p104_link *link, const uint8_t *input, size_t length);
+
+/* No byte follows those that were fed. */
+void p104_link_end(p104_link *link);
 
 void p104_link_establish(p104_link *link, uint32_t maximum_length);
 void p104_link_expect_data_set(p104_link *link);
@@ -40,6 +44,13 @@ int p104_link_errno(const p104_link *link);
  * what is queued already. Returns 0, or -errno: ENOBUFS when more than 256 KiB would be queued (a
  * peer that does not read its responses), else the socket's error. */
 int p104_link_send(p104_link *link, const uint8_t *bytes, size_t length);
+
+/* As p104_link_send, for the response to a stored instance; counted before it is sent. */
+int p104_link_answer(p104_link *link, const uint8_t *bytes, size_t length);
+
+/* Responses that p104_link_answer began to send: a peer that reuses a message ID after its response may be
+ * faster than the completion. */
+uint64_t p104_link_answers(p104_link *link);
 
 /* Send queued bytes on. Returns 0 when none is left, 1 when the socket is full, or -errno. */
 int p104_link_flush(p104_link *link);

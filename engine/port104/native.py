@@ -51,14 +51,14 @@ _COMPLETIONS = 64
 class Link:
     """One connection: bytes in by a socket or by `feed`, runs of one PDU or PDV out by `next`.
 
-    Not thread-safe but for `send`, `flush` and `unsent`. The link does not own its socket: close the
-    socket after the last completion of a store that was begun on the link.
+    `receive_from` and `send_to` are non-blocking sockets' descriptors, or -1. The link does not own
+    them: close a socket after the last completion of a store that was begun on its link.
     """
 
     __slots__ = ("_data", "_link", "_run")
 
-    def __init__(self, socket: int = -1) -> None:
-        link = lib.p104_link_new(socket)
+    def __init__(self, receive_from: int = -1, send_to: int = -1) -> None:
+        link = lib.p104_link_new(receive_from, send_to)
         if link == ffi.NULL:
             raise MemoryError
         self._link = ffi.gc(link, lib.p104_link_free)
@@ -106,6 +106,10 @@ class Link:
             raise MemoryError
         return taken
 
+    def end(self) -> None:
+        """No byte follows those that were fed."""
+        lib.p104_link_end(self._link)
+
     def establish(self, maximum_length: int) -> None:
         """Let P-DATA-TF through, each PDU at most `maximum_length` bytes (0: unlimited)."""
         lib.p104_link_establish(self._link, maximum_length)
@@ -127,6 +131,11 @@ class Link:
         result = lib.p104_link_send(self._link, data, len(data))
         if result < 0:
             raise OSError(-result, os.strerror(-result))
+
+    @property
+    def answers(self) -> int:
+        """How many responses to stored instances the I/O threads began to send."""
+        return lib.p104_link_answers(self._link)  # type: ignore[no-any-return]
 
     def flush(self) -> bool:
         """Send queued bytes on; True when none is left. Raises OSError as the socket does."""
