@@ -1,0 +1,58 @@
+# Everything starts here, in a new clone with nothing prepared: `make help`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NATIVE := $(wildcard native/*.c native/*.h) native/build.py setup.py
+# The test peers, and the package that each comes from.
+PEERS := storescu:dcmtk echoscu:dcmtk dcmsend:dcmtk dcmdump:dcmtk Orthanc:orthanc
+CRASH_ROUNDS ?= 200
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test lint native-test crash bench peers format clean
+
+help: ## say what each target does
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+build: $(VENV)/.built ## make .venv, install the pinned requirements, compile the native module
+
+run: build ## receive studies on port 11112 as PORT104 and store them under ./var
+	$(BIN)/port104 start --config examples/quickstart.json
+
+test: build peers ## run the tests, foreign peers included
+	$(BIN)/python -m pytest
+
+lint: build ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+native-test: ## the C tests under ASan and UBSan
+	$(MAKE) -C native test
+
+crash: build ## kill -9 under load, CRASH_ROUNDS times (200)
+	PORT104_CRASH_ROUNDS=$(CRASH_ROUNDS) $(BIN)/python -m pytest tests/crash
+
+bench: build ## throughput and latency against other receivers
+	@echo "the bench comes with the next issue: nothing is measured yet"; exit 1
+
+peers: ## install the test peers (DCMTK, Orthanc) where that is possible
+	@.ci/peers $(PEERS)
+
+format: build ## format the Python code
+	$(BIN)/ruff check --fix --select I .
+	$(BIN)/ruff format .
+
+clean: ## remove what was built; stored instances stay
+	rm -rf $(VENV) build engine/port104/_native.* engine/*.egg-info
+
+$(VENV)/.installed: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "port104 needs Python 3.11 or later: set PYTHON=...")'
+	$(PYTHON) -m venv $(VENV) || { echo "cannot make $(VENV): is the package python3-venv installed?"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.installed pyproject.toml $(NATIVE)
+	@command -v $${CC:-cc} >/dev/null || { echo "port104 needs a C compiler: install gcc"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
