@@ -141,3 +141,11 @@ def _warnings(settings: Settings) -> Iterator[str]:
             "dicom.scp.sources is empty and dicom.scp.rejectUnknownSources is true: "
             "every association will be rejected"
         )
+
+
+def by_reason(unused: Sequence[Unused]) -> dict[str, list[str]]:
+    """Group the paths of unused keys by why they are unused."""
+    grouped: dict[str, list[str]] = {}
+    for each in unused:
+        grouped.setdefault(each.why, []).append(each.path)
+    return grouped

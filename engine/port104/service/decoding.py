@@ -141,8 +141,10 @@ def _shown(value: Any) -> str:
     """Write a value as JSON would, short, and safe to print."""
     if value is None or isinstance(value, bool | int | float | str):
         text = json.dumps(value)
-    elif isinstance(value, list | dict):
-        text = "a list" if isinstance(value, list) else "an object"
+    elif isinstance(value, list):
+        text = "a list" if value else "an empty list"
+    elif isinstance(value, dict):
+        text = "an object"
     else:
         text = ascii(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

@@ -1,0 +1,124 @@
+"""The command line. Only click is imported here, so that help and completion are quick.
+
+Exit codes: 0 done, 1 failure, 2 wrong usage or configuration.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from port104.errors import ConfigurationError, Port104Error
+
+FLAGS = {
+    "--host": ("dicom.scp.host", "Address to listen on; default: all."),
+    "--port": ("dicom.scp.port", "TCP port to listen on; default: 104."),
+    "--storage": ("storage.temporary", "Folder for instances; default: /payloads."),
+    "--log-level": ("log.level", "debug, info, warning, error or fatal; default: info."),
+    "--log-format": ("log.format", "auto, console or json; default: auto."),
+}
+"""Flag -> the key that it sets, and its help."""
+
+_START_EXAMPLES = """\b
+Examples:
+  port104 start -f appsettings.json
+  port104 start --port 11112 --storage ./payloads
+  PORT104_DICOM__SCP__PORT=11112 port104 start -f site.yaml
+"""
+_CHECK_EXAMPLES = """\b
+Example:
+  port104 config check appsettings.json && port104 start -f appsettings.json
+"""
+_SHOW_EXAMPLES = """\b
+Examples:
+  port104 config show -f site.toml
+  port104 config show -o json > all-settings.json
+"""
+
+
+def _sources_of_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that settings come from."""
+    for flag, (_, text) in reversed(FLAGS.items()):
+        command = click.option(flag, metavar="VALUE", help=text)(command)
+    return click.option(
+        "-f",
+        "--config",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        envvar="PORT104_CONFIG",
+        show_envvar=True,
+        help="Configuration: JSON, TOML or YAML, by the end of its name.",
+    )(command)
+
+
+def _given(options: dict[str, str | None]) -> dict[str, tuple[str, str]]:
+    """Keep the flags that were typed: flag -> (key, value)."""
+    typed = {flag: options[flag[2:].replace("-", "_")] for flag in FLAGS}
+    return {flag: (FLAGS[flag][0], value) for flag, value in typed.items() if value is not None}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="port104", prog_name="port104")
+def port104() -> None:
+    """DICOM ingress engine: receives studies and stores them durably.
+
+    Settings come from flags, the environment (PORT104_DICOM__SCP__PORT), a configuration file and
+    defaults, in this order of precedence.
+    """
+
+
+@port104.command(epilog=_START_EXAMPLES)
+@_sources_of_settings
+def start(config: Path | None, **options: str | None) -> None:
+    """Receive and store until stopped.
+
+    SIGTERM or SIGINT lets running associations finish first; a second signal stops at once.
+    """
+    from port104.service.starting import start as start_service  # noqa: PLC0415 - imports trio
+
+    raise SystemExit(start_service(config, _given(options)))
+
+
+@port104.group()
+def config() -> None:
+    """Check and show configurations."""
+
+
+@config.command(epilog=_CHECK_EXAMPLES)
+@click.argument("file", type=click.Path(path_type=Path))
+def check(file: Path) -> None:
+    """Check FILE, and the environment with it, as a start would.
+
+    Prints what would be served and which settings have no effect. Exits with 2 when something is
+    wrong, and then names every fault.
+    """
+    from port104.service import inspection  # noqa: PLC0415 - help does not need it
+
+    for line in inspection.check(file):
+        click.echo(line)
+
+
+@config.command(epilog=_SHOW_EXAMPLES)
+@_sources_of_settings
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "yaml"]),
+    default="table",
+    help="Form of the output; default: table. JSON and YAML can be loaded again.",
+)
+def show(config: Path | None, output: str, **options: str | None) -> None:
+    """Print every setting with its value and where it comes from."""
+    from port104.service import inspection  # noqa: PLC0415 - help does not need it
+
+    inspection.show(config, _given(options), output)
+
+
+def main() -> NoReturn:
+    """Run the command line; what port104 raises on purpose becomes a message and an exit code."""
+    try:
+        port104.main(prog_name="port104")  # leaves by SystemExit
+    except Port104Error as error:
+        click.echo(f"port104: {error}", err=True)
+        raise SystemExit(2 if isinstance(error, ConfigurationError) else 1) from None
