@@ -137,7 +137,7 @@ _FILE_SINK = {
 }
 """Arguments of Serilog's File sink -> keys of `log`."""
 
-_AS_PORT104_DOES = {"rollingInterval": "Day", "rollOnFileSizeLimit": True}
+_AS_PORT104_DOES = (("rollingInterval", "Day"), ("rollOnFileSizeLimit", True))
 """Arguments of the File sink that ask for what port104 does anyway."""
 
 
@@ -150,7 +150,7 @@ def _sink(sink: Any, path: str, origin: str) -> Iterator[Layer | Unused]:
     for argument, value in arguments.items():
         if name == "File" and argument in _FILE_SINK and value is not None:
             yield Layer({"log": {_FILE_SINK[argument]: value}}, f"{origin}, File sink, {argument}")
-        elif name != "File" or _AS_PORT104_DOES.get(argument) != value:
+        elif name != "File" or (argument, value) not in _AS_PORT104_DOES:
             yield Unused(
                 f"{path}.Args.{argument}", origin, "port104 has a form of its own for logs"
             )

@@ -1,4 +1,4 @@
-"""The command line. Only click is imported here, so that help and completion are quick.
+"""The command line. Hardly more than click is imported here, so that help and completion are quick.
 
 Exit codes: 0 done, 1 failure, 2 wrong usage or configuration.
 """
@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from port104.errors import ConfigurationError, Port104Error
+from port104.service.escaping import escape
 
 FLAGS = {
     "--host": ("dicom.scp.host", "Address to listen on; default: all."),
@@ -120,5 +121,6 @@ def main() -> NoReturn:
     try:
         port104.main(prog_name="port104")  # leaves by SystemExit
     except Port104Error as error:
-        click.echo(f"port104: {error}", err=True)
+        for line in f"port104: {error}".splitlines():
+            click.echo(escape(line), err=True)
         raise SystemExit(2 if isinstance(error, ConfigurationError) else 1) from None

@@ -15,7 +15,7 @@ from port104.service import schema, suggestions
 from port104.service.schema import Path
 from port104.service.values import FAULTY, Faulty
 
-_LONGEST_SHOWN = 60
+_LONGEST_SHOWN = 100
 
 Tree = dict[str, Any]
 """A document whose keys are spelt as in settings.py."""

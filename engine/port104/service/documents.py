@@ -98,17 +98,14 @@ def _parse_toml(text: str) -> Any:
 
 
 def _parse_yaml(text: str) -> Any:
-    loader = _Loader(text)
     try:
-        document = loader.get_single_data()
+        document = _Loader(text).get_single_data()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise ValueError(f"{place}this is not YAML: {error.problem}") from error
     except yaml.YAMLError as error:
-        raise ValueError(f"this is not YAML: {error}") from error
-    finally:
-        loader.dispose()
+        raise ValueError(f"this is not YAML: {' '.join(str(error).split())}") from error
     return {} if document is None else document
 
 

@@ -82,22 +82,41 @@ def _resolve(variable: str) -> tuple[schema.Path, schema.Key, bool]:
         found = _find(name[: -len(_FILE)])
         if found is not None:
             return *found, True
-    names = (variable_name(path) for path, _ in schema.leaves(Settings) if "[" not in path)
-    similar = suggestions.nearest(variable, names)
-    raise ConfigurationError(f"no such setting{suggestions.did_you_mean(similar)}")
+    raise ConfigurationError(f"no such setting{suggestions.did_you_mean(_nearest(name))}")
 
 
 def _find(name: str) -> tuple[schema.Path, schema.Key] | None:
     """Follow a name down to a key that is not a section."""
-    section: type[msgspec.Struct] | None = Settings
+    path, key, section, rest = _follow(name)
+    return (path, key) if key is not None and section is None and not rest else None
+
+
+_Section = type[msgspec.Struct] | None
+
+
+def _follow(name: str) -> tuple[schema.Path, schema.Key | None, _Section, list[str]]:
+    """Follow a name as far as it leads: the path, its key, the section there, the unknown rest."""
+    section: _Section = Settings
     path: schema.Path = ()
     key: schema.Key | None = None
-    for part in name.split("__"):
-        key = schema.find(section, part) if section is not None else None
-        if key is None:
-            return None
-        path, section = (*path, key.name), key.section
-    return (path, key) if key is not None and section is None else None
+    parts = name.split("__")
+    while parts and section is not None:
+        below = schema.find(section, parts[0])
+        if below is None:
+            break
+        parts, path, key, section = parts[1:], (*path, below.name), below, below.section
+    return path, key, section, parts
+
+
+def _nearest(name: str) -> str | None:
+    """Find the variable most like an unknown one: first where its name stops to make sense."""
+    known = [variable_name(text) for text, _ in schema.leaves(Settings) if "[" not in text]
+    path, _, section, rest = _follow(name)
+    if section is not None and rest:
+        key = suggestions.nearest_key(section, path, rest[0])
+        if key is not None and variable_name(key) in known:
+            return variable_name(key)
+    return suggestions.nearest(PREFIX + name, known)
 
 
 def _content(file: Path) -> str:

@@ -45,11 +45,16 @@ def show(file: Path | None, flags: Mapping[str, tuple[str, str]], output: str) -
         click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
     elif output == "yaml":
         click.echo(yaml.safe_dump(document, sort_keys=False), nl=False)
-    elif sys.stdout.isatty():
+    elif is_terminal():
         _print_table(configuration)
     else:
         for row in _rows(configuration):
             click.echo("\t".join(row))
+
+
+def is_terminal() -> bool:
+    """Whether people read what is printed."""
+    return sys.stdout.isatty()
 
 
 def _rows(configuration: Configuration) -> Iterator[tuple[str, str, str]]:
@@ -69,7 +74,9 @@ def _print_table(configuration: Configuration) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table("setting", "value", "from")
+    table = Table()
+    for title in ("setting", "value", "from"):
+        table.add_column(title, overflow="fold")
     for row in _rows(configuration):
         table.add_row(*map(Text, row))
     Console().print(table)

@@ -25,17 +25,18 @@ class RotatingLogFile(BaseRotatingHandler):
         self._maximum_size = maximum_size
         self._retained_files = retained_files
         # An earlier run may have begun the file: its last write tells the day.
-        self._day = _day(file.stat().st_mtime)
+        self._day = self._today = _day(file.stat().st_mtime)
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - logging's name
         """Whether the record belongs into a new file: it is of another day, or finds no room."""
         self.stream = self.stream or self._open()
         size = self.stream.tell()
+        self._today = _day(record.created)
         if size == 0:
-            self._day = _day(record.created)
+            self._day = self._today
             return False
         length = len(f"{self.format(record)}\n".encode(errors="backslashreplace"))
-        return _day(record.created) != self._day or size + length > self._maximum_size
+        return self._today != self._day or size + length > self._maximum_size
 
     def doRollover(self) -> None:  # noqa: N802 - logging's name
         """Finish the file and delete the oldest ones."""
@@ -43,6 +44,7 @@ class RotatingLogFile(BaseRotatingHandler):
             self.stream.close()
             self.stream = None  # the next record opens it, also when what follows fails
         self._file.rename(self._next_name(self._finished()))
+        self._day = self._today
         for old in self._finished()[self._retained_files :]:
             old.unlink(missing_ok=True)
 

@@ -60,11 +60,14 @@ def fold(name: str) -> str:
 
 
 def bare(kind: inspect.Type) -> tuple[inspect.Type, dict[str, Any]]:
-    """Split a type from what was attached to it."""
+    """Split a type from what was attached to it, or to the members of a union."""
     extra: dict[str, Any] = {}
     while isinstance(kind, inspect.Metadata):
         extra = {**(kind.extra or {}), **extra}
         kind = kind.type
+    if isinstance(kind, inspect.UnionType):
+        for member in kind.types:
+            extra = {**bare(member)[1], **extra}
     return kind, extra
 
 

@@ -85,7 +85,7 @@ class SourceSettings(Section, frozen=True):
     ae_title: AETitle
     """The peer's calling AE title. Required."""
     host_ip: Peer
-    """Where it calls from. Required. Host names are resolved at start."""
+    """Where it calls from. Required. Host names are looked up at start and then each minute."""
 
 
 class DestinationSettings(Section, frozen=True):
@@ -117,7 +117,7 @@ class VerificationSettings(Section, frozen=True):
 class ScpSettings(Section, frozen=True):
     """What port104 accepts as a called AE."""
 
-    host: Annotated[Host | None, Meta(extra={"valid": "IP address, host name or null: all"})] = None
+    host: Host | None = None
     """Address to listen on. Null (the default): every IPv4 and IPv6 address of the machine."""
     port: Port = 104
     """TCP port to listen on."""
@@ -236,7 +236,7 @@ class LogSettings(Section, frozen=True):
     format: Literal["auto", "console", "json"] = "auto"
     """`console` for people, `json` for machines (one object a line); `auto`: `console` when
     standard error is a terminal, `json` otherwise and in the file."""
-    file: Annotated[Text | None, Meta(extra={"valid": "path or null: no file"})] = None
+    file: Text | None = None
     """File to log to besides standard error; a new one is begun each day (UTC)."""
     maximum_file_size: Annotated[int, Meta(ge=65_536, le=1_000_000_000_000)] = 104_857_600
     """Bytes after which a new file is begun."""
