@@ -1,0 +1,177 @@
+"""Which associations are admitted, and what a refusal says."""
+
+import ipaddress
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from port104.registry.entries import LocalAE, Source
+from port104.registry.registry import Admission, Refusal, Registry
+from port104.wire.pdu import AssociateRJ
+
+COVID = LocalAE(ae_title="COVIDAET", name="COVIDAET")
+CT1 = Source("CT1", "10.0.0.5")
+NETWORK = Source("CT1", "10.1.0.0/16")
+SIX = Source("CT1", "fd00::/8")
+NAMED = Source("MYPACS", "pacs.local")
+
+UNKNOWN_CALLING = AssociateRJ(result=1, source=1, reason=3)
+UNKNOWN_CALLED = AssociateRJ(result=1, source=1, reason=7)
+
+
+def registry(**changes):
+    entries = {"local_aes": [COVID], "sources": [CT1, NETWORK, SIX, NAMED]}
+    return Registry(**(entries | changes))
+
+
+@pytest.mark.parametrize(
+    ("address", "source"),
+    [
+        ("10.0.0.5", CT1),
+        ("::ffff:10.0.0.5", CT1),
+        ("10.1.2.3", NETWORK),
+        ("::ffff:10.1.2.3", NETWORK),
+        ("fd12::1", SIX),
+        ("fd12::1%eth0", SIX),
+    ],
+)
+def test_a_known_source_is_admitted(address, source):
+    assert registry().admit("COVIDAET", "CT1", address) == Admission(COVID, source)
+
+
+@pytest.mark.parametrize(
+    "address", ["10.0.0.6", "10.2.0.1", "fe80::1", "::ffff:10.0.0.6", "::a00:5"]
+)
+def test_another_address_is_refused(address):
+    refusal = registry().admit("COVIDAET", "CT1", address)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reject == UNKNOWN_CALLING
+    shown = ipaddress.ip_address(address.removeprefix("::ffff:"))
+    hosts = "10.0.0.5, 10.1.0.0/16, fd00::/8"
+    assert refusal.why == f'"CT1" may call from {hosts}, not from {shown}'
+
+
+def test_an_unknown_caller_is_refused_and_told_how_to_get_in():
+    refusal = registry().admit("COVIDAET", "CT2", "10.0.0.7")
+    assert refusal == Refusal(
+        UNKNOWN_CALLING,
+        'calling AE title "CT2" is not among the sources',
+        'add {"aeTitle": "CT2", "hostIp": "10.0.0.7"} to dicom.scp.sources,'
+        " or set dicom.scp.rejectUnknownSources to false",
+    )
+
+
+def test_an_unknown_called_ae_title_is_refused_and_told_how_to_get_in():
+    refusal = registry().admit("NOSUCH", "CT1", "10.0.0.5")
+    assert refusal == Refusal(
+        UNKNOWN_CALLED,
+        'called AE title "NOSUCH" is not among the local AE titles',
+        'add {"aeTitle": "NOSUCH"} to dicom.scp.aeTitles, or have the peer call "COVIDAET"',
+    )
+
+
+def test_the_caller_is_judged_first():
+    refusal = registry().admit("NOSUCH", "CT2", "10.0.0.7")
+    assert isinstance(refusal, Refusal)
+    assert refusal.reject == UNKNOWN_CALLING
+
+
+def test_without_local_aes_there_is_nothing_to_call():
+    refusal = registry(local_aes=[]).admit("A", "CT1", "10.0.0.5")
+    assert isinstance(refusal, Refusal)
+    assert refusal.hint == 'add {"aeTitle": "A"} to dicom.scp.aeTitles'
+
+
+@pytest.mark.parametrize(
+    ("calling", "address", "source"),
+    [("CT1", "10.0.0.5", CT1), ("CT1", "10.9.9.9", None), ("WHO", "10.0.0.5", None)],
+)
+def test_when_unknown_sources_are_let_in(calling, address, source):
+    lenient = registry(reject_unknown_sources=False)
+    assert lenient.admit("COVIDAET", calling, address) == Admission(COVID, source)
+
+
+def test_when_unknown_sources_are_let_in_the_called_ae_title_still_counts():
+    refusal = registry(reject_unknown_sources=False).admit("NOSUCH", "WHO", "10.0.0.5")
+    assert isinstance(refusal, Refusal)
+    assert refusal.reject == UNKNOWN_CALLED
+
+
+@pytest.mark.parametrize("title", ["ANY", "*", "", "ct1", "CT1 "])
+def test_no_title_is_magic_and_all_are_compared_exactly(title):
+    literal = registry(local_aes=[LocalAE(ae_title="ANY", name="ANY")])
+    assert isinstance(literal.admit("COVIDAET", "CT1", "10.0.0.5"), Refusal)
+    assert isinstance(registry().admit("COVIDAET", title, "10.0.0.5"), Refusal)
+    assert isinstance(registry().admit(title, "CT1", "10.0.0.5"), Refusal)
+
+
+def test_a_slip_in_the_case_is_pointed_out():
+    calling = registry().admit("COVIDAET", "ct1", "10.0.0.5")
+    called = registry().admit("CovidAET", "CT1", "10.0.0.5")
+    assert isinstance(calling, Refusal)
+    assert isinstance(called, Refusal)
+    assert calling.why.endswith('; "CT1" is, and upper and lower case differ')
+    assert called.why.endswith('; "COVIDAET" is, and upper and lower case differ')
+
+
+def test_host_names_count_once_they_are_resolved():
+    unresolved = registry()
+    assert unresolved.host_names == ("pacs.local",)
+    refusal = unresolved.admit("COVIDAET", "MYPACS", "10.0.0.9")
+    assert isinstance(refusal, Refusal)
+    assert "pacs.local (no address known)" in refusal.why
+
+    resolved = unresolved.with_resolved({"pacs.local": ["10.0.0.9", "fd00::9"]})
+    assert resolved.admit("COVIDAET", "MYPACS", "10.0.0.9") == Admission(COVID, NAMED)
+    assert resolved.admit("COVIDAET", "MYPACS", "::ffff:10.0.0.9") == Admission(COVID, NAMED)
+    assert resolved.admit("COVIDAET", "MYPACS", "fd00::9") == Admission(COVID, NAMED)
+    assert resolved.admit("COVIDAET", "CT1", "10.0.0.5") == Admission(COVID, CT1)
+    refusal = resolved.admit("COVIDAET", "MYPACS", "10.0.0.8")
+    assert isinstance(refusal, Refusal)
+    assert "pacs.local (10.0.0.9, fd00::9)" in refusal.why
+    assert isinstance(unresolved.admit("COVIDAET", "MYPACS", "10.0.0.9"), Refusal)
+
+
+def test_new_addresses_take_the_place_of_old_ones():
+    first = registry().with_resolved({"pacs.local": ["10.0.0.9"]})
+    second = first.with_resolved({"pacs.local": ["10.0.0.10"]})
+    assert isinstance(second.admit("COVIDAET", "MYPACS", "10.0.0.9"), Refusal)
+    assert isinstance(second.admit("COVIDAET", "MYPACS", "10.0.0.10"), Admission)
+    third = second.with_resolved({"pacs.local": []})
+    assert isinstance(third.admit("COVIDAET", "MYPACS", "10.0.0.10"), Refusal)
+
+
+def test_long_lists_are_cut():
+    titles = [LocalAE(ae_title=f"AE{number}", name="") for number in range(12)]
+    refusal = registry(local_aes=titles).admit("X", "CT1", "10.0.0.5")
+    assert isinstance(refusal, Refusal)
+    assert refusal.hint.endswith('"AE9" and 2 more')
+
+
+def test_what_is_no_address_is_a_mistake_of_the_caller():
+    with pytest.raises(ValueError, match="pacs"):
+        registry().admit("COVIDAET", "CT1", "pacs.local")
+
+
+@given(st.text(max_size=16), st.text(max_size=16))
+def test_refusals_are_printable_and_one_line(called, calling):
+    for subject in (registry(), registry(reject_unknown_sources=False)):
+        refusal = subject.admit(called, calling, "10.0.0.7")
+        if isinstance(refusal, Refusal):
+            assert (refusal.why + refusal.hint).isprintable()
+
+
+@given(
+    st.text(
+        st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="\\"), min_size=1
+    ),
+    st.ip_addresses(),
+)
+def test_a_hint_admits_the_peer(calling, address):
+    refusal = registry(sources=[]).admit("COVIDAET", calling, str(address))
+    assert isinstance(refusal, Refusal)
+    entry = json.JSONDecoder().raw_decode(refusal.hint, len("add "))[0]
+    helped = registry(sources=[Source(entry["aeTitle"], entry["hostIp"])])
+    assert isinstance(helped.admit("COVIDAET", calling, str(address)), Admission)

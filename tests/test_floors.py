@@ -1,0 +1,94 @@
+"""Imports go down only, and siblings do not know each other (see ARCHITECTURE in docs/)."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "engine" / "port104"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# What each room may import of port104, besides itself.
+GROUND = {"errors", "uids", "native"}
+MAY_IMPORT = {
+    "__init__": set(),
+    "errors": set(),
+    "uids": set(),
+    "native": {"errors", "uids", "_native"},
+    "wire": GROUND,
+    "net": GROUND | {"wire"},
+    "storage": GROUND | {"wire"},
+    "registry": GROUND | {"wire"},
+    "service": GROUND | {"wire", "net", "storage", "registry"},
+    "__main__": {"service"},
+}
+
+# Foreign packages that only some may import: file or room -> the packages kept for it.
+KEPT_FOR = {
+    "trio": {"net", "storage", "service"},
+    "pydicom": {"storage/reading.py"},
+    "pynetdicom": set(),
+    "asyncio": set(),
+    "structlog": {"net", "storage", "service"},
+    "click": {"service"},
+    "yaml": {"service"},
+    "rich": {"service"},
+}
+
+
+def imported(file: Path, text: str) -> Iterator[str]:
+    """Every module that a file imports, wherever in it, relative imports resolved."""
+    package = ["port104", *file.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            module = ".".join([*base, *filter(None, [node.module])])
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def room(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def violations(file: Path, text: str) -> list[str]:
+    here = room(file)
+    found = []
+    for name in imported(file, text):
+        top, *below = name.split(".")
+        if top == "port104" and below and below[0] not in {here, *MAY_IMPORT[here]}:
+            found.append(name)
+        path = file.relative_to(PACKAGE).as_posix()
+        if top in KEPT_FOR and not {here, path} & KEPT_FOR[top]:
+            found.append(name)
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(PACKAGE).as_posix())
+def test_imports_go_down_only(file: Path):
+    assert violations(file, file.read_text()) == []
+
+
+def test_every_room_has_its_rules():
+    assert {room(file) for file in FILES} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("wire/pdu.py", "import trio"),
+        ("wire/pdu.py", "def f():\n    from port104.net import acceptor"),
+        ("wire/pdu.py", "from ..service.app import run"),
+        ("net/acceptor.py", "from port104 import storage"),
+        ("storage/store.py", "import port104.registry.registry"),
+        ("registry/registry.py", "from port104.service.settings import Settings"),
+        ("net/acceptor.py", "from port104 import _native"),
+        ("service/app.py", "import pynetdicom"),
+        ("storage/store.py", "from pydicom.dataset import Dataset"),
+        ("errors.py", "from port104 import uids"),
+    ],
+)
+def test_the_rules_catch(path: str, text: str):
+    assert len(violations(PACKAGE / path, text)) == 1
