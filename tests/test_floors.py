@@ -1,4 +1,4 @@
-"""Imports go down only, and siblings do not know each other (see ARCHITECTURE in docs/)."""
+"""Imports go down only, and siblings do not know each other, so each room can be read alone."""
 
 import ast
 from collections.abc import Iterator

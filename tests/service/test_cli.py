@@ -1,5 +1,6 @@
 """The command line: output, exit codes, and that help is quick."""
 
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -198,6 +199,14 @@ def test_help_imports_nothing_slow():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_version(run):
+    assert run("--version") == (
+        0,
+        f"port104, version {importlib.metadata.version('port104')}\n",
+        "",
+    )
 
 
 def test_python_m_is_the_command():

@@ -3,14 +3,12 @@
 A check is attached to a setting with `msgspec.Meta(extra={"check": ...})` (see settings.py).
 """
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from port104.registry.addresses import is_host_name, parse_network
+from port104.wire.identifiers import valid_ae_title, valid_uid
 
-# PS3.5 9.1: components of digits without leading zeros, 64 characters at most.
-_UID = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+")
 _LONGEST_UID = 64
 _LONGEST_AE_TITLE = 16
 
@@ -25,11 +23,13 @@ Check = Callable[[Any], str | None]
 
 
 def ae_title_fault(text: str) -> str | None:
-    r"""PS3.5 6.2, VR AE: 1-16 characters of the default repertoire without `\` and controls.
+    """PS3.5 6.2, VR AE.
 
     Spaces at the ends are legal on the wire, where they mean nothing; in a setting they can only be
     a mistake.
     """
+    if valid_ae_title(text):
+        return None
     if not text.strip(" "):
         return "an AE title must not be empty or blank"
     if len(text) > _LONGEST_AE_TITLE:
@@ -37,18 +37,16 @@ def ae_title_fault(text: str) -> str | None:
     wrong = sorted({c for c in text if not " " <= c <= "~" or c == "\\"})
     if wrong:
         return f"an AE title is printable ASCII without \\, not {', '.join(map(ascii, wrong))}"
-    if text != text.strip(" "):
-        return "an AE title must not begin or end with a space"
-    return None
+    return "an AE title must not begin or end with a space"
 
 
 def uid_fault(text: str) -> str | None:
     """PS3.5 9.1."""
+    if valid_uid(text):
+        return None
     if len(text) > _LONGEST_UID:
         return f"a UID has at most {_LONGEST_UID} characters, this one has {len(text)}"
-    if _UID.fullmatch(text) is None:
-        return "a UID is numbers without leading zeros, joined by dots (1.2.840.10008.1.1)"
-    return None
+    return "a UID is numbers without leading zeros, joined by dots (1.2.840.10008.1.1)"
 
 
 def peer_fault(text: str) -> str | None:
