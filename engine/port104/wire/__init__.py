@@ -1,0 +1,1 @@
+"""The DICOM upper layer and DIMSE without I/O: bytes in, events out."""
