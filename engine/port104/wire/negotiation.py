@@ -1,0 +1,196 @@
+"""The answer to an A-ASSOCIATE-RQ: contexts x policy -> results (PS3.8 7.1.1, PS3.7 annex D).
+
+Pure: who may call is decided elsewhere; here stand only the standard's own rules and the policy that the
+local AE gives.
+"""
+
+import enum
+
+import msgspec
+
+from port104 import uids
+from port104.wire.identifiers import valid_ae_title, valid_uid
+from port104.wire.pdu import (
+    AssociateAC,
+    AssociateRJ,
+    AssociateRQ,
+    AsynchronousOperationsWindow,
+    ExtendedNegotiation,
+    PresentationContext,
+    PresentationContextResult,
+    RoleSelection,
+    UserInformation,
+)
+
+_STANDARD_ROOT = "1.2.840.10008."
+_STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
+# Storage SOP classes outside of that root (PS3.4 annexes B.5, GG and B.6): of no patient, and the
+# retired ones of the stored print service.
+_STORAGE_ELSEWHERE = frozenset(
+    {
+        "1.2.840.10008.5.1.1.27",  # Stored Print Storage (retired)
+        "1.2.840.10008.5.1.1.29",  # Hardcopy Grayscale Image Storage (retired)
+        "1.2.840.10008.5.1.1.30",  # Hardcopy Color Image Storage (retired)
+        "1.2.840.10008.5.1.4.34.1",  # RT Beams Delivery Instruction Storage, trial (retired)
+        "1.2.840.10008.5.1.4.34.7",  # RT Beams Delivery Instruction Storage
+        "1.2.840.10008.5.1.4.34.10",  # RT Brachy Application Setup Delivery Instruction Storage
+        "1.2.840.10008.5.1.4.38.1",  # Hanging Protocol Storage
+        "1.2.840.10008.5.1.4.39.1",  # Color Palette Storage
+        "1.2.840.10008.5.1.4.43.1",  # Generic Implant Template Storage
+        "1.2.840.10008.5.1.4.44.1",  # Implant Assembly Template Storage
+        "1.2.840.10008.5.1.4.45.1",  # Implant Template Group Storage
+    }
+)
+# Extended negotiation of storage (PS3.4 B.3.1): level 2 (full), no digital signature, no coercion.
+_STORAGE_SUPPORT = bytes([2, 0, 0, 0, 0, 0])
+
+
+class Result(enum.IntEnum):
+    """Result/Reason of a presentation context (PS3.8 9.3.3.2)."""
+
+    ACCEPTANCE = 0
+    USER_REJECTION = 1
+    NO_REASON = 2
+    ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
+    TRANSFER_SYNTAXES_NOT_SUPPORTED = 4
+
+
+class Rejection(enum.Enum):
+    """Result, source and reason of an A-ASSOCIATE-RJ, as far as we send them (PS3.8 table 9-21)."""
+
+    NO_REASON_GIVEN = AssociateRJ(1, 1, 1)
+    APPLICATION_CONTEXT_NAME_NOT_SUPPORTED = AssociateRJ(1, 1, 2)
+    CALLING_AE_TITLE_NOT_RECOGNIZED = AssociateRJ(1, 1, 3)
+    CALLED_AE_TITLE_NOT_RECOGNIZED = AssociateRJ(1, 1, 7)
+    PROTOCOL_VERSION_NOT_SUPPORTED = AssociateRJ(1, 2, 2)
+    TEMPORARY_CONGESTION = AssociateRJ(2, 3, 1)
+    LOCAL_LIMIT_EXCEEDED = AssociateRJ(2, 3, 2)
+
+    @property
+    def words(self) -> str:
+        """The standard's words, for logs."""
+        return self.name.lower().replace("_", " ").replace("ae title", "AE title")
+
+
+class NegotiationPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What the local AE accepts.
+
+    `maximum_length`: bytes of the longest P-DATA-TF PDU that we receive, 0 = unlimited.
+    `verification_transfer_syntaxes`: for Verification; empty: it is not accepted.
+    `allowed_sop_classes`: storage SOP classes; empty: all, private ones too.
+    `operations_window`: C-STOREs that the peer may have outstanding, at least 1 (PS3.7 D.3.3.3).
+    """
+
+    maximum_length: int = 1 << 20
+    verification_transfer_syntaxes: frozenset[str] = frozenset(
+        {
+            uids.IMPLICIT_VR_LITTLE_ENDIAN,
+            uids.EXPLICIT_VR_LITTLE_ENDIAN,
+            uids.EXPLICIT_VR_BIG_ENDIAN,
+        }
+    )
+    allowed_sop_classes: frozenset[str] = frozenset()
+    operations_window: int = 1
+
+
+def is_storage(sop_class_uid: str) -> bool:
+    """Whether the SOP class is taken as storage: the standard's own, and every private one."""
+    return (
+        sop_class_uid.startswith(_STORAGE_ROOT)
+        or sop_class_uid in _STORAGE_ELSEWHERE
+        or not sop_class_uid.startswith(_STANDARD_ROOT)
+    )
+
+
+def rejection_of(request: AssociateRQ) -> Rejection | None:
+    """The rejection that the standard alone asks for; None when the request may be judged further."""
+    if not request.protocol_version & 1:
+        return Rejection.PROTOCOL_VERSION_NOT_SUPPORTED
+    if request.application_context != uids.APPLICATION_CONTEXT:
+        return Rejection.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED
+    if not valid_ae_title(request.calling_ae_title):
+        return Rejection.CALLING_AE_TITLE_NOT_RECOGNIZED
+    if not valid_ae_title(request.called_ae_title):
+        return Rejection.CALLED_AE_TITLE_NOT_RECOGNIZED
+    if not request.presentation_contexts:
+        return Rejection.NO_REASON_GIVEN
+    return None
+
+
+def negotiate(request: AssociateRQ, policy: NegotiationPolicy) -> AssociateAC:
+    """Answer every proposed context and the user information that asks for an answer."""
+    return AssociateAC(
+        request.called_ae_title,
+        request.calling_ae_title,
+        tuple(_judge(context, policy) for context in request.presentation_contexts),
+        _answer(request.user_information, policy),
+    )
+
+
+def _judge(context: PresentationContext, policy: NegotiationPolicy) -> PresentationContextResult:
+    if not _supported(context.abstract_syntax, policy):
+        return _refused(context, Result.ABSTRACT_SYNTAX_NOT_SUPPORTED)
+    acceptable = [uid for uid in context.transfer_syntaxes if valid_uid(uid)]
+    if context.abstract_syntax == uids.VERIFICATION:
+        acceptable = [uid for uid in acceptable if uid in policy.verification_transfer_syntaxes]
+    if not acceptable:
+        return _refused(context, Result.TRANSFER_SYNTAXES_NOT_SUPPORTED)
+    chosen = min(acceptable, key=_preference)
+    return PresentationContextResult(context.id, Result.ACCEPTANCE, chosen)
+
+
+def _supported(abstract_syntax: str, policy: NegotiationPolicy) -> bool:
+    if abstract_syntax == uids.VERIFICATION:
+        return bool(policy.verification_transfer_syntaxes)
+    allowed = policy.allowed_sop_classes
+    return (
+        valid_uid(abstract_syntax)
+        and is_storage(abstract_syntax)
+        and (not allowed or abstract_syntax in allowed)
+    )
+
+
+def _preference(transfer_syntax: str) -> int:
+    """The requestor's order decides (`min` takes the first of equals), but for two syntaxes.
+
+    A requestor puts its files' own syntax first. Implicit VR is the default that every requestor must
+    offer, and loses the VRs of private elements; big endian is retired.
+    """
+    if transfer_syntax == uids.IMPLICIT_VR_LITTLE_ENDIAN:
+        return 2
+    return 1 if transfer_syntax == uids.EXPLICIT_VR_BIG_ENDIAN else 0
+
+
+def _refused(context: PresentationContext, result: Result) -> PresentationContextResult:
+    """The transfer syntax of a refused context is not significant, but must be there (PS3.8 9.3.3.2)."""
+    syntax = next(iter(context.transfer_syntaxes), uids.IMPLICIT_VR_LITTLE_ENDIAN)
+    return PresentationContextResult(context.id, result, syntax)
+
+
+def _answer(asked: UserInformation, policy: NegotiationPolicy) -> UserInformation:
+    return UserInformation(
+        maximum_length=policy.maximum_length,
+        implementation_class_uid=uids.IMPLEMENTATION_CLASS,
+        implementation_version_name=uids.IMPLEMENTATION_VERSION,
+        asynchronous_operations_window=_window(asked.asynchronous_operations_window, policy),
+        role_selections=tuple(
+            # We are an SCP and never an SCU of what is offered here: grant only the SCU role.
+            RoleSelection(role.sop_class_uid, role.scu_role, scp_role=False)
+            for role in asked.role_selections
+        ),
+        extended_negotiations=tuple(
+            ExtendedNegotiation(offer.sop_class_uid, _STORAGE_SUPPORT)
+            for offer in asked.extended_negotiations
+            if _supported(offer.sop_class_uid, policy) and offer.sop_class_uid != uids.VERIFICATION
+        ),
+    )
+
+
+def _window(
+    offer: AsynchronousOperationsWindow | None, policy: NegotiationPolicy
+) -> AsynchronousOperationsWindow | None:
+    """Never above the offer, of which 0 is unlimited; we invoke nothing, so grant 1 (PS3.7 D.3.3.3.2)."""
+    if offer is None:
+        return None
+    granted = policy.operations_window
+    return AsynchronousOperationsWindow(min(offer.invoked or granted, granted), 1)
