@@ -1,0 +1,1 @@
+"""The trio shells round wire/: who listens, receives and answers."""

@@ -1,0 +1,138 @@
+"""Listens for associations: accepts connections, serves each in a task of its own, and drains at the end.
+
+One bad connection ends by itself: nothing that a peer does reaches the accept loop or another session.
+"""
+
+import errno
+import socket as stdlib_socket
+from typing import Generic
+
+import structlog
+import trio
+
+from port104.net.connection import Connection
+from port104.net.contracts import Admit, Limits, Route, Sink
+from port104.net.gate import Gate
+from port104.net.session import Session
+from port104.net.trace import PDUTrace
+from port104.wire.association import AssociationLimits
+
+log = structlog.get_logger("port104.acceptor")
+
+# Connections that wait to be accepted: a modality room that is switched on at once.
+_BACKLOG = 1024
+# Errors of accept that pass when other connections end (accept(2)).
+_CAPACITY_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+_CAPACITY_PAUSE_SECONDS = 0.1
+
+
+class Acceptor(Generic[Route]):
+    """The listening side of the service. `listen`, then `serve`; `drain` ends it."""
+
+    def __init__(
+        self,
+        *,
+        admit: Admit,
+        sink: Sink[Route],
+        association_limits: AssociationLimits,
+        limits: Limits,
+        trace_pdus: bool = False,
+    ) -> None:
+        self._admit = admit
+        self._sink = sink
+        self._association_limits = association_limits
+        self._limits = limits
+        self._trace_pdus = trace_pdus
+        self._gate = Gate(limits.associations)
+        self._listeners: list[trio.SocketListener] = []
+        self._accepting = trio.CancelScope()
+        self._sessions: set[Session[Route]] = set()
+        self._idle = trio.Event()
+
+    @property
+    def associations(self) -> int:
+        """How many associations are established now."""
+        return self._gate.associations
+
+    async def listen(self, host: str | None, port: int) -> list[tuple[str, int]]:
+        """Bind `port` on `host` (None: every IPv4 and IPv6 address); 0 takes any free port.
+
+        Returns the bound addresses. Raises OSError as bind does.
+        """
+        self._listeners = await trio.open_tcp_listeners(port, host=host, backlog=_BACKLOG)
+        return [listener.socket.getsockname()[:2] for listener in self._listeners]
+
+    async def serve(self) -> None:
+        """Accept and serve until `drain` has ended every session."""
+        async with trio.open_nursery() as nursery:
+            with self._accepting:
+                async with trio.open_nursery() as accepting:
+                    for listener in self._listeners:
+                        accepting.start_soon(self._accept, listener, nursery)
+            for listener in self._listeners:
+                listener.socket.close()
+
+    async def drain(self) -> None:
+        """Stop accepting, let associations finish until the shutdown deadline, then abort the rest."""
+        self._gate.close()
+        self._accepting.cancel()
+        with trio.move_on_after(self._limits.shutdown_deadline):
+            while self._sessions:
+                self._idle = trio.Event()
+                await self._idle.wait()
+        self.abort("the service is shutting down")
+
+    def abort(self, detail: str) -> None:
+        """Abort every association that is still there."""
+        self._gate.close()
+        self._accepting.cancel()
+        for session in tuple(self._sessions):
+            session.abort(detail)
+
+    async def _accept(self, listener: trio.SocketListener, nursery: trio.Nursery) -> None:
+        while True:
+            try:
+                socket, address = await listener.socket.accept()
+            except OSError as failure:
+                if failure.errno in _CAPACITY_ERRORS:
+                    log.warning(
+                        "cannot accept a connection",
+                        reason=failure.strerror,
+                        hint="raise the limit on open files (LimitNOFILE, ulimit -n)",
+                    )
+                    await trio.sleep(_CAPACITY_PAUSE_SECONDS)
+                continue  # else: the peer was gone before it was accepted
+            nursery.start_soon(self._serve_connection, socket, address[0], nursery)
+
+    async def _serve_connection(
+        self, socket: trio.socket.SocketType, address: str, nursery: trio.Nursery
+    ) -> None:
+        session: Session[Route] | None = None
+        try:
+            with socket:
+                # Responses are small and waited for: never hold one back (RFC 896).
+                socket.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
+                session = self._session(socket, address, nursery)
+                self._sessions.add(session)
+                await session.run()
+        except Exception:
+            # A fault of ours on one association must not end the others.
+            log.exception("association ended by a fault in port104", address=address)
+        finally:
+            if session is not None:
+                self._sessions.discard(session)
+            if not self._sessions:
+                self._idle.set()
+
+    def _session(self, socket: trio.socket.SocketType, address: str, nursery: trio.Nursery) -> Session[Route]:
+        tap = PDUTrace(address) if self._trace_pdus else None
+        return Session(
+            Connection(socket, tap=tap),
+            address,
+            admit=self._admit,
+            gate=self._gate,
+            sink=self._sink,
+            association_limits=self._association_limits,
+            limits=self._limits,
+            nursery=nursery,
+        )

@@ -1,0 +1,65 @@
+"""One TCP connection: the trio socket, and the native link that reads and writes it."""
+
+import os
+from collections.abc import Callable
+
+import trio
+
+from port104 import native
+
+# What one receive takes where Python itself receives (a tapped connection); the native side has its own.
+_RECEIVE_BYTES = 128 * 1024
+
+
+class Connection:
+    """A connection that the native link receives from and sends to.
+
+    `tap`, where given, sees every byte that comes: then Python receives and feeds the link, which
+    is several times slower and meant for tracing.
+    """
+
+    def __init__(self, socket: trio.socket.SocketType, *, tap: Callable[[bytes], None] | None = None) -> None:
+        self._socket = socket
+        self._tap = tap
+        self._closed = False
+        self._descriptor = socket.fileno()
+        self.link = native.Link(-1 if tap else self._descriptor, self._descriptor)
+
+    async def wait_input(self) -> None:
+        """Wait until the link has, or can receive, more bytes or the end of the stream."""
+        await trio.lowlevel.wait_readable(self._socket)
+        if self._tap:
+            self._receive(self._tap)
+
+    def _receive(self, tap: Callable[[bytes], None]) -> None:
+        try:
+            data = os.read(self._descriptor, _RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            tap(data)
+            self.link.feed(data)
+        else:
+            self.link.end()
+
+    async def flush(self) -> None:
+        """Send what is queued. Raises OSError as the socket does.
+
+        Returns when the connection is closed meanwhile: its descriptor may be another's by then.
+        """
+        while not self._closed and not self.link.flush():
+            await trio.lowlevel.wait_writable(self._socket)
+
+    def interrupt(self) -> None:
+        """End the stream of incoming bytes, so that an I/O thread gives the link back at once."""
+        try:
+            self._socket.shutdown(trio.socket.SHUT_RD)
+        except OSError:
+            return  # the peer was faster
+
+    def close(self) -> None:
+        """Close the socket. No store may be under way on the link."""
+        self._closed = True
+        self._socket.close()

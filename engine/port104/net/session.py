@@ -1,0 +1,303 @@
+"""One association that a peer requested: the trio shell round wire.Association, as acceptor.
+
+The association decides, this shell moves bytes and waits; who may come in is `admit`'s word. The socket
+is closed only after the last store on it has ended, whatever else happens.
+"""
+
+from typing import Generic
+
+import structlog
+import trio
+
+from port104.net.connection import Connection
+from port104.net.contracts import Admit, Admitted, Limits, Refused, Route, Sink
+from port104.net.gate import Gate
+from port104.net.storing import Storing
+from port104.net.tally import Tally
+from port104.wire.association import Association, AssociationLimits, Role
+from port104.wire.command import Command, CommandField, Status, has_response, response_to
+from port104.wire.events import (
+    AbortedByPeer,
+    AbortedByUs,
+    AssociationRequested,
+    CommandReceived,
+    ConnectionLost,
+    DataSetFragment,
+    Event,
+    ReleaseRequested,
+)
+from port104.wire.negotiation import negotiate, rejection_of
+from port104.wire.pdu import AssociateRQ
+
+log = structlog.get_logger("port104.association")
+
+# Events handled without a break before others get the event loop: a peer that sends without end
+# must not hold it.
+_EVENTS_PER_TURN = 16
+
+
+class Session(Generic[Route]):
+    """Serves one connection from its first byte to its close. Call `run` once.
+
+    `address` is the peer's IP address; `nursery` outlives the session.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        address: str,
+        *,
+        admit: Admit,
+        gate: Gate,
+        sink: Sink[Route],
+        association_limits: AssociationLimits,
+        limits: Limits,
+        nursery: trio.Nursery,
+    ) -> None:
+        self._connection = connection
+        self._link = connection.link
+        self._address = address
+        self._admit = admit
+        self._gate = gate
+        self._sink = sink
+        self._limits = limits
+        self._nursery = nursery
+        self._association = Association(
+            Role.ACCEPTOR, self._link, limits=association_limits, now=trio.current_time()
+        )
+        self._scope = trio.CancelScope()
+        self._request: AssociateRQ | None = None
+        self._ignored: frozenset[str] = frozenset()
+        self._storing: Storing[Route] | None = None
+        self._draining: tuple[int, Command, Status] | None = None  # to answer after its data set
+        self._flushing = False
+        self._entered = False  # counted by the gate
+        self._started = trio.current_time()
+        self.tally = Tally()
+
+    async def run(self) -> None:
+        """Serve the association. Returns when the socket is closed; raises nothing of the peer's."""
+        try:
+            with self._scope:
+                await self._serve()
+        except OSError as failure:
+            self._note_end("connection lost", str(failure))
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._close()
+            self._report()
+
+    def abort(self, detail: str) -> None:
+        """End the session now: the peer is sent A-ABORT, and the connection is closed."""
+        self._note_end("aborted by us", detail)
+        self._scope.cancel()
+
+    # ---- the loop ----
+
+    async def _serve(self) -> None:
+        turn = 0
+        while True:
+            event = self._association.next_event(trio.current_time())
+            self._send_due()
+            if event is not None:
+                await self._handle(event)
+                turn += 1
+                if turn % _EVENTS_PER_TURN == 0:
+                    await trio.lowlevel.checkpoint()
+            elif self._association.closed:
+                return
+            else:
+                await self._wait_input()
+
+    async def _wait_input(self) -> None:
+        """Wait until the connection is readable, or the association's deadline has passed."""
+        deadline = self._association.next_deadline()
+        with trio.CancelScope(deadline=deadline) as scope:
+            await self._connection.wait_input()
+        if scope.cancelled_caught:
+            self._association.handle_timer(trio.current_time())
+
+    def _send_due(self) -> None:
+        if due := self._association.data_to_send():
+            self._link.send(due)
+            if self._link.unsent:
+                self._flush()
+
+    def _flush(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            self._nursery.start_soon(self._flush_queue)
+
+    async def _flush_queue(self) -> None:
+        """Send what the socket did not take; a peer that does not read in time is cut off."""
+        try:
+            with trio.fail_after(self._limits.send_timeout):
+                await self._connection.flush()
+        except trio.TooSlowError:
+            self.abort("the peer does not read its responses")
+        except OSError as failure:
+            self._note_end("connection lost", str(failure))
+            self._scope.cancel()
+        except trio.ClosedResourceError:
+            pass  # the session ended first
+        finally:
+            self._flushing = False
+
+    # ---- events ----
+
+    async def _handle(self, event: Event) -> None:
+        match event:
+            case CommandReceived():
+                await self._command(event)
+            case DataSetFragment():
+                self._drained(event)
+            case AssociationRequested():
+                self._requested(event.request)
+            case ReleaseRequested():
+                await self._release()
+            case AbortedByPeer():
+                self._note_end("aborted by peer", f"source {event.source}, reason {event.reason}")
+            case AbortedByUs():
+                self._note_end("aborted by us", event.detail)
+            case ConnectionLost():
+                self._note_end("connection lost", "the peer closed the connection")
+            case _:  # confirmations come to a requestor only
+                raise AssertionError(event)
+        self._send_due()
+
+    def _requested(self, request: AssociateRQ) -> None:
+        self._request = request
+        verdict = self._judge(request)
+        if isinstance(verdict, Refused):
+            self._association.reject(verdict.reject, trio.current_time())
+            numbers = f"{verdict.reject.result}/{verdict.reject.source}/{verdict.reject.reason}"
+            self._note_end("rejected", f"{verdict.why} ({numbers})", verdict.hint)
+        else:
+            self._accept(request, verdict)
+
+    def _judge(self, request: AssociateRQ) -> Admitted | Refused:
+        """The standard first, then the registry, then whether there is room."""
+        rejection = rejection_of(request)
+        if rejection is not None:
+            return Refused(rejection.value, rejection.words, "the peer's request must be mended")
+        verdict = self._admit(request, self._address)
+        if isinstance(verdict, Refused):
+            return verdict
+        rejection = self._gate.enter()
+        if rejection is not None:
+            hint = "it may try again; see dicom.scp.maximumNumberOfAssociations"
+            return Refused(rejection.value, rejection.words, hint)
+        self._entered = True
+        return verdict
+
+    def _accept(self, request: AssociateRQ, admitted: Admitted) -> None:
+        accept = negotiate(request, admitted.policy)
+        self._association.accept(accept, trio.current_time())
+        self._ignored = admitted.ignored
+        self._storing = Storing(
+            self._connection,
+            self._association,
+            request,
+            self._sink,
+            self.tally,
+            overwrite=admitted.overwrite,
+            wait_input=self._wait_input,
+            flush=self._flush,
+        )
+
+    async def _command(self, event: CommandReceived) -> None:
+        command = event.command
+        if command.field == CommandField.C_STORE_RQ and self._storing is not None:
+            await self._store(event, self._storing)
+        elif command.field == CommandField.C_ECHO_RQ:
+            self.tally.echoes += 1
+            self._answer_without_storing(event, Status.SUCCESS)
+        else:
+            self._answer_without_storing(event, Status.UNRECOGNIZED_OPERATION)
+
+    async def _store(self, event: CommandReceived, storing: Storing[Route]) -> None:
+        refusal = await storing.refusal_of(event)
+        if refusal is not None:
+            self.tally.refused += 1
+            log.warning("instance refused", **self._peer(), status=f"{refusal:04X}", reason=refusal.name)
+            self._answer_without_storing(event, refusal)
+        elif event.command.affected_sop_class_uid in self._ignored:
+            self.tally.ignored += 1
+            self._answer_without_storing(event, Status.SUCCESS)
+        else:
+            await storing.store(event)
+
+    def _answer_without_storing(self, event: CommandReceived, status: Status) -> None:
+        """Answer a command that keeps nothing, once its data set, if any, has passed."""
+        if event.command.has_data_set:
+            self._draining = (event.context_id, event.command, status)
+        else:
+            self._respond(event.context_id, event.command, status)
+
+    def _drained(self, event: DataSetFragment) -> None:
+        if event.last and self._draining is not None:
+            drained, self._draining = self._draining, None
+            self._respond(*drained)
+
+    def _respond(self, context_id: int, command: Command, status: Status) -> None:
+        if has_response(command):
+            response = response_to(command, status)
+            self._association.send_command(context_id, response, trio.current_time())
+
+    async def _release(self) -> None:
+        if self._storing is not None:
+            await self._storing.finish()
+        self._association.release_response(trio.current_time())
+        self._note_end("released", "")
+
+    # ---- the end ----
+
+    def _note_end(self, outcome: str, detail: str = "", hint: str = "") -> None:
+        """Remember how the association ended; what ends it first counts."""
+        if not self.tally.outcome:
+            self.tally.outcome, self.tally.detail, self.tally.hint = outcome, detail, hint
+
+    async def _close(self) -> None:
+        if self._storing is not None:
+            await self._storing.give_up()
+        if self._scope.cancel_called and self._entered:
+            self._abort_association()
+        self._connection.close()
+        if self._entered:
+            self._gate.leave()
+
+    def _abort_association(self) -> None:
+        self._association.abort(trio.current_time())
+        try:
+            self._link.send(self._association.data_to_send())
+        except OSError:
+            return  # it does not take even that: closing the connection must do
+
+    def _peer(self) -> dict[str, str]:
+        """Who called, from where, and whom."""
+        if self._request is None:
+            return {"address": self._address}
+        return {
+            "address": self._address,
+            "calling": self._request.calling_ae_title,
+            "called": self._request.called_ae_title,
+        }
+
+    def _report(self) -> None:
+        tally = self.tally
+        facts: dict[str, str | int | float] = {**self._peer()}
+        if self._entered:
+            facts |= tally.figures()
+            facts["seconds"] = round(trio.current_time() - self._started, 3)
+        if tally.detail:
+            facts["reason"] = tally.detail
+        if tally.hint:
+            facts["hint"] = tally.hint
+        if self._request is None:
+            # Load balancers and port scanners open and close connections all day.
+            log.debug("no association", outcome=tally.outcome, **facts)
+        elif tally.outcome == "released":
+            log.info("association released", **facts)
+        else:
+            event = f"association {tally.outcome or 'ended'}"
+            log.warning(event, **facts)

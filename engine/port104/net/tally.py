@@ -1,0 +1,27 @@
+"""What came of one association: the figures and words of its log line."""
+
+import msgspec
+
+
+class Tally(msgspec.Struct):
+    """Counted by the rooms that serve the association.
+
+    `outcome` is how it ended, `detail` why, `hint` what would mend it. `bytes` counts data sets as
+    received, without headers.
+    """
+
+    stored: int = 0
+    duplicates: int = 0
+    ignored: int = 0
+    refused: int = 0
+    failed: int = 0
+    echoes: int = 0
+    bytes: int = 0
+    outcome: str = ""
+    detail: str = ""
+    hint: str = ""
+
+    def figures(self) -> dict[str, int]:
+        """Everything that is not zero."""
+        counted = ("stored", "duplicates", "ignored", "refused", "failed", "echoes", "bytes")
+        return {name: value for name in counted if (value := getattr(self, name))}
