@@ -17,8 +17,7 @@ for header in HEADERS:
     ffibuilder.cdef((HERE / f"{header}.h").read_text())
 ffibuilder.set_source(
     "port104._native",
-    "#include <stddef.h>\n#include <stdint.h>\n"
-    + "".join(f'#include "{header}.h"\n' for header in HEADERS),
+    "#include <stddef.h>\n#include <stdint.h>\n" + "".join(f'#include "{header}.h"\n' for header in HEADERS),
     sources=[f"native/{source}.c" for source in SOURCES],
     include_dirs=[str(HERE)],
     depends=sorted(str(header) for header in HERE.glob("*.h")),

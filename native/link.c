@@ -29,6 +29,7 @@ struct p104_link {
     int receive_errno; /* sticky */
     int drained;       /* the last receive emptied the socket: wait before receiving again */
     int end_of_stream;
+    int discarding;
     p104_scanner scanner;
     uint8_t *buffer; /* NULL when idle */
     size_t position; /* next byte to scan */
@@ -122,6 +123,11 @@ void p104_link_end(p104_link *link)
     link->end_of_stream = 1;
 }
 
+void p104_link_discard(p104_link *link)
+{
+    link->discarding = 1;
+}
+
 void p104_link_establish(p104_link *link, uint32_t maximum_length)
 {
     p104_scanner_establish(&link->scanner, maximum_length);
@@ -206,6 +212,8 @@ long p104_link_receive(p104_link *link, int patience)
 /* Scan the bytes at hand. A fault or a result that is not wanted leaves the link as it was. */
 static int scan(p104_link *link, p104_run *run, const uint8_t **data, int only_data_set)
 {
+    if (link->discarding)
+        link->position = link->end;
     if (link->position == link->end)
         return P104_NEED_INPUT;
     p104_scanner before = link->scanner;

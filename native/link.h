@@ -34,6 +34,9 @@ long p104_link_feed(p104_link *link, const uint8_t *input, size_t length);
 /* No byte follows those that were fed. */
 void p104_link_end(p104_link *link);
 
+/* Scan no more: whatever is at hand or comes is thrown away, until the end of the stream. */
+void p104_link_discard(p104_link *link);
+
 void p104_link_establish(p104_link *link, uint32_t maximum_length);
 void p104_link_expect_data_set(p104_link *link);
 /* 1: a message is in progress: a command set or a data set has begun or is due, and has not ended. */

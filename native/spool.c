@@ -434,22 +434,28 @@ void p104_store_abandon(p104_spool *spool, uint64_t id)
 
 /* ---- completions ---- */
 
-static uint16_t pack(const p104_picker *picker, uint8_t *out, size_t room)
+/* Pack what was picked; a value that does not fit makes the whole unreadable: the caller reads the file. */
+static void pack(const p104_picker *picker, p104_completion *out)
 {
     size_t used = 0;
+    uint8_t *packed = out->picked;
     for (int index = 0; index < picker->count; index++) {
         const p104_picked *picked = &picker->picked[index];
         size_t need = 6 + (size_t)picked->length;
-        if (!picked->found || picked->truncated || used + need > room)
+        if (!picked->found)
             continue;
+        if (picked->truncated || used + need > sizeof out->picked) {
+            out->pick_state = P104_PICK_UNREADABLE;
+            continue;
+        }
         for (int shift = 0; shift < 4; shift++)
-            out[used + (size_t)shift] = (uint8_t)(picked->tag >> (8 * shift));
-        out[used + 4] = (uint8_t)picked->length;
-        out[used + 5] = (uint8_t)(picked->length >> 8);
-        memcpy(out + used + 6, picked->value, picked->length);
+            packed[used + (size_t)shift] = (uint8_t)(picked->tag >> (8 * shift));
+        packed[used + 4] = (uint8_t)picked->length;
+        packed[used + 5] = (uint8_t)(picked->length >> 8);
+        memcpy(packed + used + 6, picked->value, picked->length);
         used += need;
     }
-    return (uint16_t)used;
+    out->picked_length = (uint16_t)used;
 }
 
 static void describe(const notice *posted, p104_completion *out)
@@ -467,7 +473,7 @@ static void describe(const notice *posted, p104_completion *out)
     out->pick_state = store->picker.state;
     out->picked_length = 0;
     if (posted->kind == P104_STORED)
-        out->picked_length = pack(&store->picker, out->picked, sizeof out->picked);
+        pack(&store->picker, out);
 }
 
 /* The early notice's store may be under work by now: only what no thread changes is read. */

@@ -1,0 +1,1 @@
+"""port104: a DICOM ingress engine."""

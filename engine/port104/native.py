@@ -72,7 +72,13 @@ class Link:
     @property
     def data(self) -> bytes:
         """A copy of the run's bytes."""
-        return ffi.buffer(self._data[0], self._run.length)[:]
+        data: bytes = ffi.buffer(self._data[0], self._run.length)[:]
+        return data
+
+    @property
+    def length(self) -> int:
+        """How many bytes the run has."""
+        return self._run.length  # type: ignore[no-any-return]
 
     @property
     def context_id(self) -> int:
@@ -109,6 +115,10 @@ class Link:
     def end(self) -> None:
         """No byte follows those that were fed."""
         lib.p104_link_end(self._link)
+
+    def discard(self) -> None:
+        """Scan no more: whatever comes is thrown away, until the end of the stream."""
+        lib.p104_link_discard(self._link)
 
     def establish(self, maximum_length: int) -> None:
         """Let P-DATA-TF through, each PDU at most `maximum_length` bytes (0: unlimited)."""
@@ -153,6 +163,7 @@ class Link:
 class Completion(msgspec.Struct, frozen=True):
     """What became of one store; fields as in native/spool.h p104_completion.
 
+    `received` counts bytes of the data set.
     `elements` maps tags (group << 16 | element) to raw value bytes, for the wanted elements that the
     data set held; `elements_complete` is False where the data set could not be read to the last of them.
     """
@@ -160,7 +171,7 @@ class Completion(msgspec.Struct, frozen=True):
     id: int
     kind: int
     error: int
-    bytes: int
+    received: int
     link_returned: bool
     duplicate: bool
     replaced: bool

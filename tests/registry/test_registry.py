@@ -41,9 +41,7 @@ def test_a_known_source_is_admitted(address, source):
     assert registry().admit("COVIDAET", "CT1", address) == Admission(COVID, source)
 
 
-@pytest.mark.parametrize(
-    "address", ["10.0.0.6", "10.2.0.1", "fe80::1", "::ffff:10.0.0.6", "::a00:5"]
-)
+@pytest.mark.parametrize("address", ["10.0.0.6", "10.2.0.1", "fe80::1", "::ffff:10.0.0.6", "::a00:5"])
 def test_another_address_is_refused(address):
     refusal = registry().admit("COVIDAET", "CT1", address)
     assert isinstance(refusal, Refusal)
@@ -164,9 +162,7 @@ def test_refusals_are_printable_and_one_line(called, calling):
 
 
 @given(
-    st.text(
-        st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="\\"), min_size=1
-    ),
+    st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="\\"), min_size=1),
     st.ip_addresses(),
 )
 def test_a_hint_admits_the_peer(calling, address):

@@ -39,9 +39,7 @@ def test_a_setting_has_a_row_with_its_range_and_default(path):
 
 
 def test_no_row_describes_a_setting_that_does_not_exist():
-    described = re.findall(
-        r"^\| `([a-zA-Z.\[\]]+)`(?:<br>| \| [^|]* \| (?:`|required))", PAGE, re.MULTILINE
-    )
+    described = re.findall(r"^\| `([a-zA-Z.\[\]]+)`(?:<br>| \| [^|]* \| (?:`|required))", PAGE, re.MULTILINE)
     assert described
     assert set(described) == set(LEAVES)
 
@@ -75,8 +73,6 @@ def test_every_field_has_a_docstring():
         if not isinstance(section, ast.ClassDef):
             continue
         for field, after in zip(section.body, [*section.body[1:], None], strict=True):
-            if isinstance(field, ast.AnnAssign) and not ast.unparse(field.annotation).endswith(
-                "Settings"
-            ):
+            if isinstance(field, ast.AnnAssign) and not ast.unparse(field.annotation).endswith("Settings"):
                 assert isinstance(after, ast.Expr), ast.unparse(field)
                 assert isinstance(after.value, ast.Constant), ast.unparse(field)

@@ -77,10 +77,7 @@ def test_a_value_can_be_read_from_a_file(tmp_path: Path):
         (
             "DICOM__SCP__SOURCES",
             "CT1",
-            (
-                "the value is not JSON, as a list must be:"
-                " line 1, column 1: this is not JSON: Expecting value"
-            ),
+            ("the value is not JSON, as a list must be: line 1, column 1: this is not JSON: Expecting value"),
         ),
         ("DICOM__SCP__SOURCES", "{}", "dicom.scp.sources: an object is wrong: expected a list"),
     ],

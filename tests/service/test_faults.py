@@ -48,10 +48,7 @@ ONE_FAULT = [
     ),
     (
         scp(**{"rejekt-unknown-sources": True}),
-        (
-            "dicom.scp.rejekt-unknown-sources: unknown key;"
-            " did you mean dicom.scp.rejectUnknownSources?"
-        ),
+        ("dicom.scp.rejekt-unknown-sources: unknown key; did you mean dicom.scp.rejectUnknownSources?"),
     ),
     ({"DicomAdaptor": {}}, "DicomAdaptor: unknown key; did you mean DicomAdapter?"),
     ({"DicomAdapter": {}, "Serilogg": {}}, "Serilogg: unknown key; did you mean Serilog?"),
@@ -83,20 +80,14 @@ ONE_FAULT = [
     ({"DicomAdapter": {}, "Serilog": "x"}, "Serilog: expected an object with keys"),
     (
         titles({"aeTitle": "A", "processorSettings": {"timeout": {}}}),
-        (
-            "dicom.scp.aeTitles[0].processorSettings: an object is wrong:"
-            " expected an object with named values"
-        ),
+        ("dicom.scp.aeTitles[0].processorSettings: an object is wrong: expected an object with named values"),
     ),
     # out of range
     (scp(port=0), f"{PORT}: 0 is wrong: expected a whole number from 1 to 65535"),
     (scp(port=65536), f"{PORT}: 65536 is wrong: expected a whole number from 1 to 65535"),
     (
         scp(maximumNumberOfAssociations=10_001),
-        (
-            "dicom.scp.maximumNumberOfAssociations: 10001 is wrong:"
-            " expected a whole number from 1 to 10000"
-        ),
+        ("dicom.scp.maximumNumberOfAssociations: 10001 is wrong: expected a whole number from 1 to 10000"),
     ),
     (
         scp(operationsWindow=257),
@@ -108,10 +99,7 @@ ONE_FAULT = [
     ),
     (
         scp(maximumLengthReceived=100),
-        (
-            "dicom.scp.maximumLengthReceived: 100 is wrong:"
-            " expected a whole number from 4096 to 16777216"
-        ),
+        ("dicom.scp.maximumLengthReceived: 100 is wrong: expected a whole number from 4096 to 16777216"),
     ),
     (
         {"storage": {"watermarkPercent": 101}},
@@ -166,10 +154,7 @@ ONE_FAULT = [
     ),
     (
         titles({"aeTitle": "A "}),
-        (
-            'dicom.scp.aeTitles[0].aeTitle: "A " is wrong:'
-            " an AE title must not begin or end with a space"
-        ),
+        ('dicom.scp.aeTitles[0].aeTitle: "A " is wrong: an AE title must not begin or end with a space'),
     ),
     (
         titles({"aeTitle": "A"}, {"aeTitle": "B"}, {"aeTitle": "A"}),
@@ -235,10 +220,7 @@ ONE_FAULT = [
     ),
     (
         scp(verification={"transferSyntaxes": []}),
-        (
-            "dicom.scp.verification.transferSyntaxes: an empty list is wrong:"
-            " expected a list, not empty"
-        ),
+        ("dicom.scp.verification.transferSyntaxes: an empty list is wrong: expected a list, not empty"),
     ),
     # mapped sections
     (

@@ -48,7 +48,5 @@ def test_every_entry_arrives_whole():
     }
     assert registry.sources == (Source("CT1", "ct1.local"),)
     assert registry.host_names == ("ct1.local",)
-    assert registry.destinations == {
-        "D": Destination(name="D", ae_title="PACS", host="::1", port=1104)
-    }
+    assert registry.destinations == {"D": Destination(name="D", ae_title="PACS", host="::1", port=1104)}
     assert registry.reject_unknown_sources is False

@@ -5,9 +5,10 @@ from io import BytesIO
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.filereader import read_file_meta_info, read_preamble
+
 from port104 import uids
 from port104.storage.part10 import Header, is_little_endian_stream
-from pydicom.filereader import read_file_meta_info, read_preamble
 
 CLASS = "1.2.840.10008.5.1.4.1.1.7"
 

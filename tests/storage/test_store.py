@@ -1,12 +1,12 @@
 """The store over real sockets and a real folder: what is acknowledged is on disk, whole, under one name."""
 
 import contextlib
-
 import socket
 import struct
 
 import pytest
 import trio
+
 from port104 import native, uids
 from port104.errors import StorageError
 from port104.storage.store import open_store
@@ -131,7 +131,7 @@ async def test_an_instance_at_hand_is_taken_and_answered(store, peer):
     completion = await send_whole(store, peer)
     assert completion.kind == native.STORED
     assert not completion.link_returned
-    assert completion.bytes == len(DATA_SET)
+    assert completion.received == len(DATA_SET)
     assert await peer.response() == RESPONSE
     path = store.path_of("PORT104", "1.2.3")
     assert stored_files(store) == [path]
@@ -166,7 +166,7 @@ async def test_a_long_data_set_is_carried_through_the_socket(store, peer, fragme
             store.resume(store_id)
     assert completion.kind == native.STORED
     assert completion.link_returned
-    assert completion.bytes == len(data_set)
+    assert completion.received == len(data_set)
     assert data_set_of(store.path_of("PORT104", "1.2.3")) == data_set
     assert await peer.response() == RESPONSE
 
@@ -383,5 +383,3 @@ async def test_a_store_cancelled_in_mid_flight_is_given_back(store, peer):
         store.resume(store._last_id)
     assert completion.kind == native.BROKEN
     assert not part_files(store)
-
-

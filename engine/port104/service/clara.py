@@ -55,9 +55,7 @@ _UNUSED_BESIDE = {
 }
 
 
-def interpret(
-    document: Mapping[Any, Any], origin: str, faults: list[Fault]
-) -> list[Layer | Unused]:
+def interpret(document: Mapping[Any, Any], origin: str, faults: list[Fault]) -> list[Layer | Unused]:
     """Split a file into settings, in increasing precedence, and keys that have no effect."""
     beside, inside = _unwrapped(document, faults)
     found: list[Layer | Unused] = [
@@ -151,6 +149,4 @@ def _sink(sink: Any, path: str, origin: str) -> Iterator[Layer | Unused]:
         if name == "File" and argument in _FILE_SINK and value is not None:
             yield Layer({"log": {_FILE_SINK[argument]: value}}, f"{origin}, File sink, {argument}")
         elif name != "File" or (argument, value) not in _AS_PORT104_DOES:
-            yield Unused(
-                f"{path}.Args.{argument}", origin, "port104 has a form of its own for logs"
-            )
+            yield Unused(f"{path}.Args.{argument}", origin, "port104 has a form of its own for logs")

@@ -108,9 +108,7 @@ def _merge(into: Tree, tree: Tree, origin: str, origins: dict[str, str], prefix:
             origins[path] = origin
 
 
-def _unused(
-    tree: Any, section: type[msgspec.Struct], prefix: str = ""
-) -> Iterator[tuple[str, str]]:
+def _unused(tree: Any, section: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Find the keys that are given and marked as unused, with the reason."""
     if not isinstance(tree, dict):
         return

@@ -71,9 +71,7 @@ def _canonical_value(value: Any, key: schema.Key, faults: list[Fault], path: Pat
         return {}
     if key.entry is not None and isinstance(value, list):
         return [
-            canonical(entry, key.entry, faults, (*path, index))
-            if isinstance(entry, dict)
-            else entry
+            canonical(entry, key.entry, faults, (*path, index)) if isinstance(entry, dict) else entry
             for index, entry in enumerate(value)
         ]
     return value
@@ -111,9 +109,7 @@ def _value(value: Any, hint: Any, faults: list[Fault], path: Path) -> Any:
     return FAULTY
 
 
-def _list(
-    value: Any, hint: Any, kind: inspect.VarTupleType, faults: list[Fault], path: Path
-) -> Any:
+def _list(value: Any, hint: Any, kind: inspect.VarTupleType, faults: list[Fault], path: Path) -> Any:
     if not isinstance(value, list) or len(value) < (kind.min_length or 0):
         return _wrong(value, schema.described(kind), faults, path)
     item = schema.item_hint(hint)

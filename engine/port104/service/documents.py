@@ -114,9 +114,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_pairs_of(self, node: yaml.MappingNode) -> Pairs:
         # Before construct_mapping flattens the node: a key may override one that `<<` brings in.
-        duplicates = repeated(
-            key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)
-        )
+        duplicates = repeated(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
         made = Pairs(self.construct_mapping(node, deep=True))
         made.duplicates = duplicates
         return made

@@ -67,8 +67,7 @@ def _is_ours(variable: str, value: str) -> bool:
     if not variable.upper().startswith(PREFIX) or variable.upper() == CONFIG:
         return False
     return not (
-        _SERVICE_LINK.fullmatch(variable)
-        or (variable.endswith("PORT") and _SERVICE_URL.match(value))
+        _SERVICE_LINK.fullmatch(variable) or (variable.endswith("PORT") and _SERVICE_URL.match(value))
     )
 
 

@@ -39,9 +39,7 @@ class Entry(msgspec.Struct):
     @classmethod
     def of(cls, record: logging.LogRecord) -> "Entry":
         """Take a record of structlog's or of the standard library's."""
-        values = (
-            dict(record.msg) if isinstance(record.msg, dict) else {"event": record.getMessage()}
-        )
+        values = dict(record.msg) if isinstance(record.msg, dict) else {"event": record.getMessage()}
         return cls(
             timestamp=_timestamp(record.created),
             level=_LEVEL_NAMES.get(record.levelno, escape(record.levelname)),

@@ -135,9 +135,7 @@ def _file_handlers(settings: LogSettings) -> Iterator[logging.Handler]:
             retained_files=settings.retained_files,
         )
     except OSError as error:
-        raise ConfigurationError(
-            f"log.file: {settings.file} cannot be written: {error.strerror}"
-        ) from error
+        raise ConfigurationError(f"log.file: {settings.file} cannot be written: {error.strerror}") from error
     console = settings.format == "console"
     handler.setFormatter(ConsoleFormatter(colours=False) if console else JSONFormatter())
     yield handler

@@ -23,9 +23,7 @@ def registry_from(settings: Settings) -> Registry:
         ],
         sources=[Source(entry.ae_title, entry.host_ip) for entry in scp.sources],
         destinations=[
-            Destination(
-                name=entry.name, ae_title=entry.ae_title, host=entry.host_ip, port=entry.port
-            )
+            Destination(name=entry.name, ae_title=entry.ae_title, host=entry.host_ip, port=entry.port)
             for entry in scu.destinations
         ],
         reject_unknown_sources=scp.reject_unknown_sources,

@@ -59,9 +59,7 @@ class RotatingLogFile(BaseRotatingHandler):
         stem, suffix = re.escape(self._file.stem), re.escape(self._file.suffix)
         name = re.compile(rf"{stem}\.(\d{{8}})-(\d{{3,}}){suffix}")
         found = [
-            (match, path)
-            for path in self._file.parent.iterdir()
-            if (match := name.fullmatch(path.name))
+            (match, path) for path in self._file.parent.iterdir() if (match := name.fullmatch(path.name))
         ]
         found.sort(key=lambda pair: (pair[0][1], int(pair[0][2])), reverse=True)
         return [path for _, path in found]

@@ -49,9 +49,7 @@ class Key(msgspec.Struct, frozen=True):
     @property
     def scalar(self) -> bool:
         """Whether a single word can hold the value."""
-        return not isinstance(
-            self.kind, inspect.StructType | inspect.VarTupleType | inspect.DictType
-        )
+        return not isinstance(self.kind, inspect.StructType | inspect.VarTupleType | inspect.DictType)
 
 
 def fold(name: str) -> str:

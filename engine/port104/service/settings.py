@@ -23,9 +23,7 @@ _NO_PLATFORM = "the Clara platform is gone"
 
 AETitle = Annotated[
     str,
-    Meta(
-        extra={"check": values.ae_title_fault, "valid": "1-16 printable ASCII characters, no `\\`"}
-    ),
+    Meta(extra={"check": values.ae_title_fault, "valid": "1-16 printable ASCII characters, no `\\`"}),
 ]
 UID = Annotated[str, Meta(extra={"check": values.uid_fault, "valid": "UID"})]
 Peer = Annotated[
@@ -47,9 +45,7 @@ LEVELS = {
 """Names of log levels in Serilog, in .NET's Logging and elsewhere -> ours."""
 
 
-class Section(
-    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
-):
+class Section(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Base of every group of settings."""
 
 

@@ -1,0 +1,1 @@
+"""Durable instances under one folder."""

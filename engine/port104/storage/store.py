@@ -113,9 +113,7 @@ class InstanceStore:
         self._last_id += 1
         header, identity_end = route.header.encode(sop_instance_uid)
         name = _name(route.called_ae_title, sop_instance_uid)
-        result = self._spool.begin(
-            link, self._last_id, route.flags, name, header, identity_end, response
-        )
+        result = self._spool.begin(link, self._last_id, route.flags, name, header, identity_end, response)
         if result != native.NOT_BEGUN:
             self._under_way[self._last_id] = (callback, route, sop_instance_uid)
         return self._last_id, result
@@ -199,6 +197,4 @@ def _name(called_ae_title: bytes, sop_instance_uid: str) -> bytes:
 
 
 def _count_files(instances: Path) -> int:
-    return sum(
-        entry.name.endswith(".dcm") for shelf in os.scandir(instances) for entry in os.scandir(shelf)
-    )
+    return sum(entry.name.endswith(".dcm") for shelf in os.scandir(instances) for entry in os.scandir(shelf))
