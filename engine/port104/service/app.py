@@ -1,0 +1,202 @@
+"""The running service: one nursery, all wiring.
+
+Everything that the rooms below ask for by a protocol is put together here, and only here.
+"""
+
+import os
+import resource
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import structlog
+import trio
+
+from port104.errors import ConfigurationError, Port104Error
+from port104.net.acceptor import Acceptor
+from port104.net.contracts import Admitted, Limits, Refused
+from port104.registry.registry import Refusal, Registry
+from port104.service.data_set_log import DataSetLog
+from port104.service.registration import registry_from
+from port104.service.settings import ScpSettings, Settings, StorageSettings
+from port104.storage.store import InstanceStore, Route, open_store
+from port104.wire.association import AssociationLimits
+from port104.wire.negotiation import NegotiationPolicy
+from port104.wire.pdu import AssociateRQ
+
+log = structlog.get_logger("port104.service")
+
+# After a second signal: how long broken-off transfers may take to remove their part files.
+_LAST_GRACE_SECONDS = 2.0
+# Host names of sources are looked up again this often: addresses of modalities change rarely.
+_LOOK_UP_SECONDS = 60.0
+
+
+async def serve(
+    settings: Settings,
+    registry: Registry,
+    *,
+    task_status: trio.TaskStatus[list[tuple[str, int]]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Receive and store until SIGTERM or SIGINT. `task_status` is given the bound addresses.
+
+    Raises StorageError when the storage folder cannot be used, ConfigurationError when the port
+    cannot be bound.
+    """
+    _raise_file_limit()
+    storage = settings.storage
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with (
+            open_store(
+                _folder_of(storage),
+                sync=storage.durability == "sync",
+                threads=storage.io_threads,
+            ) as store,
+            trio.open_nursery() as nursery,
+        ):
+            admission = Admission(settings.dicom.scp, registry)
+            acceptor = _acceptor(settings, admission, store)
+            addresses = await _listen(acceptor, settings.dicom.scp)
+            _log_data_sets(settings, store, nursery)
+            nursery.start_soon(_report_contents, store)
+            nursery.start_soon(_look_up_sources, admission)
+            nursery.start_soon(_obey_signals, signals, acceptor)
+            for address, port in addresses:
+                log.info("listening", address=address, port=port)
+            task_status.started(addresses)
+            await acceptor.serve()
+            nursery.cancel_scope.cancel()
+        log.info("stopped", stored=store.counts().stored)
+
+
+def run(settings: Settings) -> int:
+    """Serve until told to stop; returns the exit code. Raises as `serve` does."""
+    try:
+        trio.run(serve, settings, registry_from(settings))
+    except ExceptionGroup as group:
+        # Nurseries wrap what ends them; a person is to read one message.
+        for reason in _leaves(group):
+            if isinstance(reason, Port104Error):
+                raise reason from None
+        raise
+    return 0
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+class Admission:
+    """The registry's word on an association, in the acceptor's terms."""
+
+    def __init__(self, scp: ScpSettings, registry: Registry) -> None:
+        self._scp = scp
+        self.registry = registry
+
+    def __call__(self, request: AssociateRQ, address: str) -> Admitted | Refused:
+        """Judge `request`, which came from `address`."""
+        verdict = self.registry.admit(request.called_ae_title, request.calling_ae_title, address)
+        if isinstance(verdict, Refusal):
+            return Refused(verdict.reject, verdict.why, verdict.hint)
+        local_ae = verdict.local_ae
+        verification = self._scp.verification
+        policy = NegotiationPolicy(
+            maximum_length=self._scp.maximum_length_received,
+            verification_transfer_syntaxes=frozenset(
+                verification.transfer_syntaxes if verification.enabled else ()
+            ),
+            allowed_sop_classes=local_ae.allowed_sop_classes,
+            operations_window=self._scp.operations_window,
+        )
+        return Admitted(
+            policy=policy,
+            overwrite=local_ae.overwrite_same_instance,
+            ignored=local_ae.ignored_sop_classes,
+        )
+
+
+def _folder_of(storage: StorageSettings) -> Path:
+    return Path(storage.temporary).absolute()
+
+
+def _acceptor(settings: Settings, admission: Admission, store: InstanceStore) -> Acceptor[Route]:
+    scp = settings.dicom.scp
+    return Acceptor(
+        admit=admission,
+        sink=store,
+        association_limits=AssociationLimits(
+            artim=scp.artim_timeout,
+            idle=scp.idle_timeout,
+            maximum_length=scp.maximum_length_received,
+        ),
+        limits=Limits(
+            associations=scp.maximum_number_of_associations,
+            send_timeout=scp.send_timeout,
+            shutdown_deadline=scp.shutdown_deadline,
+        ),
+        trace_pdus=scp.log_data_pdus,
+    )
+
+
+async def _listen(acceptor: Acceptor[Route], scp: ScpSettings) -> list[tuple[str, int]]:
+    try:
+        return await acceptor.listen(scp.host, scp.port)
+    except OSError as failure:
+        raise ConfigurationError(
+            f"cannot listen on port {scp.port} of {scp.host or 'all addresses'}:"
+            f" {failure.strerror or failure}; choose another dicom.scp.port or dicom.scp.host, stop"
+            " what uses it, or grant CAP_NET_BIND_SERVICE for a port below 1024"
+        ) from failure
+
+
+def _log_data_sets(settings: Settings, store: InstanceStore, nursery: trio.Nursery) -> None:
+    if settings.dicom.scp.log_dimse_datasets:
+        data_set_log = DataSetLog()
+        store.on_stored = data_set_log.add
+        nursery.start_soon(data_set_log.run)
+
+
+async def _report_contents(store: InstanceStore) -> None:
+    count = await store.count_instances()
+    log.info("storage folder opened", folder=str(store.root), instances=count)
+
+
+async def _look_up_sources(admission: Admission) -> None:
+    """Keep the addresses of sources that are given by host name up to date."""
+    while names := admission.registry.host_names:
+        found = {name: await _addresses_of(name) for name in names}
+        admission.registry = admission.registry.with_resolved(found)
+        await trio.sleep(_LOOK_UP_SECONDS)
+
+
+async def _addresses_of(name: str) -> frozenset[str]:
+    try:
+        entries = await trio.socket.getaddrinfo(name, None)
+    except OSError as failure:
+        log.warning("host name of a source cannot be looked up", name=name, reason=str(failure))
+        return frozenset()
+    return frozenset(str(entry[4][0]) for entry in entries)
+
+
+async def _obey_signals(signals: AsyncIterator[int], acceptor: Acceptor[Route]) -> None:
+    """First signal: drain. Second: abort every association; what hangs even then is left behind."""
+    async with trio.open_nursery() as nursery:
+        async for number in signals:
+            name = signal.Signals(number).name
+            if nursery.child_tasks:
+                log.warning("stopping at once", signal=name)
+                acceptor.abort("the service was told to stop at once")
+                await trio.sleep(_LAST_GRACE_SECONDS)
+                os._exit(1)  # a disk that hangs; nothing acknowledged is in doubt
+            log.info("stopping", signal=name, associations=acceptor.associations)
+            nursery.start_soon(acceptor.drain)
+
+
+def _raise_file_limit() -> None:
+    """Every association needs a descriptor, every instance under way another."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
