@@ -256,13 +256,15 @@ class Spool:
                 yield _completion(self._taken[index])
 
     def counts(self) -> SpoolCounts:
-        """Read the counters."""
-        lib.p104_spool_count(self._spool, self._counts)
+        """Read the counters; after `close`, as they were then."""
+        if self._spool != ffi.NULL:
+            lib.p104_spool_count(self._spool, self._counts)
         return SpoolCounts(*(getattr(self._counts, name) for name in SpoolCounts.__struct_fields__))
 
     def close(self) -> None:
         """Finish what is queued and end the threads. Blocks on the disk; no store may be paused."""
         if self._spool != ffi.NULL:
+            self.counts()
             lib.p104_spool_close(self._spool)
             self._spool = ffi.NULL
 

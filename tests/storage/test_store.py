@@ -383,3 +383,9 @@ async def test_a_store_cancelled_in_mid_flight_is_given_back(store, peer):
         store.resume(store._last_id)
     assert completion.kind == native.BROKEN
     assert not part_files(store)
+
+
+async def test_counts_outlive_the_store(tmp_path, sync, peer):
+    async with open_store(tmp_path, sync=sync, threads=1) as store:
+        await send_whole(store, peer)
+    assert store.counts().stored == 1
