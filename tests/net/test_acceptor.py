@@ -34,6 +34,7 @@ from raw_peer import (
     message,
     store_request,
 )
+from stored import data_set_of
 
 DATA_SET = struct.pack("<HH2sH", 0x0008, 0x0060, b"CS", 2) + b"OT"
 LONG = DATA_SET + struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 300_000) + bytes(300_000)
@@ -95,11 +96,6 @@ async def service(tmp_path):
 def logged():
     with structlog.testing.capture_logs() as entries:
         yield entries
-
-
-def data_set_of(path):
-    content = path.read_bytes()
-    return content[144 + int.from_bytes(content[140:144], "little") :]
 
 
 async def until(condition):

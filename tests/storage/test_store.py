@@ -10,6 +10,7 @@ import trio
 from port104 import native, uids
 from port104.errors import StorageError
 from port104.storage.store import open_store
+from stored import data_set_of
 
 CLASS = "1.2.840.10008.5.1.4.1.1.7"
 RESPONSE = b"\x04\x00\x00\x00\x00\x06RESPON"
@@ -103,11 +104,6 @@ def route(store, **changes):
 
 def begin(store, peer, instance="1.2.3", **changes):
     return store.begin(peer.link, route(store, **changes), instance, RESPONSE, peer.completed)
-
-
-def data_set_of(path):
-    content = path.read_bytes()
-    return content[144 + int.from_bytes(content[140:144], "little") :]
 
 
 def stored_files(store):

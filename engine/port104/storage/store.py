@@ -128,9 +128,7 @@ class InstanceStore:
 
     def path_of(self, called_ae_title: str, sop_instance_uid: str, copy: int = 0) -> Path:
         """Where the instance stands; `copy` as in the completion that stored it."""
-        name = _name(called_ae_title.encode("latin-1"), sop_instance_uid).decode()
-        suffix = f".{copy}.dcm" if copy else ".dcm"
-        return self.root / "instances" / name[:2] / (name + suffix)
+        return instance_path(self.root, called_ae_title, sop_instance_uid, copy)
 
     def counts(self) -> native.SpoolCounts:
         """Read the spool's counters."""
@@ -157,6 +155,13 @@ class InstanceStore:
             called = route.called_ae_title.decode("latin-1")
             path = self.path_of(called, sop_instance_uid, completion.copy)
             self.on_stored(StoredInstance(called, sop_instance_uid, path, completion.elements))
+
+
+def instance_path(root: Path, called_ae_title: str, sop_instance_uid: str, copy: int = 0) -> Path:
+    """Where below `root` an instance stands; copies from 1 on hold other bytes under the same UID."""
+    name = _name(called_ae_title.encode("latin-1"), sop_instance_uid).decode()
+    suffix = f".{copy}.dcm" if copy else ".dcm"
+    return root / "instances" / name[:2] / (name + suffix)
 
 
 @asynccontextmanager
