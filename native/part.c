@@ -22,6 +22,26 @@ enum {
     COMPARE_CHUNK = 128 * 1024,
 };
 
+/* ---- calls that a signal may interrupt ---- */
+
+static int open_at(int folder, const char *name, int flags)
+{
+    int descriptor;
+    do
+        descriptor = openat(folder, name, flags | O_CLOEXEC, FILE_MODE);
+    while (descriptor < 0 && errno == EINTR);
+    return descriptor;
+}
+
+static int unlink_at(int folder, const char *name)
+{
+    int result;
+    do
+        result = unlinkat(folder, name, 0);
+    while (result < 0 && errno == EINTR);
+    return result;
+}
+
 /* ---- folders ---- */
 
 /* Open folder name, making it where it is missing. Returns a descriptor or -1 with errno set. */
@@ -31,12 +51,12 @@ static int open_folder(int parent, const char *name, int *made)
         *made = 1;
     else if (errno != EEXIST)
         return -1;
-    return openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return open_at(parent, name, O_RDONLY | O_DIRECTORY);
 }
 
 static int remove_part_files(int parts)
 {
-    int descriptor = openat(parts, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int descriptor = open_at(parts, ".", O_RDONLY | O_DIRECTORY);
     DIR *folder = descriptor < 0 ? NULL : fdopendir(descriptor);
     if (!folder) {
         int failure = errno;
@@ -47,7 +67,7 @@ static int remove_part_files(int parts)
     int failure = 0;
     struct dirent *entry;
     while (failure == 0 && (errno = 0, entry = readdir(folder)) != NULL)
-        if (entry->d_name[0] != '.' && unlinkat(parts, entry->d_name, 0) < 0)
+        if (entry->d_name[0] != '.' && unlink_at(parts, entry->d_name) < 0)
             failure = errno;
     if (failure == 0)
         failure = errno;
@@ -136,10 +156,7 @@ static int shelf_of(const p104_part *part)
 int p104_part_open(p104_part *part)
 {
     file_name name = part_name(part);
-    do
-        part->descriptor = openat(part->folders->parts, name.text,
-                                  O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
-    while (part->descriptor < 0 && errno == EINTR);
+    part->descriptor = open_at(part->folders->parts, name.text, O_WRONLY | O_CREAT | O_EXCL);
     if (part->descriptor < 0)
         return errno;
     part->on_disk = 1;
@@ -192,7 +209,7 @@ void p104_part_discard(p104_part *part)
     p104_part_close(part);
     if (part->on_disk) {
         file_name name = part_name(part);
-        unlinkat(part->folders->parts, name.text, 0);
+        unlink_at(part->folders->parts, name.text);
         part->on_disk = 0;
     }
 }
@@ -266,11 +283,11 @@ static int same_instance(const p104_part *part, int ours, int stored)
 static int compare_final(const p104_part *part)
 {
     file_name name = final_name(part);
-    int stored = openat(shelf_of(part), name.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int stored = open_at(shelf_of(part), name.text, O_RDONLY | O_NOFOLLOW);
     if (stored < 0)
         return errno == ENOENT ? 2 : -1;
     name = part_name(part);
-    int ours = openat(part->folders->parts, name.text, O_RDONLY | O_CLOEXEC);
+    int ours = open_at(part->folders->parts, name.text, O_RDONLY);
     int same = ours < 0 ? -1 : same_instance(part, ours, stored);
     int failure = errno;
     close(stored);
@@ -310,7 +327,7 @@ static int rename_to_new(int from_folder, const char *from, int to_folder, const
         return -1;
     if (linkat(from_folder, from, to_folder, to, 0) < 0)
         return -1;
-    unlinkat(from_folder, from, 0); /* a failure leaves a part file, removed at the next start */
+    unlink_at(from_folder, from); /* a failure leaves a part file, removed at the next start */
     return 0;
 }
 
@@ -342,7 +359,7 @@ void p104_part_withdraw(p104_part *part)
 {
     if (part->created) {
         file_name name = final_name(part);
-        unlinkat(shelf_of(part), name.text, 0);
+        unlink_at(shelf_of(part), name.text);
         part->created = 0;
     }
 }
