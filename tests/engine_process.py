@@ -1,0 +1,106 @@
+"""The real server as a process of its own, for tests from outside."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+START_SECONDS = 20
+
+
+def free_port():
+    """A port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+class Engine:
+    """A running `port104 start`. Ends only its own process."""
+
+    def __init__(self, process, port, folder, log):
+        self.process = process
+        self.pid = process.pid
+        self.port = port
+        self.folder = folder
+        self.log = log
+
+    def wait_until_listening(self):
+        self.wait_for(self._listens, START_SECONDS)
+
+    def _listens(self):
+        assert self.process.poll() is None, self.log.read_text()
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
+
+    def wait_for(self, condition, seconds=5.0):
+        """Poll `condition` until it holds; fail after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {seconds} s in vain\n{self.log.read_text()}"
+            time.sleep(0.005)
+
+    def stored_files(self):
+        return sorted((self.folder / "instances").rglob("*.dcm"))
+
+    def part_files(self):
+        return sorted((self.folder / "parts").iterdir())
+
+    def log_entries(self):
+        """The JSON log lines so far."""
+        lines = self.log.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def memory(self, field="VmRSS"):
+        """A figure of /proc/<pid>/status, in bytes."""
+        with open(f"/proc/{self.pid}/status") as status:
+            for line in status:
+                if line.startswith(field + ":"):
+                    return int(line.split()[1]) * 1024
+        raise KeyError(field)
+
+    def terminate(self, seconds=30):
+        """SIGTERM; returns the exit code."""
+        self.process.terminate()
+        return self.process.wait(seconds)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def engine(folder, *, durability="sync", scp=None, storage=None, env=None):
+    """Start the server on a free port with `folder` as its storage folder; kill it at the end."""
+    port = free_port()
+    settings = {
+        "dicom": {
+            "scp": {
+                "port": port,
+                "host": "127.0.0.1",
+                "rejectUnknownSources": False,
+                "aeTitles": [{"aeTitle": "PORT104"}],
+            }
+            | (scp or {})
+        },
+        "storage": {"temporary": str(folder), "durability": durability} | (storage or {}),
+    }
+    config = folder.with_name(folder.name + ".json")
+    log = folder.with_name(folder.name + ".log")
+    config.write_text(json.dumps({"DicomAdapter": settings}))
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "port104", "start", "-f", str(config)],
+            stderr=stderr,
+            env=os.environ | (env or {}),
+        )
+    started = Engine(process, port, folder, log)
+    try:
+        started.wait_until_listening()
+        yield started
+    finally:
+        if process.poll() is None:
+            started.kill()
