@@ -1,8 +1,11 @@
 """The state machine of the upper layer: PS3.8 table 9-10 as data, for both roles.
 
-(event, state) -> action; the action fixes the next state, but for AE-6 and AR-8, which choose. A pair
+(event, state) -> action; the action fixes the next state, but for AR-8, which depends on the role. A pair
 that is missing cannot occur: a local primitive that the state forbids, or a PDU while no
 transport connection exists.
+
+AE-6 may also refuse a request without asking the local user. Here the local user is asked always, and
+refuses by AE-8: the peer receives the same A-ASSOCIATE-RJ.
 """
 
 import enum
@@ -58,7 +61,7 @@ class Action(enum.Enum):
     AE_3 = "AE-3"  # issue A-ASSOCIATE confirmation (accept)
     AE_4 = "AE-4"  # issue A-ASSOCIATE confirmation (reject), close
     AE_5 = "AE-5"  # issue transport connection response, start ARTIM
-    AE_6 = "AE-6"  # stop ARTIM; issue A-ASSOCIATE indication, or send A-ASSOCIATE-RJ
+    AE_6 = "AE-6"  # stop ARTIM, issue A-ASSOCIATE indication
     AE_7 = "AE-7"  # send A-ASSOCIATE-AC
     AE_8 = "AE-8"  # send A-ASSOCIATE-RJ, start ARTIM
     DT_1 = "DT-1"  # send P-DATA-TF
@@ -113,12 +116,13 @@ TRANSITIONS: dict[tuple[Evt, State], Action] = {
     if cell != "-"
 }
 
-# The state after an action; AE-6 and AR-8 are not here: see next_state.
+# The state after an action; AR-8 is not here: see next_state.
 _NEXT = {
     State.STA1: (
         Action.AE_4, Action.AR_3, Action.AR_5, Action.AA_2, Action.AA_3, Action.AA_4, Action.AA_5,
     ),
     State.STA2: (Action.AE_5,),
+    State.STA3: (Action.AE_6,),
     State.STA4: (Action.AE_1,),
     State.STA5: (Action.AE_2,),
     State.STA6: (Action.AE_3, Action.AE_7, Action.DT_1, Action.DT_2),
@@ -133,14 +137,11 @@ _NEXT = {
 _AFTER = {action: state for state, actions in _NEXT.items() for action in actions}
 
 
-def next_state(action: Action, *, is_requestor: bool, acceptable: bool = True) -> State:
+def next_state(action: Action, *, is_requestor: bool) -> State:
     """The state after `action`.
 
-    `acceptable`: whether the A-ASSOCIATE-RQ of AE-6 may be put to the local user. `is_requestor`: who
-    requested the association, which AR-8 (release collision) depends on.
+    `is_requestor`: who requested the association, which AR-8 (release collision) depends on.
     """
-    if action is Action.AE_6:
-        return State.STA3 if acceptable else State.STA13
     if action is Action.AR_8:
         return State.STA9 if is_requestor else State.STA10
     return _AFTER[action]
