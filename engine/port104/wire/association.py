@@ -11,12 +11,14 @@ Rules that this room keeps:
 import enum
 import math
 from collections import deque
+from typing import cast
 
 import msgspec
 
 from port104 import native
 from port104.errors import LocalProtocolError, RemoteProtocolError
 from port104.wire import fragmentation
+from port104.wire.agreement import AcceptedContext, Agreement, agree, maximum_length_of
 from port104.wire.command import Command, decode_command
 from port104.wire.events import (
     AbortedByPeer,
@@ -31,60 +33,31 @@ from port104.wire.events import (
     Released,
     ReleaseRequested,
 )
+from port104.wire.faults import EVENT_OF, header_fault, scan_fault
+from port104.wire.items import invalid, unexpected
 from port104.wire.pdu import (
     PDU,
     Abort,
     AssociateAC,
     AssociateRJ,
     AssociateRQ,
-    PDUType,
-    PresentationContext,
-    PresentationContextResult,
     ReleaseRP,
     ReleaseRQ,
     decode,
 )
 from port104.wire.states import TRANSITIONS, Action, Evt, State, next_state
 
-# A-ABORT (PS3.8 9.3.8).
-_SERVICE_USER, _SERVICE_PROVIDER = 0, 2
-_NOT_SPECIFIED, _UNRECOGNISED_PDU, _UNEXPECTED_PDU = 0, 1, 2
-_UNEXPECTED_PARAMETER, _INVALID_PARAMETER_VALUE = 5, 6
+_SERVICE_USER, _SERVICE_PROVIDER = 0, 2  # sources of A-ABORT (PS3.8 9.3.8)
+_NOT_SPECIFIED, _UNEXPECTED_PDU = 0, 2
 
-# 128 contexts of 100 transfer syntaxes each take 0.9 MiB; no peer comes near.
-_ASSOCIATE_CAP = 1 << 20
 # A command set is a few hundred bytes; the longest list of (0000,0901) tags fits many times over.
 _COMMAND_CAP = 64 * 1024
-_SHORT_PDU = 4  # A-ASSOCIATE-RJ, A-RELEASE-RQ, A-RELEASE-RP, A-ABORT (PS3.8 9.3.4, 9.3.6 to 9.3.8)
 
-_EVENT_OF: dict[int, Evt] = {
-    PDUType.ASSOCIATE_RQ: Evt.EVT6,
-    PDUType.ASSOCIATE_AC: Evt.EVT3,
-    PDUType.ASSOCIATE_RJ: Evt.EVT4,
-    PDUType.DATA_TF: Evt.EVT10,
-    PDUType.RELEASE_RQ: Evt.EVT12,
-    PDUType.RELEASE_RP: Evt.EVT13,
-    PDUType.ABORT: Evt.EVT16,
-}
 # Actions that look at the PDU: for these its body is collected, for all others it is passed over.
 _READING = frozenset({Action.AE_3, Action.AE_4, Action.AE_6, Action.AA_3})
 # States that end by a PDU of the peer or by ARTIM; Sta5, Sta7, Sta10 and Sta11 have no timer in
 # table 9-10, but a silent peer must not hold a connection for ever.
 _WAITING_FOR_PEER = frozenset({State.STA2, State.STA5, State.STA7, State.STA10, State.STA11, State.STA13})
-_FAULTS = {
-    native.FAULT_PDU_LENGTH: (
-        _INVALID_PARAMETER_VALUE,
-        "P-DATA-TF is longer than the maximum length that we stated",
-    ),
-    native.FAULT_PDV_LENGTH: (
-        _INVALID_PARAMETER_VALUE,
-        "a PDV item does not fit its P-DATA-TF PDU",
-    ),
-    native.FAULT_FRAGMENT: (
-        _UNEXPECTED_PARAMETER,
-        "a fragment came that the message in progress does not ask for",
-    ),
-}
 
 
 class Role(enum.Enum):
@@ -106,13 +79,6 @@ class AssociationLimits(msgspec.Struct, frozen=True, kw_only=True):
     maximum_length: int = 1 << 20
 
 
-class AcceptedContext(msgspec.Struct, frozen=True):
-    """An accepted presentation context."""
-
-    abstract_syntax: str
-    transfer_syntax: str
-
-
 class Association:
     """The upper layer of one connection.
 
@@ -130,13 +96,14 @@ class Association:
         self._limits = limits
         self._events: deque[Event] = deque()
         self._due: list[bytes] = []
-        self._proposed: AssociateRQ | None = None
+        self._proposed: AssociateRQ  # before Sta3 and Sta5, the only states that ask for it
         self._peer_maximum_length = 0
         self._deadline = now + limits.artim if role is Role.ACCEPTOR else math.inf
         self._heard = now  # when the peer's last bytes came
         self._owed = 0  # operations that the peer waits for
         self._pdu_type = 0
         self._body: bytearray | None = None  # of the PDU that is being collected
+        self._abort_sent = False
         self._command = bytearray()
 
     # ---- what happened ----
@@ -145,14 +112,10 @@ class Association:
         """What happened next; None when more bytes are needed, or the association is over."""
         while not self._events and not self.closed and self.state is not State.STA4:
             found = self._link.next()
-            if found == native.COMMAND:
-                self._heard = now
-                self._take_command(now)
-            elif found == native.WOULD_BLOCK:
+            if found == native.WOULD_BLOCK:
                 return None
-            else:
-                self._heard = now
-                self._take(found, now)
+            self._heard = now
+            self._take(found, now)
         return self._events.popleft() if self._events else None
 
     def data_to_send(self) -> bytes:
@@ -198,16 +161,20 @@ class Association:
 
     def request(self, request: AssociateRQ, now: float) -> None:
         """A-ASSOCIATE request, on a connection that is open (Evt2)."""
-        self._proposed = request
         self._require(Evt.EVT2)
         self._due.append(request.encode())
+        self._proposed = request
         self._step(Evt.EVT2, now)
 
     def accept(self, accept: AssociateAC, now: float) -> None:
-        """A-ASSOCIATE response, accepted."""
+        """A-ASSOCIATE response, accepted. Raises LocalProtocolError where it does not fit the request."""
         self._require(Evt.EVT7)
+        try:
+            agreement = agree(self._proposed, accept)
+        except RemoteProtocolError as fault:
+            raise LocalProtocolError(str(fault)) from fault
         self._due.append(accept.encode())
-        self._establish(accept)
+        self._establish(agreement)
         self._step(Evt.EVT7, now)
 
     def reject(self, reject: AssociateRJ, now: float) -> None:
@@ -267,8 +234,9 @@ class Association:
     # ---- what comes ----
 
     def _take(self, found: int, now: float) -> None:
-        """Anything but a command fragment."""
-        if found == native.DATA_SET:
+        if found == native.COMMAND:
+            self._take_command(now)
+        elif found == native.DATA_SET:
             self._take_data_set(now)
         elif found == native.PDU_HEADER:
             self._take_header(now)
@@ -277,16 +245,21 @@ class Association:
         elif found in (native.END_OF_STREAM, native.FAULT_SOCKET):
             self._step(Evt.EVT17, now)
         else:
-            if self.state is not State.STA13:
-                self._protocol_fault(*_FAULTS[found], now)
-            self._link.discard()  # nothing behind the fault can be read
+            self._take_scan_fault(found, now)
+
+    def _take_scan_fault(self, found: int, now: float) -> None:
+        self._link.discard()  # nothing behind the fault can be read
+        if found == native.FAULT_FRAGMENT and self.state is State.STA13:
+            self._step(Evt.EVT10, now)  # which fragment would fit is not followed there
+        else:
+            self._fault(scan_fault(found), now)
 
     def _take_command(self, now: float) -> None:
         link = self._link
         if self.state is not State.STA6 and not self._data_is_welcome(now):
             return
         if len(self._command) + link.length > _COMMAND_CAP:
-            self._protocol_fault(_INVALID_PARAMETER_VALUE, "a command set does not end", now)
+            self._fault(invalid("a command set does not end"), now)
             return
         if not link.ends:
             self._command += link.data
@@ -299,13 +272,12 @@ class Association:
 
     def _finish_command(self, context_id: int, data: bytes, now: float) -> None:
         if context_id not in self.contexts:
-            detail = f"presentation context {context_id} was not accepted"
-            self._protocol_fault(_UNEXPECTED_PARAMETER, detail, now)
+            self._fault(unexpected(f"presentation context {context_id} was not accepted"), now)
             return
         try:
             command = decode_command(data)
         except RemoteProtocolError as fault:
-            self._protocol_fault(fault.reason, str(fault), now)
+            self._fault(fault, now)
             return
         if command.has_data_set:
             self._link.expect_data_set()
@@ -327,24 +299,17 @@ class Association:
         link = self._link
         self._body = None
         self._pdu_type = link.pdu_type
-        event = _EVENT_OF.get(self._pdu_type)
-        if event is None:
-            detail = f"{self._pdu_type:02X}H is no PDU type"
-            self._protocol_fault(_UNRECOGNISED_PDU, detail, now)
-        elif not self._length_is_valid(link.pdu_length):
-            detail = f"a {PDUType(self._pdu_type).name} PDU states {link.pdu_length} bytes"
-            self._protocol_fault(_INVALID_PARAMETER_VALUE, detail, now)
-        elif event is Evt.EVT12 and link.in_message and self.state is not State.STA13:
-            self._protocol_fault(_UNEXPECTED_PDU, "A-RELEASE-RQ came inside a message", now)
-        elif TRANSITIONS.get((event, self.state)) in _READING:
+        fault = header_fault(link.pdu_type, link.pdu_length)
+        if fault is not None:
+            self._fault(fault, now)
+            return
+        event = EVENT_OF[link.pdu_type]
+        if event is Evt.EVT12 and link.in_message and self.state is not State.STA13:
+            self._fault(_unexpected_pdu("A-RELEASE-RQ came inside a message"), now)
+        elif TRANSITIONS[event, self.state] in _READING:
             self._body = bytearray()
         else:
             self._step(event, now)
-
-    def _length_is_valid(self, length: int) -> bool:
-        if self._pdu_type in (PDUType.ASSOCIATE_RQ, PDUType.ASSOCIATE_AC):
-            return length <= _ASSOCIATE_CAP
-        return length == _SHORT_PDU or self._pdu_type == PDUType.DATA_TF
 
     def _take_body(self, now: float) -> None:
         if self._body is None:
@@ -353,95 +318,80 @@ class Association:
         if not self._link.ends:
             return
         body, self._body = bytes(self._body), None
-        try:
-            pdu = decode(self._pdu_type, body)
-        except RemoteProtocolError as fault:
-            self._protocol_fault(fault.reason, str(fault), now)
-            return
-        self._read(pdu, now)
+        event = EVENT_OF[self._pdu_type]
+        # A primitive or a deadline may have moved the state on since the header came.
+        if TRANSITIONS[event, self.state] in _READING:
+            try:
+                self._events.append(self._read(decode(self._pdu_type, body)))
+            except RemoteProtocolError as fault:
+                self._fault(fault, now)
+                return
+        self._step(event, now)
 
-    def _read(self, pdu: PDU, now: float) -> None:
-        """A PDU whose fields matter; every other one was stepped at its header."""
+    def _read(self, pdu: PDU) -> Event:
+        """A PDU whose fields matter; every other one is stepped at its header."""
         if isinstance(pdu, AssociateRQ):
+            self._peer_maximum_length = maximum_length_of(pdu.user_information)
             self._proposed = pdu
-            self._events.append(AssociationRequested(pdu))
-            self._step(Evt.EVT6, now)
-        elif isinstance(pdu, AssociateAC):
-            self._read_accept(pdu, now)
-        elif isinstance(pdu, AssociateRJ):
-            self._events.append(AssociationRejected(pdu))
-            self._step(Evt.EVT4, now)
-        elif isinstance(pdu, Abort):
-            self._events.append(AbortedByPeer(pdu.source, pdu.reason))
-            self._step(Evt.EVT16, now)
-
-    def _read_accept(self, accept: AssociateAC, now: float) -> None:
-        proposed = {context.id for context in self._request.presentation_contexts}
-        if not proposed.issuperset(context.id for context in accept.presentation_contexts):
-            detail = "A-ASSOCIATE-AC answers a presentation context that was not proposed"
-            self._protocol_fault(_UNEXPECTED_PARAMETER, detail, now)
-            return
-        self._establish(accept)
-        self._events.append(AssociationAccepted(accept))
-        self._step(Evt.EVT3, now)
+            return AssociationRequested(pdu)
+        if isinstance(pdu, AssociateAC):
+            self._peer_maximum_length = maximum_length_of(pdu.user_information)
+            self._establish(agree(self._proposed, pdu))
+            return AssociationAccepted(pdu)
+        if isinstance(pdu, AssociateRJ):
+            return AssociationRejected(pdu)
+        abort = cast("Abort", pdu)  # the last one of _READING
+        return AbortedByPeer(abort.source, abort.reason)
 
     # ---- what follows ----
 
-    @property
-    def _request(self) -> AssociateRQ:
-        if self._proposed is None:
-            raise LocalProtocolError("no association was requested")
-        return self._proposed
-
-    def _establish(self, accept: AssociateAC) -> None:
-        """Fix what both sides agreed on, and let P-DATA through."""
-        proposed = {context.id: context for context in self._request.presentation_contexts}
-        self.contexts = {
-            answer.id: _accepted(proposed[answer.id], answer)
-            for answer in accept.presentation_contexts
-            if answer.result == 0
-        }
-        theirs = self._request if self.role is Role.ACCEPTOR else accept
-        self._peer_maximum_length = theirs.user_information.maximum_length or 0
-        window = accept.user_information.asynchronous_operations_window
-        self.window = window.invoked if window else 1
+    def _establish(self, agreement: Agreement) -> None:
+        """Let P-DATA through, on the terms that both sides agreed on."""
+        self.contexts = agreement.contexts
+        self.window = agreement.window
         self._link.establish(self._limits.maximum_length)
 
-    def _protocol_fault(self, reason: int, detail: str, now: float) -> None:
+    def _fault(self, fault: RemoteProtocolError, now: float) -> None:
         """Evt19, or what the table calls unexpected: both end in AA-1, AA-7 or AA-8."""
-        self._step(Evt.EVT19, now, Abort(_SERVICE_PROVIDER, reason), detail)
+        self._step(Evt.EVT19, now, fault)
 
     def _tell_abort(self, reason: int, detail: str) -> None:
         self._events.append(AbortedByUs(reason, detail))
 
-    def _step(self, event: Evt, now: float, abort: Abort | None = None, detail: str = "") -> None:
-        """Do what table 9-10 says. `abort`, `detail`: of a fault; else the PDU was merely unexpected."""
+    def _step(self, event: Evt, now: float, fault: RemoteProtocolError | None = None) -> None:
+        """Do what table 9-10 says. `fault`: of Evt19, and why it came."""
         before = self.state
         action = TRANSITIONS[event, before]
         self.state = next_state(action, is_requestor=self.role is Role.REQUESTOR)
         self._set_timer(before, now)
         match action:
             case Action.AA_1 if event is Evt.EVT15:
-                self._due.append(Abort(_SERVICE_USER, _NOT_SPECIFIED).encode())
-            case Action.AA_1 | Action.AA_8:
-                abort = abort or Abort(_SERVICE_PROVIDER, _UNEXPECTED_PDU)
-                unexpected = f"{event.name} is unexpected in {before.name} (PS3.8 9.2.3)"
-                self._tell_abort(abort.reason, detail or unexpected)
-                self._due.append(abort.encode())
-            case Action.AA_7:
-                self._due.append((abort or Abort(_SERVICE_PROVIDER, _UNEXPECTED_PDU)).encode())
+                self._send_abort(Abort(_SERVICE_USER, _NOT_SPECIFIED))
+            case Action.AA_1 | Action.AA_7 | Action.AA_8:
+                fault = fault or _unexpected_pdu(f"{event.name} is unexpected in {before.name} (PS3.8 9.2.3)")
+                self._send_abort(Abort(_SERVICE_PROVIDER, fault.reason))
+                if action is not Action.AA_7:
+                    self._tell_abort(fault.reason, str(fault))
             case Action.AA_4:
                 self._events.append(ConnectionLost())
+            case Action.AR_1:
+                self._due.append(ReleaseRQ().encode())
+            case Action.AR_4 | Action.AR_9:
+                self._due.append(ReleaseRP().encode())
             case Action.AR_2 | Action.AR_8:
                 self._events.append(ReleaseRequested())
             case Action.AR_3 | Action.AR_10:
                 self._events.append(Released())
             case _:
                 pass
-        if action in (Action.AR_1, Action.AR_4, Action.AR_9):
-            self._due.append((ReleaseRQ() if action is Action.AR_1 else ReleaseRP()).encode())
         if self.state is State.STA1:
             self.closed = True
+
+    def _send_abort(self, abort: Abort) -> None:
+        """Send A-ABORT, once: AA-7 would answer each of a flood, and a second one says nothing new."""
+        if not self._abort_sent:
+            self._abort_sent = True
+            self._due.append(abort.encode())
 
     def _set_timer(self, before: State, now: float) -> None:
         """ARTIM runs while a state waits for the peer, from when it was entered."""
@@ -451,5 +401,5 @@ class Association:
         self._deadline = now + self._limits.artim if waits else math.inf
 
 
-def _accepted(proposed: PresentationContext, answer: PresentationContextResult) -> AcceptedContext:
-    return AcceptedContext(proposed.abstract_syntax, answer.transfer_syntax)
+def _unexpected_pdu(detail: str) -> RemoteProtocolError:
+    return RemoteProtocolError(detail, reason=_UNEXPECTED_PDU)

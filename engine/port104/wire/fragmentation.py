@@ -10,6 +10,8 @@ _P_DATA_TF = 4
 _OVERHEAD = 6
 # Our own cap where the peer states none: larger PDUs gained nothing and cost memory at both ends.
 UNLIMITED = 256 * 1024
+# The shortest maximum length that leaves room for a fragment, which has an even length (PS3.7 annex F).
+SMALLEST = _OVERHEAD + 2
 
 COMMAND = 1  # message control header, PS3.8 E.2
 LAST = 2
@@ -21,7 +23,7 @@ def fragments(context_id: int, data: bytes, control: int, *, maximum_length: int
     `control`: COMMAND or 0. `maximum_length`: what the peer stated, 0 = unlimited. `last`: whether the
     command set or data set ends here. Raises LocalProtocolError where the peer's maximum leaves no room.
     """
-    room = min(maximum_length or UNLIMITED, UNLIMITED) - _OVERHEAD
+    room = (min(maximum_length or UNLIMITED, UNLIMITED) - _OVERHEAD) & ~1
     if room < 1:
         raise LocalProtocolError(
             f"the peer receives PDUs of at most {maximum_length} bytes, in which nothing fits"
