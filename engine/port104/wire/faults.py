@@ -13,6 +13,7 @@ _UNRECOGNISED_PDU = 1
 
 # 128 contexts of 100 transfer syntaxes each take 0.9 MiB; no peer comes near.
 _ASSOCIATE_CAP = 1 << 20
+_ASSOCIATE_FIXED = 68  # protocol version, AE titles and reserved bytes (PS3.8 9.3.2, 9.3.3)
 _SHORT_PDU = 4  # A-ASSOCIATE-RJ, A-RELEASE-RQ, A-RELEASE-RP, A-ABORT (PS3.8 9.3.4, 9.3.6 to 9.3.8)
 
 EVENT_OF: dict[int, Evt] = {
@@ -31,7 +32,7 @@ def header_fault(pdu_type: int, length: int) -> RemoteProtocolError | None:
     if pdu_type not in EVENT_OF:
         return RemoteProtocolError(f"{pdu_type:02X}H is no PDU type", reason=_UNRECOGNISED_PDU)
     if pdu_type in (PDUType.ASSOCIATE_RQ, PDUType.ASSOCIATE_AC):
-        possible = length <= _ASSOCIATE_CAP
+        possible = _ASSOCIATE_FIXED <= length <= _ASSOCIATE_CAP
     else:  # P-DATA-TF comes here only where the state has no use for it, whatever its length
         possible = length == _SHORT_PDU or pdu_type == PDUType.DATA_TF
     return None if possible else invalid(f"a {PDUType(pdu_type).name} PDU states {length} bytes")
