@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 START_SECONDS = 20
 
@@ -56,11 +57,9 @@ class Engine:
 
     def memory(self, field="VmRSS"):
         """A figure of /proc/<pid>/status, in bytes."""
-        with open(f"/proc/{self.pid}/status") as status:
-            for line in status:
-                if line.startswith(field + ":"):
-                    return int(line.split()[1]) * 1024
-        raise KeyError(field)
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        figures = dict(line.split(":", 1) for line in lines)
+        return int(figures[field].split()[0]) * 1024
 
     def terminate(self, seconds=30):
         """SIGTERM; returns the exit code."""

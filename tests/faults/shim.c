@@ -1,0 +1,217 @@
+/* shim.c - an LD_PRELOAD library that makes file calls below one folder slow, fail or come up short.
+ *
+ * FILE_FAULTS_FOLDER names the folder, FILE_FAULTS_CONTROL a file of the layout below that the test
+ * maps too, so that faults are switched while the server runs. Calls on other files pass through. */
+
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { OPEN = 1, WRITE = 2, SYNC = 4, RENAME = 8 };
+
+/* file_faults.py packs the same fields in the same order. */
+typedef struct {
+    atomic_uint armed;
+    atomic_uint stalled_classes;
+    atomic_uint stall_milliseconds;
+    atomic_uint failing_classes;
+    atomic_uint failing_errno;
+    atomic_uint failing_every; /* every nth call of the failing classes fails */
+    atomic_uint short_writes;  /* 1: a write takes half of its bytes */
+    atomic_uint interrupted;   /* 1: every other call fails with EINTR */
+    atomic_uint main_thread_calls;
+    atomic_uint calls;
+} control;
+
+static control *faults;
+static char folder[PATH_MAX];
+static size_t folder_length;
+static atomic_uint failing_count;
+
+static void start(void)
+{
+    const char *name = getenv("FILE_FAULTS_CONTROL");
+    const char *below = getenv("FILE_FAULTS_FOLDER");
+    if (!name || !below)
+        return;
+    int descriptor = (int)syscall(SYS_openat, AT_FDCWD, name, O_RDWR | O_CLOEXEC);
+    if (descriptor < 0)
+        return;
+    folder_length = (size_t)snprintf(folder, sizeof folder, "%s", below);
+    void *mapped = mmap(NULL, sizeof *faults, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    if (mapped != MAP_FAILED)
+        faults = mapped;
+}
+
+static control *active(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, start);
+    return faults && faults->armed ? faults : NULL;
+}
+
+static int below_folder(const char *path)
+{
+    return strncmp(path, folder, folder_length) == 0;
+}
+
+static int descriptor_below(int descriptor)
+{
+    char link[64];
+    char path[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length < 0)
+        return 0;
+    path[length] = 0;
+    return below_folder(path);
+}
+
+static int concerned(int descriptor, const char *path)
+{
+    if (path && path[0] == '/')
+        return below_folder(path);
+    return descriptor >= 0 && descriptor_below(descriptor);
+}
+
+/* Count, stall and perhaps fail a call. Returns 0 when it shall go on, else an errno. */
+static int meet(unsigned class, int descriptor, const char *path)
+{
+    control *now = active();
+    if (!now || !concerned(descriptor, path))
+        return 0;
+    unsigned number = ++now->calls;
+    if (getpid() == (pid_t)syscall(SYS_gettid))
+        now->main_thread_calls++;
+    if (now->stalled_classes & class) {
+        unsigned milliseconds = now->stall_milliseconds;
+        struct timespec stall = {milliseconds / 1000, (long)(milliseconds % 1000) * 1000000};
+        nanosleep(&stall, NULL);
+    }
+    if (now->interrupted && number % 2 == 0)
+        return EINTR;
+    if (now->failing_classes & class) {
+        unsigned every = now->failing_every ? now->failing_every : 1;
+        if (++failing_count % every == 0)
+            return (int)now->failing_errno;
+    }
+    return 0;
+}
+
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+#define FAIL_OR_GO_ON(class, descriptor, path)          \
+    do {                                                \
+        int failure = meet((class), (descriptor), (path)); \
+        if (failure) {                                  \
+            errno = failure;                            \
+            return -1;                                  \
+        }                                               \
+    } while (0)
+
+static mode_t mode_of(int flags, va_list arguments)
+{
+    return flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
+}
+
+#define OPEN_CALL(name)                                          \
+    int name(const char *path, int flags, ...)                   \
+    {                                                            \
+        va_list arguments;                                       \
+        va_start(arguments, flags);                              \
+        mode_t mode = mode_of(flags, arguments);                 \
+        va_end(arguments);                                       \
+        FAIL_OR_GO_ON(OPEN, -1, path);                           \
+        return REAL(name)(path, flags, mode);                    \
+    }
+
+#define OPENAT_CALL(name)                                        \
+    int name(int at, const char *path, int flags, ...)           \
+    {                                                            \
+        va_list arguments;                                       \
+        va_start(arguments, flags);                              \
+        mode_t mode = mode_of(flags, arguments);                 \
+        va_end(arguments);                                       \
+        FAIL_OR_GO_ON(OPEN, at, path);                           \
+        return REAL(name)(at, path, flags, mode);                \
+    }
+
+OPEN_CALL(open)
+OPEN_CALL(open64)
+OPENAT_CALL(openat)
+OPENAT_CALL(openat64)
+
+static int shortened(int descriptor)
+{
+    control *now = active();
+    return now && now->short_writes && descriptor_below(descriptor);
+}
+
+ssize_t write(int descriptor, const void *bytes, size_t length)
+{
+    FAIL_OR_GO_ON(WRITE, descriptor, NULL);
+    if (length > 1 && shortened(descriptor))
+        length /= 2;
+    return REAL(write)(descriptor, bytes, length);
+}
+
+ssize_t writev(int descriptor, const struct iovec *vector, int count)
+{
+    FAIL_OR_GO_ON(WRITE, descriptor, NULL);
+    if (shortened(descriptor)) {
+        struct iovec first = vector[0];
+        if (first.iov_len > 1)
+            first.iov_len /= 2;
+        return REAL(writev)(descriptor, &first, 1);
+    }
+    return REAL(writev)(descriptor, vector, count);
+}
+
+#define SYNC_CALL(name)                           \
+    int name(int descriptor)                      \
+    {                                             \
+        FAIL_OR_GO_ON(SYNC, descriptor, NULL);    \
+        return REAL(name)(descriptor);            \
+    }
+
+SYNC_CALL(fsync)
+SYNC_CALL(fdatasync)
+SYNC_CALL(syncfs)
+
+int renameat(int from_at, const char *from, int to_at, const char *to)
+{
+    FAIL_OR_GO_ON(RENAME, to_at, to);
+    return REAL(renameat)(from_at, from, to_at, to);
+}
+
+int renameat2(int from_at, const char *from, int to_at, const char *to, unsigned flags)
+{
+    FAIL_OR_GO_ON(RENAME, to_at, to);
+    return REAL(renameat2)(from_at, from, to_at, to, flags);
+}
+
+int linkat(int from_at, const char *from, int to_at, const char *to, int flags)
+{
+    FAIL_OR_GO_ON(RENAME, to_at, to);
+    return REAL(linkat)(from_at, from, to_at, to, flags);
+}
+
+int unlinkat(int at, const char *path, int flags)
+{
+    FAIL_OR_GO_ON(RENAME, at, path);
+    return REAL(unlinkat)(at, path, flags);
+}
