@@ -1,5 +1,7 @@
 """Two associations that talk to each other, and what each of them makes of the other's answers."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -8,6 +10,7 @@ from association_peer import (
     CT_IMAGE_STORAGE,
     ECHO,
     ECHO_PDU,
+    LIMITS,
     MAXIMUM_LENGTH,
     PEER_ABORT,
     REJECT,
@@ -20,10 +23,10 @@ from association_peer import (
     p_data,
     peer_in,
 )
-from port104 import uids
+from port104 import native, uids
 from port104.errors import LocalProtocolError
 from port104.wire.agreement import AcceptedContext
-from port104.wire.association import AssociationLimits, Role
+from port104.wire.association import Association, AssociationLimits, Role
 from port104.wire.command import Status, response_to
 from port104.wire.events import (
     AbortedByPeer,
@@ -266,6 +269,26 @@ def test_data_that_was_under_way_when_we_aborted_is_ignored() -> None:
     )  # the data set was not awaited: nothing is read behind it
     assert acceptor.end() == []
     assert acceptor.association.closed
+
+
+def test_data_set_that_was_under_way_when_we_aborted_is_read_past() -> None:
+    acceptor = peer_in(Role.ACCEPTOR, State.STA6)
+    acceptor.feed(STORE_PDU, p_data(3, 0, b"ab"))
+    acceptor.association.abort(acceptor.now)
+    assert acceptor.feed(p_data(3, 0, b"cd"), p_data(3, 2, b"ef"), ECHO_PDU, RELEASE_RQ) == []
+    assert acceptor.association.state is State.STA13
+    assert acceptor.feed(PEER_ABORT) == []
+    assert acceptor.association.closed
+
+
+def test_connection_that_fails_is_lost(tmp_path: Path) -> None:
+    """A descriptor that is no socket fails at the first receive, as a reset connection does."""
+    with (tmp_path / "no socket").open("w+b") as file:
+        link = native.Link(receive_from=file.fileno())
+        association = Association(Role.REQUESTOR, link, limits=LIMITS, now=0.0)
+        association.request(REQUEST, 0.0)
+        assert association.next_event(0.0) == ConnectionLost()
+    assert association.closed
 
 
 def test_connection_that_breaks_in_mid_message_is_lost() -> None:

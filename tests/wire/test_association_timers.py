@@ -1,0 +1,235 @@
+"""Time without a clock: when a deadline is due, what it does, and where none may be."""
+
+import math
+
+import pytest
+
+from association_peer import (
+    ECHO,
+    ECHO_PDU,
+    LIMITS,
+    PEER_ABORT,
+    RELEASE_RP,
+    RELEASE_RQ,
+    REQUEST,
+    STORE_PDU,
+    Peer,
+    p_data,
+    peer_in,
+)
+from port104.wire.association import AssociationLimits, Role
+from port104.wire.events import AbortedByUs, ConnectionLost
+from port104.wire.pdu import Abort
+from port104.wire.states import State
+
+OUR_ABORT = Abort(0, 0).encode()
+BORN = 100.0  # when every association of association_peer was made
+
+# ---- ARTIM, and the waits that table 9-10 leaves without a timer ----
+
+WAITS_FOR_PEER = [
+    (Role.ACCEPTOR, State.STA2),
+    (Role.REQUESTOR, State.STA5),
+    (Role.ACCEPTOR, State.STA7),
+    (Role.REQUESTOR, State.STA7),
+    (Role.ACCEPTOR, State.STA10),
+    (Role.REQUESTOR, State.STA11),
+    (Role.ACCEPTOR, State.STA13),
+    (Role.REQUESTOR, State.STA13),
+]
+ABORTS = [(role, state) for role, state in WAITS_FOR_PEER if state not in (State.STA2, State.STA13)]
+
+
+def name(value: object) -> str:
+    return value.name
+
+
+@pytest.mark.parametrize(("role", "state"), WAITS_FOR_PEER, ids=name)
+def test_wait_for_the_peer_has_a_deadline(role: Role, state: State) -> None:
+    assert peer_in(role, state).association.next_deadline() == BORN + LIMITS.artim
+
+
+@pytest.mark.parametrize(
+    ("role", "state"),
+    [
+        (Role.REQUESTOR, State.STA4),  # the connection is being opened: not the association's to time
+        (Role.ACCEPTOR, State.STA3),  # from here on we are the ones who must act
+        (Role.ACCEPTOR, State.STA8),
+        (Role.REQUESTOR, State.STA8),
+        (Role.REQUESTOR, State.STA9),
+        (Role.ACCEPTOR, State.STA12),
+        (Role.ACCEPTOR, State.STA1),
+        (Role.REQUESTOR, State.STA1),
+    ],
+    ids=name,
+)
+def test_nothing_is_due_where_the_peer_owes_nothing(role: Role, state: State) -> None:
+    peer = peer_in(role, state)
+    assert peer.association.next_deadline() == math.inf
+    peer.association.handle_timer(1e9)
+    assert peer.run() == []
+    assert peer.association.state is state
+
+
+def test_no_request_in_time() -> None:
+    peer = Peer(Role.ACCEPTOR)
+    (told,) = peer.wait_for_deadline()
+    assert isinstance(told, AbortedByUs)
+    assert peer.now == BORN + LIMITS.artim
+    assert peer.association.closed  # AA-2: closed, without an A-ABORT
+    assert peer.take_sent() == b""
+
+
+def test_slow_request_does_not_move_the_deadline() -> None:
+    """A byte a second keeps no connection: the whole A-ASSOCIATE-RQ must come before ARTIM expires."""
+    peer = Peer(Role.ACCEPTOR)
+    for byte in REQUEST.encode()[:29]:
+        peer.now += 1
+        peer.feed(bytes([byte]))
+    assert peer.association.next_deadline() == BORN + LIMITS.artim
+    peer.wait_for_deadline()
+    assert peer.association.closed
+
+
+@pytest.mark.parametrize("state", [State.STA13, State.STA2], ids=name)
+def test_nothing_happens_before_the_deadline(state: State) -> None:
+    peer = peer_in(Role.ACCEPTOR, state)
+    peer.association.handle_timer(BORN + LIMITS.artim - 0.001)
+    assert peer.run() == []
+    assert not peer.association.closed
+
+
+@pytest.mark.parametrize("role", Role, ids=name)
+def test_connection_is_closed_when_the_peer_does_not_close_it(role: Role) -> None:
+    peer = peer_in(role, State.STA13)
+    assert peer.wait_for_deadline() == []
+    assert peer.association.closed
+    assert peer.association.next_deadline() == math.inf
+    assert peer.take_sent() == b""
+
+
+def test_bytes_after_the_end_do_not_move_the_deadline() -> None:
+    peer = peer_in(Role.ACCEPTOR, State.STA13)
+    peer.now += 20
+    peer.feed(ECHO_PDU, RELEASE_RQ, REQUEST.encode(), b"\xff\0\0\0\0\0")
+    assert peer.association.next_deadline() == BORN + LIMITS.artim
+
+
+@pytest.mark.parametrize(("role", "state"), ABORTS, ids=name)
+def test_silent_peer_is_aborted(role: Role, state: State) -> None:
+    peer = peer_in(role, state)
+    (told,) = peer.wait_for_deadline()
+    assert isinstance(told, AbortedByUs)
+    assert "silent" in told.detail
+    assert peer.take_sent() == OUR_ABORT
+    assert peer.association.state is State.STA13
+    assert peer.association.next_deadline() == BORN + 2 * LIMITS.artim
+    assert peer.wait_for_deadline() == []
+    assert peer.association.closed
+
+
+def test_data_does_not_put_off_the_answer_to_our_release() -> None:
+    peer = peer_in(Role.ACCEPTOR, State.STA7)
+    peer.now += 29
+    peer.feed(ECHO_PDU)
+    assert peer.association.next_deadline() == BORN + LIMITS.artim
+
+
+def test_each_wait_starts_anew() -> None:
+    """Release collision: the wait in Sta11 is timed from when Sta11 was entered, not from Sta7."""
+    peer = peer_in(Role.REQUESTOR, State.STA9)
+    peer.now += 1000
+    peer.association.release_response(peer.now)
+    assert peer.association.next_deadline() == BORN + 1000 + LIMITS.artim
+    peer.now += 1
+    peer.feed(RELEASE_RP)
+    assert peer.association.closed
+
+
+def test_our_abort_starts_artim() -> None:
+    peer = peer_in(Role.ACCEPTOR, State.STA6)
+    peer.now += 5
+    peer.association.abort(peer.now)
+    assert peer.association.next_deadline() == BORN + 5 + LIMITS.artim
+
+
+# ---- the idle limit of an established association ----
+
+
+def idle_at(peer: Peer) -> float:
+    return peer.association.next_deadline() - LIMITS.idle
+
+
+def test_idle_association_is_aborted() -> None:
+    peer = peer_in(Role.ACCEPTOR, State.STA6)
+    assert idle_at(peer) == BORN
+    (told,) = peer.wait_for_deadline()
+    assert isinstance(told, AbortedByUs)
+    assert peer.take_sent() == OUR_ABORT
+    assert peer.association.state is State.STA13
+
+
+def test_what_the_peer_sends_moves_the_idle_limit() -> None:
+    peer = peer_in(Role.ACCEPTOR, State.STA6)
+    peer.now += 50
+    peer.feed(ECHO_PDU)
+    assert idle_at(peer) == BORN + 50
+    peer.now += 50
+    peer.association.note_input(peer.now)
+    assert idle_at(peer) == BORN + 100
+
+
+def test_what_we_send_does_not_move_the_idle_limit() -> None:
+    peer = peer_in(Role.REQUESTOR, State.STA6)
+    peer.now += 50
+    peer.association.send_command(1, ECHO, peer.now)
+    peer.run()
+    assert idle_at(peer) == BORN
+
+
+def test_peer_that_waits_for_us_may_be_silent() -> None:
+    peer = peer_in(Role.ACCEPTOR, State.STA6)
+    peer.feed(ECHO_PDU)
+    peer.association.owe(1, peer.now)
+    assert peer.association.next_deadline() == math.inf
+    peer.now += 1000
+    peer.association.handle_timer(peer.now)
+    assert peer.run() == []
+    peer.association.owe(0, peer.now)
+    assert idle_at(peer) == BORN + 1000  # its turn begins with our answer
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [STORE_PDU, STORE_PDU + p_data(3, 0, b"da"), p_data(1, 1, ECHO.encode()[:8])],
+    ids=["data set is due", "in mid-data set", "in mid-command"],
+)
+def test_message_that_does_not_go_on_is_not_excused_by_what_we_owe(begun: bytes) -> None:
+    peer = peer_in(Role.ACCEPTOR, State.STA6)
+    peer.association.owe(3, peer.now)
+    peer.now += 7
+    peer.feed(begun)
+    assert idle_at(peer) == BORN + 7
+    (told,) = peer.wait_for_deadline()
+    assert isinstance(told, AbortedByUs)
+
+
+def test_no_idle_limit_by_default() -> None:
+    peer = peer_in(Role.ACCEPTOR, State.STA6, limits=AssociationLimits())
+    assert peer.association.next_deadline() == math.inf
+
+
+@pytest.mark.parametrize("role", Role, ids=name)
+def test_deadline_in_mid_abort_is_the_last_word(role: Role) -> None:
+    """The A-ABORT of the peer, or the end, may come while ours is under way."""
+    peer = peer_in(role, State.STA6)
+    peer.feed(PEER_ABORT[:8])
+    peer.wait_for_deadline()
+    assert peer.feed(PEER_ABORT[8:]) == []
+    assert peer.association.closed
+
+
+def test_connection_that_ends_is_not_timed_any_more() -> None:
+    peer = peer_in(Role.ACCEPTOR, State.STA6)
+    assert peer.end() == [ConnectionLost()]
+    assert peer.association.next_deadline() == math.inf
