@@ -225,6 +225,13 @@ def test_broken_data_after_the_end_is_aborted_and_odd_data_ignored() -> None:
     assert peer.happened == []
 
 
+def test_release_inside_a_message_after_the_end_is_ignored() -> None:
+    peer = peer_in(Role.REQUESTOR, State.STA13)
+    peer.feed(p_data(1, 1, ECHO.encode()[:9]) + RELEASE_RQ)
+    assert peer.take_sent() == b""
+    assert peer.association.state is State.STA13
+
+
 # ---- what looks wrong and is right ----
 
 

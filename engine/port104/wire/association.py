@@ -297,7 +297,6 @@ class Association:
 
     def _take_header(self, now: float) -> None:
         link = self._link
-        self._body = None
         self._pdu_type = link.pdu_type
         fault = header_fault(link.pdu_type, link.pdu_length)
         if fault is not None:
