@@ -157,11 +157,13 @@ int p104_scan(p104_scanner *scanner, const uint8_t *input, size_t length, p104_r
             result = scanner->pdu_left > 0 ? begin_pdv(scanner, header)
                                            : begin_pdu(scanner, header, run);
             if (result != P104_NEED_INPUT) {
-                run->consumed = position;
+                run->consumed = run->offset = position;
+                run->length = 0;
                 return result;
             }
         }
     }
-    run->consumed = position;
+    run->consumed = run->offset = position;
+    run->length = 0;
     return P104_NEED_INPUT;
 }

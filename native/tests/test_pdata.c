@@ -1,0 +1,177 @@
+/* The scanner: every case whole, byte by byte and cut at every place gives the same story. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pdata.h"
+
+#include "check.h"
+
+enum { ROOM = 4096 };
+
+/* What the scanner told: letters for what was found, and the bytes of fragments and bodies.
+ * H header, c/C command bytes / end, d/D data set, b/B body, ! fault. */
+typedef struct {
+    char text[2 * ROOM];
+    size_t used;
+} story;
+
+typedef struct {
+    const char *name;
+    const char *input; /* hexadecimal, blanks ignored */
+    const char *told;
+    uint32_t maximum_length;
+    int established;
+} scan_case;
+
+static const scan_case CASES[] = {
+    {"a command and its data set", "04 00 0000000a 00000006 01 03 c0c1c2c3  04 00 00000008 00000004 01 02 d0d1",
+     "c:c0c1c2c3C d:d0d1D ", 0, 1},
+    {"fragments of one message in one PDU",
+     "04 00 00000017 00000004 01 01 c0c1  00000003 01 03 c2  00000004 01 02 d0d1",
+     "c:c0c1c2C d:d0d1D ", 0, 1},
+    {"an empty last fragment", "04 00 0000000d 00000003 01 01 c0 00000002 01 03", "c:c0C ", 0, 1},
+    {"empty fragments that are not the last say nothing",
+     "04 00 0000000d 00000002 01 01 00000003 01 03 c0", "c:c0C ", 0, 1},
+    {"control bits 2 to 7 are reserved", "04 00 00000007 00000003 01 ff c0", "c:c0C ", 0, 1},
+    {"another PDU between messages", "05 00 00000004 00000000", "H05:4 b:00000000B ", 0, 1},
+    {"another PDU inside a message", "04 00 00000007 00000003 01 01 c0 07 00 00000004 00000201",
+     "c:c0 H07:4 b:00000201B ", 0, 1},
+    {"a PDU without a body", "aa 00 00000000 05 00 00000001 ff", "Haa:0 b:B H05:1 b:ffB ", 0, 1},
+    {"P-DATA before the association", "04 00 00000007 00000003 01 03 c0", "H04:7 b:000000030103c0B ", 0, 0},
+    {"a PDU at the maximum length", "04 00 00000007 00000003 01 03 c0", "c:c0C ", 7, 1},
+    {"a PDU over the maximum length", "04 00 00000008 00000004 01 03 c0c1", "!-1", 7, 1},
+    {"a PDU of length 0", "04 00 00000000", "!-2", 0, 1},
+    {"a PDU of length 5", "04 00 00000005 0000000101", "!-2", 0, 1},
+    {"a PDV of length 1", "04 00 00000006 00000001 01 03", "!-2", 0, 1},
+    {"a PDV longer than what remains", "04 00 00000007 00000004 01 03 c0", "!-2", 0, 1},
+    {"a PDV length of all ones", "04 00 00000007 ffffffff 01 03 c0", "!-2", 0, 1},
+    {"bytes behind the last PDV", "04 00 00000009 00000003 01 03 c0 0000", "!-2", 0, 1},
+    {"a data set before any command", "04 00 00000007 00000003 01 02 d0", "!-3", 0, 1},
+    {"a data set inside a command set",
+     "04 00 0000000e 00000003 01 01 c0 00000003 01 02 d0", "c:c0 !-3", 0, 1},
+    {"a command fragment inside a data set",
+     "04 00 00000007 00000003 01 03 c0 04 00 0000000e 00000003 01 00 d0 00000003 01 03 c0",
+     "c:c0C d:d0 !-3", 0, 1},
+    {"another context in mid-command",
+     "04 00 0000000e 00000003 01 01 c0 00000003 03 03 c1", "c:c0 !-3", 0, 1},
+    {"a data set on another context than its command",
+     "04 00 00000007 00000003 01 03 c0 04 00 00000007 00000003 03 02 d0", "c:c0C !-3", 0, 1},
+    {"two messages on two contexts",
+     "04 00 00000007 00000003 01 03 c0 04 00 00000007 00000003 01 02 d0"
+     "04 00 00000007 00000003 05 03 c1 04 00 00000007 00000003 05 02 d1",
+     "c:c0C d:d0D c:c1C d:d1D ", 0, 1},
+};
+
+static size_t unhex(const char *text, uint8_t *bytes)
+{
+    size_t length = 0;
+    while (*text) {
+        if (*text == ' ') {
+            text++;
+            continue;
+        }
+        char digits[3] = {text[0], text[1], 0};
+        bytes[length++] = (uint8_t)strtoul(digits, NULL, 16);
+        text += 2;
+    }
+    return length;
+}
+
+static void tell(story *told, const char *format, unsigned a, unsigned b)
+{
+    told->used += (size_t)snprintf(told->text + told->used, sizeof told->text - told->used, format, a, b);
+}
+
+/* Continue or begin the stretch of one kind, so that splits do not show. */
+static void tell_run(story *told, char kind, const uint8_t *bytes, const p104_run *run)
+{
+    char before = told->used ? told->text[told->used - 1] : ' ';
+    if (before == ' ')
+        tell(told, "%c:", (unsigned)kind, 0);
+    for (size_t at = 0; at < run->length; at++)
+        tell(told, "%02x", bytes[run->offset + at], 0);
+    if (run->ends)
+        tell(told, "%c ", (unsigned)(kind - 'a' + 'A'), 0);
+}
+
+/* A fragment that does not end is closed by a blank when something else follows. */
+static void close_run(story *told)
+{
+    if (told->used && told->text[told->used - 1] != ' ')
+        tell(told, " ", 0, 0);
+}
+
+static int feed(p104_scanner *scanner, const uint8_t *input, size_t length, story *told)
+{
+    for (;;) {
+        p104_run run = {0};
+        int result = p104_scan(scanner, input, length, &run);
+        if (result < 0) {
+            close_run(told);
+            tell(told, "!%d", (unsigned)result, 0);
+            return 0;
+        }
+        CHECK(run.consumed <= length);
+        if (result == P104_NEED_INPUT) {
+            CHECK(run.consumed == length);
+            return 1;
+        }
+        if (result == P104_PDU_HEADER) {
+            close_run(told);
+            tell(told, "H%02x:%u ", run.pdu_type, run.pdu_length);
+        } else {
+            CHECK(run.length > 0 || run.ends);
+            CHECK(run.offset + run.length == run.consumed);
+            tell_run(told, " bcd"[result - 1], input, &run);
+        }
+        if (result == P104_COMMAND && run.ends)
+            p104_scanner_expect_data_set(scanner);
+        input += run.consumed;
+        length -= run.consumed;
+    }
+}
+
+/* Feed the case in pieces that end at `first`, then every `step` bytes; each flush against a guard page. */
+static void run_case(const scan_case *given, guarded memory, size_t first, size_t step, int at_end)
+{
+    uint8_t bytes[ROOM];
+    size_t length = unhex(given->input, bytes);
+    story told = {.used = 0};
+    p104_scanner scanner = {0};
+    if (given->established)
+        p104_scanner_establish(&scanner, given->maximum_length);
+    size_t at = 0;
+    size_t piece = first < length ? first : length;
+    while (at < length) {
+        const uint8_t *input = at_end ? guarded_at_end(memory, bytes + at, piece)
+                                      : guarded_at_start(memory, bytes + at, piece);
+        if (!feed(&scanner, input, piece, &told))
+            break;
+        at += piece;
+        piece = step < length - at ? step : length - at;
+    }
+    told.text[told.used] = 0;
+    if (strcmp(told.text, given->told) != 0) {
+        fprintf(stderr, "%s (cut at %zu, then by %zu):\n  told     %s\n  expected %s\n", given->name, first, step,
+                told.text, given->told);
+        exit(1);
+    }
+}
+
+int main(void)
+{
+    guarded memory = guarded_new(ROOM);
+    for (size_t index = 0; index < sizeof CASES / sizeof *CASES; index++) {
+        uint8_t bytes[ROOM];
+        size_t length = unhex(CASES[index].input, bytes);
+        for (int at_end = 0; at_end < 2; at_end++) {
+            run_case(&CASES[index], memory, length, length, at_end);
+            run_case(&CASES[index], memory, 1, 1, at_end);
+            for (size_t cut = 1; cut < length; cut++)
+                run_case(&CASES[index], memory, cut, length, at_end);
+        }
+    }
+    printf("test_pdata: %zu cases\n", sizeof CASES / sizeof *CASES);
+    return 0;
+}

@@ -1,0 +1,302 @@
+/* The spool, with both durabilities: from the link to the file and the answer, and every way out. */
+
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "dataset.h"
+
+#include "peer.h"
+
+#include "spool.h"
+
+static const char NAME[] = "0f000000000000000000000000000000";
+static const uint8_t RESPONSE[] = "RESPONSE";
+static const uint32_t TAGS[] = {0x00080018};
+
+enum { HEADER = 160, IDENTITY_END = 150, LARGE = 3 * 1024 * 1024 };
+
+static char root[] = "/tmp/port104-spool-XXXXXX";
+static uint8_t data_set[LARGE + 12];
+
+static p104_spool *open_spool(int durability)
+{
+    int error = -1;
+    p104_spool *spool = p104_spool_open(root, durability, 3, TAGS, 1, &error);
+    CHECK(spool && error == 0);
+    return spool;
+}
+
+/* Preamble, prefix, group length and 16 bytes of group 0002, of which `sender` is not identity. */
+static void header(uint8_t *bytes, uint8_t sender)
+{
+    memset(bytes, 0, HEADER);
+    bytes[140] = HEADER - 144;
+    memset(bytes + IDENTITY_END, sender, HEADER - IDENTITY_END);
+}
+
+static int begin(p104_spool *spool, pair made, uint64_t id, int flags, uint8_t sender)
+{
+    uint8_t bytes[HEADER];
+    header(bytes, sender);
+    return p104_store_begin(spool, made.link, id, flags, NAME, bytes, HEADER, IDENTITY_END, RESPONSE,
+                            sizeof RESPONSE);
+}
+
+static p104_completion next_completion(p104_spool *spool)
+{
+    static p104_completion one;
+    struct pollfd event = {.fd = p104_spool_event_fd(spool), .events = POLLIN};
+    while (p104_spool_completions(spool, &one, 1) == 0)
+        CHECK(poll(&event, 1, 10000) == 1);
+    return one;
+}
+
+/* Resume through pauses until something else happens. */
+static p104_completion settled(p104_spool *spool)
+{
+    p104_completion one;
+    while ((one = next_completion(spool)).kind == P104_PAUSED) {
+        CHECK(one.link_returned);
+        CHECK(p104_store_resume(spool, one.id) == P104_CARRIED);
+    }
+    return one;
+}
+
+static int files_in(const char *below)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/%s", root, below);
+    DIR *folder = opendir(path);
+    CHECK(folder);
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(folder);
+    return count;
+}
+
+static void remove_files(void)
+{
+    char command_line[200];
+    snprintf(command_line, sizeof command_line, "rm -rf %s/instances %s/parts", root, root);
+    CHECK(system(command_line) == 0);
+}
+
+static void check_file(const char *suffix, uint8_t fill, size_t length)
+{
+    char path[200];
+    static uint8_t content[HEADER + LARGE + 100];
+    snprintf(path, sizeof path, "%s/instances/0f/%s%s", root, NAME, suffix);
+    FILE *file = fopen(path, "rb");
+    CHECK(file);
+    size_t got = fread(content, 1, sizeof content, file);
+    fclose(file);
+    CHECK(got == HEADER + length);
+    for (size_t at = HEADER; at < got; at++)
+        CHECK(content[at] == fill);
+}
+
+static void check_answer(pair made)
+{
+    uint8_t answer[sizeof RESPONSE];
+    CHECK(recv(made.peer, answer, sizeof answer, MSG_WAITALL) == (ssize_t)sizeof answer);
+    CHECK(memcmp(answer, RESPONSE, sizeof answer) == 0);
+}
+
+/* One small instance of bytes `fill`. */
+static p104_completion store_small(p104_spool *spool, pair made, int flags, uint8_t fill, uint8_t sender)
+{
+    uint8_t bytes[2000];
+    command(made);
+    size_t length = pdu(bytes, 2, fill, 1000);
+    CHECK(p104_link_feed(made.link, bytes, length) == (long)length);
+    CHECK(begin(spool, made, 1, flags, sender) == P104_TAKEN);
+    return next_completion(spool);
+}
+
+static void test_small(int durability)
+{
+    p104_spool *spool = open_spool(durability);
+    pair made = pair_new();
+    p104_completion one = store_small(spool, made, 0, 'a', 's');
+    CHECK(one.kind == P104_STORED && one.bytes == 1000 && !one.link_returned && !one.unsent);
+    check_answer(made);
+    check_file(".dcm", 'a', 1000);
+
+    one = store_small(spool, made, 0, 'a', 't'); /* the same from another sender */
+    CHECK(one.kind == P104_STORED && one.duplicate && files_in("instances/0f") == 1);
+
+    one = store_small(spool, made, 0, 'b', 's');
+    CHECK(one.kind == P104_STORED && one.copy == 1 && !one.replaced);
+    check_file(".1.dcm", 'b', 1000);
+    check_file(".dcm", 'a', 1000);
+
+    one = store_small(spool, made, P104_OVERWRITE, 'c', 's');
+    CHECK(one.kind == P104_STORED && one.replaced && one.copy == 0);
+    check_file(".dcm", 'c', 1000);
+
+    CHECK(files_in("instances/0f") == 2 && files_in("parts") == 0);
+    p104_spool_counts counts;
+    p104_spool_count(spool, &counts);
+    CHECK(counts.stored == 4 && counts.failed == 0 && counts.broken == 0 && counts.queued == 0);
+    CHECK(counts.barriers == (durability == P104_DURABILITY_SYNC ? 4 : 0));
+    pair_free(made);
+    p104_spool_close(spool);
+    remove_files();
+}
+
+static void test_large(int durability, int flags)
+{
+    p104_spool *spool = open_spool(durability);
+    pair made = pair_new();
+    command(made);
+    size_t length = pdu(data_set, 2, 'l', LARGE);
+    CHECK(begin(spool, made, 7, flags, 's') == P104_CARRIED);
+    for (size_t at = 0; at < length; at += 50000) /* the socket fills, the thread drains */
+        transmit(made.peer, data_set + at, length - at < 50000 ? length - at : 50000);
+    p104_completion one = settled(spool);
+    if (flags & P104_PIPELINED && durability == P104_DURABILITY_SYNC) {
+        CHECK(one.kind == P104_RECEIVED && one.link_returned && one.id == 7);
+        one = next_completion(spool);
+        CHECK(!one.link_returned);
+    } else {
+        CHECK(one.link_returned);
+    }
+    CHECK(one.kind == P104_STORED && one.id == 7 && one.bytes == LARGE);
+    check_answer(made);
+    check_file(".dcm", 'l', LARGE);
+    pair_free(made);
+    p104_spool_close(spool);
+    remove_files();
+}
+
+static void test_broken(int durability)
+{
+    p104_spool *spool = open_spool(durability);
+    pair made = pair_new();
+    p104_run run;
+    const uint8_t *data;
+    command(made);
+    size_t length = pdu(data_set, 2, 'l', 5000);
+    CHECK(begin(spool, made, 9, 0, 's') == P104_CARRIED);
+    transmit(made.peer, data_set, length - 1);
+    CHECK(next_completion(spool).kind == P104_PAUSED);
+    CHECK(files_in("parts") == 1);
+    shutdown(made.peer, SHUT_WR);
+    p104_store_resume(spool, 9);
+    p104_completion one = settled(spool);
+    CHECK(one.kind == P104_BROKEN && one.link_returned);
+    CHECK(p104_link_next(made.link, &run, &data) == P104_END_OF_STREAM);
+    CHECK(files_in("parts") == 0 && files_in("instances/0f") == 0);
+    pair_free(made);
+
+    made = pair_new();
+    command(made);
+    CHECK(begin(spool, made, 10, 0, 's') == P104_CARRIED);
+    CHECK(next_completion(spool).kind == P104_PAUSED);
+    p104_store_abandon(spool, 10);
+    CHECK(next_completion(spool).kind == P104_BROKEN);
+    CHECK(files_in("parts") == 0);
+    pair_free(made);
+
+    made = pair_new();
+    command(made);
+    length = pdu(data_set, 3, 'c', 10); /* a command where the data set is due */
+    CHECK(p104_link_feed(made.link, data_set, length) == (long)length);
+    CHECK(begin(spool, made, 11, 0, 's') == P104_NOT_BEGUN);
+    CHECK(p104_link_next(made.link, &run, &data) == P104_FAULT_FRAGMENT);
+    p104_store_resume(spool, 11); /* nothing is there: nothing happens */
+    p104_store_abandon(spool, 11);
+    pair_free(made);
+    p104_spool_close(spool);
+    remove_files();
+}
+
+/* Many links at once, all under one name with other bytes each: none is lost. */
+static void test_many(int durability)
+{
+    enum { LINKS = 24 };
+    p104_spool *spool = open_spool(durability);
+    pair pairs[LINKS];
+    for (int index = 0; index < LINKS; index++) {
+        uint8_t bytes[2000];
+        pairs[index] = pair_new();
+        command(pairs[index]);
+        size_t length = pdu(bytes, 2, (uint8_t)('A' + index), 1000);
+        p104_link_feed(pairs[index].link, bytes, length);
+        CHECK(begin(spool, pairs[index], (uint64_t)index, P104_EXPLICIT_VR, 's') == P104_TAKEN);
+    }
+    for (int index = 0; index < LINKS; index++) {
+        p104_completion one = next_completion(spool);
+        CHECK(one.kind == P104_STORED && one.pick_state == P104_PICK_DONE && one.picked_length == 0);
+    }
+    CHECK(files_in("instances/0f") == LINKS);
+    for (int index = 0; index < LINKS; index++) {
+        check_answer(pairs[index]);
+        pair_free(pairs[index]);
+    }
+    p104_spool_close(spool);
+    remove_files();
+}
+
+static void test_what_is_queued_is_finished_at_close(int durability)
+{
+    p104_spool *spool = open_spool(durability);
+    pair made = pair_new();
+    uint8_t bytes[2000];
+    command(made);
+    size_t length = pdu(bytes, 2, 'q', 1000);
+    p104_link_feed(made.link, bytes, length);
+    CHECK(begin(spool, made, 1, 0, 's') == P104_TAKEN);
+    p104_spool_close(spool);
+    check_file(".dcm", 'q', 1000);
+    check_answer(made);
+    pair_free(made);
+    remove_files();
+}
+
+static void test_opening(void)
+{
+    int error = 0;
+    uint32_t descending[] = {0x00080018, 0x00080016};
+    CHECK(!p104_spool_open("/nonexistent", 0, 1, TAGS, 1, &error) && error == ENOENT);
+    CHECK(!p104_spool_open(root, 0, 0, TAGS, 1, &error) && error == EINVAL);
+    CHECK(!p104_spool_open(root, 0, 1, descending, 2, &error) && error == EINVAL);
+    p104_spool *spool = open_spool(0);
+    CHECK(!p104_spool_open(root, 0, 1, TAGS, 1, &error) && error == EWOULDBLOCK);
+    p104_spool_close(spool);
+
+    char left[200];
+    snprintf(left, sizeof left, "%s/parts/left.part", root);
+    FILE *file = fopen(left, "w");
+    CHECK(file);
+    fclose(file);
+    p104_spool_close(open_spool(0));
+    CHECK(files_in("parts") == 0);
+
+    snprintf(left, sizeof left, "%s/parts/folder", root);
+    CHECK(mkdir(left, 0700) == 0);
+    CHECK(!p104_spool_open(root, 0, 1, TAGS, 1, &error) && error == EISDIR);
+    remove_files();
+}
+
+int main(void)
+{
+    CHECK(mkdtemp(root));
+    for (int durability = P104_DURABILITY_OS; durability <= P104_DURABILITY_SYNC; durability++) {
+        test_small(durability);
+        test_large(durability, 0);
+        test_large(durability, P104_PIPELINED);
+        test_broken(durability);
+        test_many(durability);
+        test_what_is_queued_is_finished_at_close(durability);
+    }
+    test_opening();
+    CHECK(rmdir(root) == 0);
+    printf("test_spool: 13 cases\n");
+    return 0;
+}
