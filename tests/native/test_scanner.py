@@ -1,0 +1,120 @@
+"""The native scanner tells of any bytes, cut anyhow, what its plain twin tells of the whole."""
+
+import itertools
+import struct
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from port104._native import ffi, lib
+
+from scanner_twin import Twin
+
+
+def announces_data_set(command):
+    """Stands for the command data set type: any rule that both sides share will do."""
+    return len(command) % 2 == 1
+
+
+class Native:
+    """Feeds p104_scan and joins the runs that belong together."""
+
+    def __init__(self, maximum_length):
+        self.scanner = ffi.new("p104_scanner *")
+        self.run = ffi.new("p104_run *")
+        self.runs = []
+        self.fault = None
+        self.fresh = True  # the next run begins a new entry
+        self.command = b""
+        lib.p104_scanner_establish(self.scanner, maximum_length)
+
+    def feed(self, piece):
+        while self.fault is None:
+            found = lib.p104_scan(self.scanner, piece, len(piece), self.run)
+            if found < 0:
+                self.fault = found
+                return
+            if found == lib.P104_NEED_INPUT:
+                assert self.run.consumed == len(piece)
+                return
+            self.take(found, piece)
+            piece = piece[self.run.consumed :]
+
+    def take(self, found, piece):
+        run = self.run
+        if found == lib.P104_PDU_HEADER:
+            self.runs.append(["pdu", run.pdu_type, b"", False])
+            return
+        data = piece[run.offset : run.offset + run.length]
+        if found == lib.P104_PDU_BODY:
+            self.runs[-1][2] += data
+            self.runs[-1][3] = bool(run.ends)
+            return
+        kind = "command" if found == lib.P104_COMMAND else "data set"
+        if not self.runs or self.runs[-1][0] != kind or self.runs[-1][3]:
+            self.runs.append([kind, run.context_id, b"", False])
+        self.runs[-1][2] += data
+        self.runs[-1][3] = bool(run.ends)
+        if kind == "command":
+            self.command += data
+            if run.ends:
+                if announces_data_set(self.command):
+                    lib.p104_scanner_expect_data_set(self.scanner)
+                self.command = b""
+
+
+def told(runs):
+    """Runs without those that say nothing yet: whether an empty one is reported depends on the cuts."""
+    return [tuple(run) for run in runs if run[2] or run[3] or run[0] == "pdu"]
+
+
+def pdv(context_id, control, fragment, wrong=0):
+    return struct.pack(">IBB", len(fragment) + 2 + wrong, context_id, control) + fragment
+
+
+def p_data(items, wrong=0):
+    body = b"".join(items)
+    return struct.pack(">BxI", 4, max(len(body) + wrong, 0)) + body
+
+
+rarely_wrong = st.sampled_from([0] * 12 + [-3, -1, 1, 2, 6, 1 << 31])
+pdvs = st.builds(
+    pdv,
+    st.sampled_from([1, 1, 1, 3]),
+    st.sampled_from([3, 3, 1, 0, 2, 2, 0xFF, 0xFC]),
+    st.binary(max_size=12),
+    st.sampled_from([0] * 20 + [-1, 1, 1 << 30]),
+)
+other_pdus = st.builds(
+    lambda kind, body: struct.pack(">BxI", kind, len(body)) + body,
+    st.sampled_from([1, 2, 3, 5, 6, 7, 0, 0xAA]),
+    st.binary(max_size=12),
+)
+messages = st.builds(
+    lambda command, data_set: p_data([pdv(1, 3, command)]) + p_data([pdv(1, 2, data_set)]),
+    st.binary(min_size=1, max_size=9).filter(announces_data_set),
+    st.binary(max_size=30),
+)
+data_pdus = st.builds(p_data, st.lists(pdvs, min_size=1, max_size=3), rarely_wrong)
+streams = st.lists(messages | data_pdus | other_pdus, max_size=6).map(b"".join) | st.binary(max_size=40)
+
+
+@settings(max_examples=2_000, deadline=None)
+@given(
+    stream=streams, cuts=st.lists(st.integers(0, 200)), maximum_length=st.sampled_from([0, 0, 20, 1 << 20])
+)
+def test_native_tells_what_the_twin_tells(stream, cuts, maximum_length):
+    expected, fault = Twin(maximum_length, announces_data_set).scan(stream)
+    places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    native = Native(maximum_length)
+    for start, end in itertools.pairwise(places):
+        native.feed(stream[start:end])
+    assert (told(native.runs), native.fault) == (told(expected), fault)
+
+
+@given(stream=streams)
+def test_byte_by_byte_is_the_same(stream):
+    whole, single = Native(0), Native(0)
+    whole.feed(stream)
+    for byte in stream:
+        single.feed(bytes([byte]))
+    assert (told(single.runs), single.fault) == (told(whole.runs), whole.fault)
