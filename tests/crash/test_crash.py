@@ -10,8 +10,8 @@ import threading
 import time
 
 import pytest
-from engine_process import engine
 
+from engine_process import engine
 from port104.wire.command import Status
 from sender import Sender, image
 from stored import stored_data_set

@@ -188,7 +188,7 @@ def test_peer_receives_pdus_of_its_maximum_length(maximum_length: int | None) ->
     sent = acceptor.take_sent()
     longest = int.from_bytes(sent[2:6])  # the first PDU is the longest
     assert longest <= (maximum_length or 1 << 18)
-    assert longest % 2 == 0  # fragments have an even length (PS3.7 annex F)
+    assert longest % 2 == 0  # fragments have an even length (PS3.8 E.1)
     reader = peer_in(Role.REQUESTOR, State.STA6)
     assert reader.feed(sent) == [CommandReceived(1, ECHO)]
 

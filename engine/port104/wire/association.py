@@ -215,7 +215,7 @@ class Association:
         self._step(Evt.EVT9, now)
 
     def send_data_set(self, context_id: int, data: bytes, now: float, *, last: bool) -> None:
-        """P-DATA request with the next bytes of a data set."""
+        """P-DATA request with the next bytes of a data set, an even number of them (PS3.8 E.1)."""
         self._require(Evt.EVT9)
         self._require_context(context_id)
         self._due.append(
@@ -367,6 +367,7 @@ class Association:
             case Action.AA_1 if event is Evt.EVT15:
                 self._send_abort(Abort(_SERVICE_USER, _NOT_SPECIFIED))
             case Action.AA_1 | Action.AA_7 | Action.AA_8:
+                # Table 9-9 lets AA-1 name the service user, whose reason means nothing; ours tells what was wrong.
                 fault = fault or _unexpected_pdu(f"{event.name} is unexpected in {before.name} (PS3.8 9.2.3)")
                 self._send_abort(Abort(_SERVICE_PROVIDER, fault.reason))
                 if action is not Action.AA_7:

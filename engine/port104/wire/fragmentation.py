@@ -10,7 +10,7 @@ _P_DATA_TF = 4
 _OVERHEAD = 6
 # Our own cap where the peer states none: larger PDUs gained nothing and cost memory at both ends.
 UNLIMITED = 256 * 1024
-# The shortest maximum length that leaves room for a fragment, which has an even length (PS3.7 annex F).
+# The shortest maximum length that leaves room for a fragment, which has an even length (PS3.8 E.1).
 SMALLEST = _OVERHEAD + 2
 
 COMMAND = 1  # message control header, PS3.8 E.2

@@ -41,6 +41,11 @@ _STORAGE_ELSEWHERE = frozenset(
         "1.2.840.10008.5.1.4.45.1",  # Implant Template Group Storage
     }
 )
+# Services that stand among the storage classes: queries for protocols and inventories (PS3.4 II and KKK).
+_NO_STORAGE = frozenset(
+    f"{_STORAGE_ROOT}{number}"
+    for number in ("200.4", "200.5", "200.6", "201.2", "201.3", "201.4", "201.5", "201.6")
+)
 # Extended negotiation of storage (PS3.4 B.3.1): level 2 (full), no digital signature, no coercion.
 _STORAGE_SUPPORT = bytes([2, 0, 0, 0, 0, 0])
 
@@ -95,11 +100,9 @@ class NegotiationPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_storage(sop_class_uid: str) -> bool:
     """Whether the SOP class is taken as storage: the standard's own, and every private one."""
-    return (
-        sop_class_uid.startswith(_STORAGE_ROOT)
-        or sop_class_uid in _STORAGE_ELSEWHERE
-        or not sop_class_uid.startswith(_STANDARD_ROOT)
-    )
+    if sop_class_uid.startswith(_STORAGE_ROOT):
+        return sop_class_uid not in _NO_STORAGE
+    return sop_class_uid in _STORAGE_ELSEWHERE or not sop_class_uid.startswith(_STANDARD_ROOT)
 
 
 def rejection_of(request: AssociateRQ) -> Rejection | None:

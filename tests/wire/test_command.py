@@ -1,0 +1,189 @@
+"""Command sets: round trips, any bytes, and pynetdicom and pydicom as the other opinion."""
+
+import struct
+from io import BytesIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+from pynetdicom.dsutils import decode as pynetdicom_decode
+from pynetdicom.dsutils import encode as pynetdicom_encode
+
+from port104.errors import LocalProtocolError, RemoteProtocolError
+from port104.wire.command import Command, CommandField, Status, decode_command, has_response, response_to
+from wire_strategies import commands
+
+STORE = Command(
+    field=CommandField.C_STORE_RQ,
+    has_data_set=True,
+    message_id=7,
+    affected_sop_class_uid="1.2.840.10008.5.1.4.1.1.7",
+    affected_sop_instance_uid="1.2.3",
+    priority=0,
+    move_originator_ae_title="MOVER",
+    move_originator_message_id=9,
+)
+
+
+def element(number, value, group=0, length=None):
+    return struct.pack("<HHI", group, number, len(value) if length is None else length) + value
+
+
+FIELD = element(0x0100, b"\1\0")
+NO_DATA_SET = element(0x0800, b"\1\1")
+
+
+@given(commands)
+def test_decode_undoes_encode(command):
+    assert decode_command(command.encode()) == command
+
+
+@given(commands)
+def test_encoded_commands_keep_the_rules(command):
+    """Ascending elements of even length, group length first and right (PS3.7 6.3.1)."""
+    encoded = command.encode()
+    assert struct.unpack_from("<HHII", encoded) == (0, 0, 4, len(encoded) - 12)
+    numbers, at = [], 0
+    while at < len(encoded):
+        group, number, length = struct.unpack_from("<HHI", encoded, at)
+        assert (group, length % 2) == (0, 0)
+        numbers.append(number)
+        at += 8 + length
+    assert numbers == sorted(set(numbers))
+
+
+@given(
+    st.binary(max_size=100)
+    | st.lists(
+        st.builds(
+            element, st.sampled_from([0, 2, 0x100, 0x110, 0x800, 0x900, 0x1000]), st.binary(max_size=4)
+        ),
+        max_size=6,
+    ).map(b"".join)
+)
+def test_any_bytes_decode_or_are_a_fault_of_the_peer(data):
+    try:
+        command = decode_command(data)
+    except RemoteProtocolError as fault:
+        assert fault.reason == 6
+    else:
+        assert decode_command(command.encode()) == command
+
+
+FAULTS = {
+    "nothing": b"",
+    "no command field": NO_DATA_SET,
+    "no data set type": FIELD,
+    "an element beyond the set": FIELD + NO_DATA_SET + element(0x0110, b"\1\0", length=3),
+    "an undefined length": FIELD + NO_DATA_SET + element(0x1000, b"", length=0xFFFFFFFF),
+    "half a header": FIELD + NO_DATA_SET + b"\0\0\0\1",
+    "another group": FIELD + NO_DATA_SET + element(0x0018, b"1.2\0", group=8),
+    "a number of four bytes": FIELD + element(0x0800, b"\1\1\0\0"),
+    "a number of no bytes": element(0x0100, b"") + NO_DATA_SET,
+}
+
+
+@pytest.mark.parametrize("data", FAULTS.values(), ids=FAULTS)
+def test_what_cannot_be_read_is_a_fault_of_the_peer(data):
+    with pytest.raises(RemoteProtocolError) as fault:
+        decode_command(data)
+    assert fault.value.reason == 6
+
+
+@pytest.mark.parametrize(
+    "group_length", [b"", element(0, b"\xff\xff\xff\xff"), element(0, b"\0\0\0\0"), element(0, b"")]
+)
+def test_a_wrong_group_length_changes_nothing(group_length):
+    command = decode_command(group_length + FIELD + NO_DATA_SET)
+    assert command == Command(field=1, has_data_set=False)
+
+
+@pytest.mark.parametrize("announced", [0x0000, 0x0001, 0x0102, 0xFFFF])
+def test_every_other_data_set_type_announces_a_data_set(announced):
+    command = decode_command(FIELD + element(0x0800, struct.pack("<H", announced)))
+    assert command.has_data_set
+
+
+def test_unknown_elements_are_passed_over_and_padding_is_dropped():
+    unknown = element(0x5010, b"private ")
+    uid = element(0x1000, b"1.2\0")
+    command = decode_command(FIELD + NO_DATA_SET + unknown + uid + element(0x0002, b""))
+    assert command.affected_sop_instance_uid == "1.2"
+    assert command.affected_sop_class_uid is None
+
+
+def test_uids_are_kept_for_the_caller_to_judge():
+    command = decode_command(FIELD + NO_DATA_SET + element(0x1000, b"../\xff\0x"))
+    assert command.affected_sop_instance_uid == "../\xff\0x"
+
+
+def test_what_latin_1_lacks_is_our_own_error():
+    with pytest.raises(LocalProtocolError):
+        Command(field=1, has_data_set=False, error_comment="\u20ac").encode()
+
+
+# ---- responses ----
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (STORE, 0x8001),
+        (Command(field=0x30, has_data_set=False, message_id=7), 0x8030),
+        (Command(field=0x20, has_data_set=True, message_id=7), 0x8020),
+    ],
+)
+def test_a_response_repeats_what_it_answers(request_, field):
+    response = response_to(request_, Status.UNRECOGNIZED_OPERATION)
+    assert response.field == field
+    assert response.message_id_being_responded_to == 7
+    assert not response.has_data_set
+    assert response.status == 0x0211
+    assert response.affected_sop_class_uid == request_.affected_sop_class_uid
+    assert response.affected_sop_instance_uid == request_.affected_sop_instance_uid
+    assert has_response(request_)
+
+
+def test_requested_identifiers_are_repeated_as_affected():
+    request = Command(
+        field=0x0130,
+        has_data_set=True,
+        message_id=1,
+        requested_sop_class_uid="1.2",
+        requested_sop_instance_uid="1.3",
+    )
+    response = response_to(request, Status.UNRECOGNIZED_OPERATION)
+    assert (response.affected_sop_class_uid, response.affected_sop_instance_uid) == ("1.2", "1.3")
+
+
+@pytest.mark.parametrize("field", [CommandField.C_CANCEL_RQ, 0x8001, 0x8030])
+def test_cancels_and_responses_are_not_answered(field):
+    assert not has_response(Command(field=field, has_data_set=False))
+
+
+# ---- other opinions ----
+
+
+def as_data_set(command):
+    made = Dataset()
+    made.AffectedSOPClassUID = command.affected_sop_class_uid
+    made.CommandField = command.field
+    made.MessageID = command.message_id
+    made.Priority = command.priority
+    made.CommandDataSetType = 1
+    made.AffectedSOPInstanceUID = command.affected_sop_instance_uid
+    made.MoveOriginatorApplicationEntityTitle = command.move_originator_ae_title
+    made.MoveOriginatorMessageID = command.move_originator_message_id
+    return made
+
+
+def test_pynetdicom_reads_ours():
+    read = pynetdicom_decode(BytesIO(STORE.encode()), True, True)
+    assert read.CommandGroupLength == len(STORE.encode()) - 12
+    del read.CommandGroupLength
+    assert read == as_data_set(STORE)
+
+
+def test_we_read_pynetdicoms():
+    assert decode_command(pynetdicom_encode(as_data_set(STORE), True, True)) == STORE
