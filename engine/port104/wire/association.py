@@ -367,7 +367,7 @@ class Association:
             case Action.AA_1 if event is Evt.EVT15:
                 self._send_abort(Abort(_SERVICE_USER, _NOT_SPECIFIED))
             case Action.AA_1 | Action.AA_7 | Action.AA_8:
-                # Table 9-9 lets AA-1 name the service user, whose reason means nothing; ours tells what was wrong.
+                # AA-1 too names the provider (table 9-9: the user), for only its reason tells what was wrong.
                 fault = fault or _unexpected_pdu(f"{event.name} is unexpected in {before.name} (PS3.8 9.2.3)")
                 self._send_abort(Abort(_SERVICE_PROVIDER, fault.reason))
                 if action is not Action.AA_7:
