@@ -23,6 +23,7 @@ from port104.wire.pdu import (
     RoleSelection,
     UserIdentity,
     UserInformation,
+    decode,
 )
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -197,9 +198,53 @@ def test_only_the_scu_role_is_granted(offered):
 
 
 def test_extended_negotiation_is_answered_for_storage_only():
-    offers = [ExtendedNegotiation(uid, b"\0" * 6) for uid in (CT, uids.VERIFICATION, OTHER_CLASSES[0])]
-    stated = answer(extended_negotiations=tuple(offers))
-    assert stated.extended_negotiations == (ExtendedNegotiation(CT, b"\2\0\0\0\0\0"),)
+    offered = (CT, uids.VERIFICATION, OTHER_CLASSES[0])
+    offers = tuple(ExtendedNegotiation(uid, bytes(6)) for uid in offered)
+    contexts = [PresentationContext(2 * n + 1, uid, (IMPLICIT,)) for n, uid in enumerate(offered)]
+    stated = negotiate(request(*contexts, extended_negotiations=offers), NegotiationPolicy())
+    assert stated.user_information.extended_negotiations == (ExtendedNegotiation(CT, b"\2\0\0\0\0\0"),)
+
+
+@pytest.mark.parametrize("uid", ["1.2.840.10008.5.1.4.1.1.7", OTHER_CLASSES[0], "../x"])
+def test_offers_for_a_class_that_is_not_accepted_are_not_answered(uid):
+    context = PresentationContext(3, uid, ())  # refused: it has no transfer syntax
+    asked = request(
+        context,
+        role_selections=(RoleSelection(uid, True, True),),
+        extended_negotiations=(ExtendedNegotiation(uid, bytes(6)),),
+    )
+    stated = negotiate(asked, NegotiationPolicy()).user_information
+    assert (stated.role_selections, stated.extended_negotiations) == ((), ())
+
+
+@pytest.mark.parametrize(
+    "offers",
+    [
+        {"role_selections": 1900 * (RoleSelection(CT, True, True),)},
+        {"extended_negotiations": 2000 * (ExtendedNegotiation(CT, b""),)},
+    ],
+    ids=lambda offers: next(iter(offers)),
+)
+def test_a_request_as_full_as_can_be_has_an_answer_that_fits(offers):
+    asked = request(PresentationContext(1, CT, (EXPLICIT,)), **offers)
+    assert len(asked.user_information.encode()) > 60_000
+    given = negotiate(asked, NegotiationPolicy())
+    (answered,) = getattr(given.user_information, *offers)
+    assert answered.sop_class_uid == CT
+    assert decode(2, given.encode()[6:]) == given
+
+
+def test_an_offer_for_each_of_128_classes_has_an_answer_that_fits():
+    classes = [f"1.2.{n}".ljust(64, "1") for n in range(1000, 1128)]
+    asked = request(
+        *(PresentationContext(2 * n + 1, uid, (EXPLICIT,)) for n, uid in enumerate(classes)),
+        role_selections=tuple(RoleSelection(uid, True, True) for uid in classes),
+        extended_negotiations=tuple(ExtendedNegotiation(uid, bytes(6)) for uid in classes),
+    )
+    given = negotiate(asked, NegotiationPolicy())
+    assert len(given.user_information.role_selections) == 128
+    assert len(given.user_information.extended_negotiations) == 128
+    assert decode(2, given.encode()[6:]) == given
 
 
 def test_common_extended_negotiation_is_never_answered():

@@ -122,11 +122,18 @@ def rejection_of(request: AssociateRQ) -> Rejection | None:
 
 def negotiate(request: AssociateRQ, policy: NegotiationPolicy) -> AssociateAC:
     """Answer every proposed context and the user information that asks for an answer."""
+    proposed = request.presentation_contexts
+    results = tuple(_judge(context, policy) for context in proposed)
+    accepted = frozenset(
+        context.abstract_syntax
+        for context, answer in zip(proposed, results, strict=True)
+        if answer.result == Result.ACCEPTANCE
+    )
     return AssociateAC(
         request.called_ae_title,
         request.calling_ae_title,
-        tuple(_judge(context, policy) for context in request.presentation_contexts),
-        _answer(request.user_information, policy),
+        results,
+        _answer(request.user_information, accepted, policy),
     )
 
 
@@ -170,7 +177,13 @@ def _refused(context: PresentationContext, result: Result) -> PresentationContex
     return PresentationContextResult(context.id, result, syntax)
 
 
-def _answer(asked: UserInformation, policy: NegotiationPolicy) -> UserInformation:
+def _answer(asked: UserInformation, accepted: frozenset[str], policy: NegotiationPolicy) -> UserInformation:
+    """Roles and extensions are answered once for each SOP class that is `accepted`.
+
+    An offer for anything else has no effect, and to repeat it could overflow the item that it came in.
+    """
+    roles = {role.sop_class_uid: role for role in asked.role_selections}
+    extended = {offer.sop_class_uid for offer in asked.extended_negotiations}
     return UserInformation(
         maximum_length=policy.maximum_length,
         implementation_class_uid=uids.IMPLEMENTATION_CLASS,
@@ -178,13 +191,13 @@ def _answer(asked: UserInformation, policy: NegotiationPolicy) -> UserInformatio
         asynchronous_operations_window=_window(asked.asynchronous_operations_window, policy),
         role_selections=tuple(
             # We are an SCP and never an SCU of what is offered here: grant only the SCU role.
-            RoleSelection(role.sop_class_uid, role.scu_role, scp_role=False)
-            for role in asked.role_selections
+            RoleSelection(uid, role.scu_role, scp_role=False)
+            for uid, role in roles.items()
+            if uid in accepted
         ),
         extended_negotiations=tuple(
-            ExtendedNegotiation(offer.sop_class_uid, _STORAGE_SUPPORT)
-            for offer in asked.extended_negotiations
-            if _supported(offer.sop_class_uid, policy) and offer.sop_class_uid != uids.VERIFICATION
+            ExtendedNegotiation(uid, _STORAGE_SUPPORT)
+            for uid in sorted(extended & accepted - {uids.VERIFICATION})
         ),
     )
 
