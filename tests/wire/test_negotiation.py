@@ -34,24 +34,25 @@ IMPLICIT, EXPLICIT, BIG = (
     uids.EXPLICIT_VR_BIG_ENDIAN,
 )
 TRANSFER_SYNTAXES = sorted(uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax")
-# By their names in PS3.6.
+SOP_CLASSES = {
+    uid: entry[0] for uid, entry in UID_dictionary.items() if entry[1] in ("SOP Class", "Meta SOP Class")
+}
+# By their names in PS3.6: services that manage what is stored are not storage.
+SERVICES_OF_STORAGE = ("Storage Commitment", "Media Storage", "Stored Print Management")
 STORAGE_CLASSES = sorted(
     uid
-    for uid, entry in UID_dictionary.items()
-    if entry[1] in ("SOP Class", "Meta SOP Class")
-    and "Storage" in entry[0]
-    and not any(word in entry[0] for word in ("Commitment", "Media", "Pull", "SCP", "Management"))
+    for uid, name in SOP_CLASSES.items()
+    if "Storage" in name and not any(service in name for service in SERVICES_OF_STORAGE)
 )
-OTHER_SERVICES = (
-    *("FIND", "MOVE", "GET", "Commitment", "Print", "Film", "Worklist", "Procedure Step"),
-    *("Availability", "Inventory Creation", "Repository Query"),
-)
-OTHER_CLASSES = sorted(
+NAMELESS = {uid for uid, name in SOP_CLASSES.items() if not name.strip()}  # retired, and never described
+OTHER_CLASSES = sorted(SOP_CLASSES.keys() - {*STORAGE_CLASSES, *NAMELESS, uids.VERIFICATION})
+# As pynetdicom sorts them into service classes.
+NO_STORAGE_OF_PYNETDICOM = sorted(
     uid
-    for uid, entry in UID_dictionary.items()
-    if entry[1] in ("SOP Class", "Meta SOP Class")
-    and any(service in entry[0] for service in OTHER_SERVICES)
-    and "Storage" not in entry[0].replace("Storage Commitment", "")
+    for name, classes in vars(pynetdicom.sop_class).items()
+    if name.endswith("_CLASSES") and name not in ("_STORAGE_CLASSES", "_NON_PATIENT_OBJECT_CLASSES")
+    for uid in classes.values()
+    if isinstance(uid, str) and uid != uids.VERIFICATION
 )
 
 
@@ -76,7 +77,8 @@ def answer(policy=None, **information):
 
 def test_there_are_classes_to_test():
     assert len(STORAGE_CLASSES) > 150
-    assert len(OTHER_CLASSES) > 60
+    assert len(OTHER_CLASSES) > 90
+    assert len(NO_STORAGE_OF_PYNETDICOM) > 60
 
 
 @pytest.mark.parametrize("uid", STORAGE_CLASSES)
@@ -89,7 +91,7 @@ def test_every_storage_class_of_pynetdicom_is_taken():
     assert [uid for uid in known.values() if not is_storage(uid)] == []
 
 
-@pytest.mark.parametrize("uid", OTHER_CLASSES)
+@pytest.mark.parametrize("uid", sorted({*OTHER_CLASSES, *NO_STORAGE_OF_PYNETDICOM}))
 def test_other_standard_classes_are_refused(uid):
     assert judge(uid, EXPLICIT)[0] == Result.ABSTRACT_SYNTAX_NOT_SUPPORTED
 
@@ -109,6 +111,8 @@ def test_every_transfer_syntax_is_taken_as_proposed(syntax):
     [
         ((IMPLICIT, EXPLICIT), EXPLICIT),
         ((IMPLICIT, BIG), BIG),
+        ((BIG, JPEG), JPEG),
+        ((BIG,), BIG),
         ((BIG, IMPLICIT, EXPLICIT), EXPLICIT),
         ((JPEG, EXPLICIT), JPEG),
         ((EXPLICIT, JPEG), EXPLICIT),
