@@ -71,6 +71,11 @@ class Engine:
         self.process.wait()
 
 
+def _environment():
+    """This process's, without PORT104_...: to the server those are settings, to tests their own knobs."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PORT104_")}
+
+
 @contextlib.contextmanager
 def engine(folder, *, durability="sync", scp=None, storage=None, env=None):
     """Start the server on a free port with `folder` as its storage folder; kill it at the end."""
@@ -94,7 +99,7 @@ def engine(folder, *, durability="sync", scp=None, storage=None, env=None):
         process = subprocess.Popen(
             [sys.executable, "-m", "port104", "start", "-f", str(config)],
             stderr=stderr,
-            env=os.environ | (env or {}),
+            env=_environment() | (env or {}),
         )
     started = Engine(process, port, folder, log)
     try:
