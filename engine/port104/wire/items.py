@@ -17,8 +17,10 @@ UNEXPECTED_PARAMETER = 5
 INVALID_PARAMETER_VALUE = 6
 
 _ITEM = struct.Struct(">BBH")
+_UINT8 = struct.Struct(">B")
 _UINT16 = struct.Struct(">H")
 _UINT32 = struct.Struct(">I")
+_WINDOW = struct.Struct(">HH")
 
 
 class AsynchronousOperationsWindow(msgspec.Struct, frozen=True):
@@ -84,12 +86,12 @@ class UserInformation(msgspec.Struct, frozen=True):
         """The sub-items, in ascending order of type; empty when there is none."""
         parts = []
         if self.maximum_length is not None:
-            parts.append(item(0x51, _UINT32.pack(self.maximum_length)))
+            parts.append(item(0x51, packed(_UINT32, self.maximum_length)))
         if self.implementation_class_uid is not None:
             parts.append(item(0x52, text(self.implementation_class_uid)))
         if self.asynchronous_operations_window is not None:
             window = self.asynchronous_operations_window
-            parts.append(item(0x53, struct.pack(">HH", window.invoked, window.performed)))
+            parts.append(item(0x53, packed(_WINDOW, window.invoked, window.performed)))
         parts.extend(item(0x54, _encode_role(role)) for role in self.role_selections)
         if self.implementation_version_name is not None:
             parts.append(item(0x55, text(self.implementation_version_name)))
@@ -169,6 +171,14 @@ def items(value: bytes, what: str) -> Iterator[tuple[int, bytes]]:
         kind = reader.uint8()
         reader.uint8()  # reserved, or the version of 57H, which changes nothing that is read here
         yield kind, reader.sized()
+
+
+def packed(layout: struct.Struct, *values: int | bytes) -> bytes:
+    """Encode fields of a fixed layout."""
+    try:
+        return layout.pack(*values)
+    except struct.error as error:
+        raise LocalProtocolError(f"{values} do not fit their fields: {error}") from error
 
 
 def item(kind: int, value: bytes) -> bytes:
@@ -277,7 +287,7 @@ def _decode_identity(reader: Reader) -> UserIdentity:
 
 
 def _encode_identity(identity: UserIdentity) -> bytes:
-    flags = bytes([identity.type, identity.positive_response_requested])
+    flags = packed(_UINT8, identity.type) + packed(_UINT8, identity.positive_response_requested)
     return flags + sized(identity.primary) + sized(identity.secondary)
 
 

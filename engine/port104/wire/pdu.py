@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from port104.errors import RemoteProtocolError
+from port104.errors import LocalProtocolError, RemoteProtocolError
 from port104.uids import APPLICATION_CONTEXT
 from port104.wire.items import (
     AsynchronousOperationsWindow,
@@ -25,6 +25,7 @@ from port104.wire.items import (
     invalid,
     item,
     items,
+    packed,
     text,
     unexpected,
 )
@@ -55,6 +56,8 @@ _UNRECOGNISED_PDU = 1
 _HEADER = struct.Struct(">BxI")
 _FIXED = struct.Struct(">H2x16s16s32x")
 _PDV = struct.Struct(">IBB")
+_FOUR_BYTES = struct.Struct(">4B")
+_AE_TITLE_LENGTH = 16
 
 
 class PDUType(enum.IntEnum):
@@ -83,7 +86,7 @@ class PresentationContext(msgspec.Struct, frozen=True):
         """The item."""
         abstract = item(0x30, text(self.abstract_syntax)) if self.abstract_syntax else b""
         transfer = b"".join(item(0x40, text(uid)) for uid in self.transfer_syntaxes)
-        return item(0x20, bytes([self.id, 0, 0, 0]) + abstract + transfer)
+        return item(0x20, packed(_FOUR_BYTES, self.id, 0, 0, 0) + abstract + transfer)
 
 
 class PresentationContextResult(msgspec.Struct, frozen=True):
@@ -100,7 +103,7 @@ class PresentationContextResult(msgspec.Struct, frozen=True):
     def encode(self) -> bytes:
         """The item."""
         transfer = item(0x40, text(self.transfer_syntax)) if self.transfer_syntax else b""
-        return item(0x21, bytes([self.id, 0, self.result, 0]) + transfer)
+        return item(0x21, packed(_FOUR_BYTES, self.id, 0, self.result, 0) + transfer)
 
 
 class AssociateRQ(msgspec.Struct, frozen=True):
@@ -146,7 +149,8 @@ class AssociateRJ(msgspec.Struct, frozen=True):
 
     def encode(self) -> bytes:
         """The whole PDU."""
-        return _pdu(PDUType.ASSOCIATE_RJ, bytes([0, self.result, self.source, self.reason]))
+        fields = packed(_FOUR_BYTES, 0, self.result, self.source, self.reason)
+        return _pdu(PDUType.ASSOCIATE_RJ, fields)
 
 
 class PDV(msgspec.Struct, frozen=True):
@@ -161,7 +165,8 @@ class PDV(msgspec.Struct, frozen=True):
 
     def encode(self) -> bytes:
         """The item."""
-        return _PDV.pack(len(self.fragment) + 2, self.context_id, self.control) + self.fragment
+        header = packed(_PDV, len(self.fragment) + 2, self.context_id, self.control)
+        return header + self.fragment
 
 
 class PDataTF(msgspec.Struct, frozen=True):
@@ -202,7 +207,7 @@ class Abort(msgspec.Struct, frozen=True):
 
     def encode(self) -> bytes:
         """The whole PDU."""
-        return _pdu(PDUType.ABORT, bytes([0, 0, self.source, self.reason]))
+        return _pdu(PDUType.ABORT, packed(_FOUR_BYTES, 0, 0, self.source, self.reason))
 
 
 PDU = AssociateRQ | AssociateAC | AssociateRJ | PDataTF | ReleaseRQ | ReleaseRP | Abort
@@ -224,15 +229,22 @@ def _pdu(pdu_type: PDUType, body: bytes) -> bytes:
 
 
 def _encode_associate(pdu_type: PDUType, pdu: AssociateRQ | AssociateAC) -> bytes:
-    called, calling = (text(title).ljust(16) for title in (pdu.called_ae_title, pdu.calling_ae_title))
+    called, calling = map(_encode_ae_title, (pdu.called_ae_title, pdu.calling_ae_title))
     information = pdu.user_information.encode()
-    parts = [_FIXED.pack(pdu.protocol_version, called, calling)]
+    parts = [packed(_FIXED, pdu.protocol_version, called, calling)]
     if pdu.application_context:
         parts.append(item(0x10, text(pdu.application_context)))
     parts.extend(context.encode() for context in pdu.presentation_contexts)
     if information:
         parts.append(item(0x50, information))
     return _pdu(pdu_type, b"".join(parts))
+
+
+def _encode_ae_title(title: str) -> bytes:
+    encoded = text(title).ljust(_AE_TITLE_LENGTH)
+    if len(encoded) > _AE_TITLE_LENGTH:  # struct would cut it off without a word
+        raise LocalProtocolError(f"AE title {title!r} is longer than {_AE_TITLE_LENGTH} characters")
+    return encoded
 
 
 class _Association(msgspec.Struct):
@@ -249,7 +261,7 @@ class _Association(msgspec.Struct):
 def _decode_associate(body: bytes, what: str, context_type: int) -> _Association:
     reader = Reader(body, what)
     version, called, calling = _FIXED.unpack(reader.take(_FIXED.size))
-    read = _Association(version, _ae_title(called), _ae_title(calling))
+    read = _Association(version, _decode_ae_title(called), _decode_ae_title(calling))
     for kind, value in items(reader.rest(), what):
         if kind == 0x10:
             if read.application_context is not None:
@@ -264,7 +276,7 @@ def _decode_associate(body: bytes, what: str, context_type: int) -> _Association
     return read
 
 
-def _ae_title(field: bytes) -> str:
+def _decode_ae_title(field: bytes) -> str:
     """Leading and trailing spaces are not significant; some peers pad with NUL."""
     return field.decode("latin-1").rstrip("\0 ").lstrip(" ")
 
