@@ -96,9 +96,13 @@ def test_other_standard_classes_are_refused(uid):
     assert judge(uid, EXPLICIT)[0] == Result.ABSTRACT_SYNTAX_NOT_SUPPORTED
 
 
-@pytest.mark.parametrize("uid", ["1.2.3.4", "1.3.12.2.1107.5.9.1", "2.25.1"])
+@pytest.mark.parametrize("uid", ["1.2.3.4", "1.3.12.2.1107.5.9.1", "2.25.1", "1.2.840.100080.1"])
 def test_private_classes_are_taken_as_storage(uid):
     assert judge(uid, EXPLICIT) == (Result.ACCEPTANCE, EXPLICIT)
+
+
+def test_the_standards_root_itself_is_no_private_class():
+    assert judge("1.2.840.10008", EXPLICIT)[0] == Result.ABSTRACT_SYNTAX_NOT_SUPPORTED
 
 
 @pytest.mark.parametrize("syntax", [*TRANSFER_SYNTAXES, "1.2.840.113619.5.2"])
@@ -276,7 +280,11 @@ def changed(**fields):
         (changed(application_context="1.2"), Rejection.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED),
         (changed(application_context=""), Rejection.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED),
         (changed(called_ae_title=""), Rejection.CALLED_AE_TITLE_NOT_RECOGNIZED),
-        (changed(called_ae_title="../x\\"), Rejection.CALLED_AE_TITLE_NOT_RECOGNIZED),
+        (changed(called_ae_title="x\\"), Rejection.CALLED_AE_TITLE_NOT_RECOGNIZED),
+        (changed(called_ae_title="../x"), Rejection.CALLED_AE_TITLE_NOT_RECOGNIZED),
+        (changed(calling_ae_title="../"), Rejection.CALLING_AE_TITLE_NOT_RECOGNIZED),
+        (changed(calling_ae_title="x/.."), Rejection.CALLING_AE_TITLE_NOT_RECOGNIZED),
+        (changed(calling_ae_title="CT..1/A."), None),
         (changed(calling_ae_title="A\r\nB"), Rejection.CALLING_AE_TITLE_NOT_RECOGNIZED),
         (changed(presentation_contexts=()), Rejection.NO_REASON_GIVEN),
     ],

@@ -102,7 +102,7 @@ def is_storage(sop_class_uid: str) -> bool:
     """Whether the SOP class is taken as storage: the standard's own, and every private one."""
     if sop_class_uid.startswith(_STORAGE_ROOT):
         return sop_class_uid not in _NO_STORAGE
-    return sop_class_uid in _STORAGE_ELSEWHERE or not sop_class_uid.startswith(_STANDARD_ROOT)
+    return sop_class_uid in _STORAGE_ELSEWHERE or not f"{sop_class_uid}.".startswith(_STANDARD_ROOT)
 
 
 def rejection_of(request: AssociateRQ) -> Rejection | None:
@@ -111,13 +111,18 @@ def rejection_of(request: AssociateRQ) -> Rejection | None:
         return Rejection.PROTOCOL_VERSION_NOT_SUPPORTED
     if request.application_context != uids.APPLICATION_CONTEXT:
         return Rejection.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED
-    if not valid_ae_title(request.calling_ae_title):
+    if not _recognizable(request.calling_ae_title):
         return Rejection.CALLING_AE_TITLE_NOT_RECOGNIZED
-    if not valid_ae_title(request.called_ae_title):
+    if not _recognizable(request.called_ae_title):
         return Rejection.CALLED_AE_TITLE_NOT_RECOGNIZED
     if not request.presentation_contexts:
         return Rejection.NO_REASON_GIVEN
     return None
+
+
+def _recognizable(ae_title: str) -> bool:
+    """PS3.5 allows `../` in an AE title; no device is called so, and others may make paths of titles."""
+    return valid_ae_title(ae_title) and ".." not in ae_title.split("/")
 
 
 def negotiate(request: AssociateRQ, policy: NegotiationPolicy) -> AssociateAC:
