@@ -102,3 +102,69 @@ commands = st.builds(
     move_originator_ae_title=values,
     move_originator_message_id=st.none() | uint16,
 )
+
+# What the standard allows, for peers that judge while they read.
+valid_uids = st.lists(st.integers(0, 10**6), min_size=1, max_size=8).map(
+    lambda parts: ".".join(map(str, parts))
+)
+valid_names = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=16).filter(
+    lambda name: "\\" not in name
+)
+some_bytes = st.binary(min_size=1, max_size=20)
+valid_identities = st.builds(UserIdentity, st.just(2), st.booleans(), some_bytes, some_bytes) | (
+    st.builds(UserIdentity, st.sampled_from([1, 3, 4, 5]), st.booleans(), some_bytes)
+)
+valid_information = {
+    "maximum_length": uint32,
+    "implementation_class_uid": valid_uids,
+    "implementation_version_name": st.none() | valid_names,
+    "asynchronous_operations_window": st.none() | windows,
+    "role_selections": st.lists(
+        st.builds(RoleSelection, valid_uids, st.booleans(), st.booleans()).filter(
+            lambda role: role.scu_role or role.scp_role
+        ),
+        max_size=3,
+    ).map(tuple),
+    "extended_negotiations": st.lists(
+        st.builds(ExtendedNegotiation, valid_uids, st.binary(max_size=20)), max_size=3
+    ).map(tuple),
+}
+valid_requests = st.builds(
+    AssociateRQ,
+    valid_names,
+    valid_names,
+    st.lists(
+        st.builds(
+            PresentationContext,
+            context_ids,
+            valid_uids,
+            st.lists(valid_uids, min_size=1, max_size=3, unique=True).map(tuple),
+        ),
+        min_size=1,
+        max_size=4,
+        unique_by=lambda context: context.id,
+    ).map(tuple),
+    st.builds(
+        UserInformation,
+        **valid_information,
+        common_extended_negotiations=st.lists(
+            st.builds(
+                CommonExtendedNegotiation, valid_uids, valid_uids, st.lists(valid_uids, max_size=3).map(tuple)
+            ),
+            max_size=3,
+        ).map(tuple),
+        user_identity=st.none() | valid_identities,
+    ),
+)
+valid_accepts = st.builds(
+    AssociateAC,
+    valid_names,
+    valid_names,
+    st.lists(
+        st.builds(PresentationContextResult, context_ids, st.integers(0, 4), valid_uids),
+        min_size=1,
+        max_size=4,
+        unique_by=lambda result: result.id,
+    ).map(tuple),
+    st.builds(UserInformation, **valid_information, user_identity_response=st.none() | some_bytes),
+)
