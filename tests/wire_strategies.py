@@ -168,3 +168,19 @@ valid_accepts = st.builds(
     ).map(tuple),
     st.builds(UserInformation, **valid_information, user_identity_response=st.none() | some_bytes),
 )
+valid_commands = st.builds(
+    Command,
+    field=uint16,
+    has_data_set=st.booleans(),
+    message_id=st.none() | uint16,
+    message_id_being_responded_to=st.none() | uint16,
+    affected_sop_class_uid=st.none() | valid_uids,
+    requested_sop_class_uid=st.none() | valid_uids,
+    affected_sop_instance_uid=st.none() | valid_uids,
+    requested_sop_instance_uid=st.none() | valid_uids,
+    priority=st.none() | uint16,
+    status=st.none() | uint16,
+    error_comment=st.none() | valid_names,
+    move_originator_ae_title=st.none() | valid_names,
+    move_originator_message_id=st.none() | uint16,
+)

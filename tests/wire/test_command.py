@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
+from pynetdicom import dimse_messages, dimse_primitives
 from pynetdicom.dsutils import decode as pynetdicom_decode
 from pynetdicom.dsutils import encode as pynetdicom_encode
 
 from port104.errors import LocalProtocolError, RemoteProtocolError
 from port104.wire.command import Command, CommandField, Status, decode_command, has_response, response_to
-from wire_strategies import commands
+from wire_strategies import commands, valid_commands
 
 STORE = Command(
     field=CommandField.C_STORE_RQ,
@@ -32,6 +33,7 @@ def element(number, value, group=0, length=None):
 
 FIELD = element(0x0100, b"\1\0")
 NO_DATA_SET = element(0x0800, b"\1\1")
+KNOWN_NUMBERS = [0x0100, 0x0110, 0x0120, 0x0700, 0x0800, 0x0900, 0x1031]
 
 
 @given(commands)
@@ -79,8 +81,8 @@ FAULTS = {
     "an undefined length": FIELD + NO_DATA_SET + element(0x1000, b"", length=0xFFFFFFFF),
     "half a header": FIELD + NO_DATA_SET + b"\0\0\0\1",
     "another group": FIELD + NO_DATA_SET + element(0x0018, b"1.2\0", group=8),
-    "a number of four bytes": FIELD + element(0x0800, b"\1\1\0\0"),
-    "a number of no bytes": element(0x0100, b"") + NO_DATA_SET,
+    "another group before any": element(0x0100, b"\1\0", group=2) + FIELD + NO_DATA_SET,
+    "a length that would wrap": FIELD + NO_DATA_SET + element(0x1000, b"", length=0xFFFFFFF8),
 }
 
 
@@ -116,6 +118,29 @@ def test_unknown_elements_are_passed_over_and_padding_is_dropped():
 def test_uids_are_kept_for_the_caller_to_judge():
     command = decode_command(FIELD + NO_DATA_SET + element(0x1000, b"../\xff\0x"))
     assert command.affected_sop_instance_uid == "../\xff\0x"
+
+
+@pytest.mark.parametrize("number", KNOWN_NUMBERS)
+@pytest.mark.parametrize("length", [0, 1, 3, 4])
+def test_a_number_of_another_length_is_a_fault_of_the_peer(number, length):
+    known = {0x0100: FIELD, 0x0800: NO_DATA_SET, number: element(number, bytes(length))}
+    with pytest.raises(RemoteProtocolError) as fault:
+        decode_command(b"".join(known.values()))
+    assert fault.value.reason == 6
+
+
+@pytest.mark.parametrize("extra", range(1, 8))
+def test_bytes_that_are_no_element_are_a_fault_of_the_peer(extra):
+    with pytest.raises(RemoteProtocolError) as fault:
+        decode_command(STORE.encode() + bytes(extra))
+    assert fault.value.reason == 6
+
+
+@pytest.mark.parametrize("length", range(len(FIELD + NO_DATA_SET)))
+def test_a_command_set_cut_anywhere_is_a_fault_of_the_peer(length):
+    with pytest.raises(RemoteProtocolError) as fault:
+        decode_command((FIELD + NO_DATA_SET)[:length])
+    assert fault.value.reason == 6
 
 
 def test_what_latin_1_lacks_is_our_own_error():
@@ -162,28 +187,79 @@ def test_cancels_and_responses_are_not_answered(field):
     assert not has_response(Command(field=field, has_data_set=False))
 
 
+def test_a_response_to_a_message_without_an_id_answers_0():
+    response = response_to(Command(field=CommandField.C_ECHO_RQ, has_data_set=False), Status.SUCCESS)
+    assert response == Command(
+        field=CommandField.C_ECHO_RSP, has_data_set=False, message_id_being_responded_to=0, status=0
+    )
+
+
 # ---- other opinions ----
+
+KEYWORDS = {
+    "affected_sop_class_uid": "AffectedSOPClassUID",
+    "requested_sop_class_uid": "RequestedSOPClassUID",
+    "field": "CommandField",
+    "message_id": "MessageID",
+    "message_id_being_responded_to": "MessageIDBeingRespondedTo",
+    "priority": "Priority",
+    "status": "Status",
+    "error_comment": "ErrorComment",
+    "affected_sop_instance_uid": "AffectedSOPInstanceUID",
+    "requested_sop_instance_uid": "RequestedSOPInstanceUID",
+    "move_originator_ae_title": "MoveOriginatorApplicationEntityTitle",
+    "move_originator_message_id": "MoveOriginatorMessageID",
+}
 
 
 def as_data_set(command):
     made = Dataset()
-    made.AffectedSOPClassUID = command.affected_sop_class_uid
-    made.CommandField = command.field
-    made.MessageID = command.message_id
-    made.Priority = command.priority
-    made.CommandDataSetType = 1
-    made.AffectedSOPInstanceUID = command.affected_sop_instance_uid
-    made.MoveOriginatorApplicationEntityTitle = command.move_originator_ae_title
-    made.MoveOriginatorMessageID = command.move_originator_message_id
+    made.CommandDataSetType = 0x0001 if command.has_data_set else 0x0101
+    for name, keyword in KEYWORDS.items():
+        if (value := getattr(command, name)) is not None:
+            setattr(made, keyword, value)
     return made
 
 
-def test_pynetdicom_reads_ours():
-    read = pynetdicom_decode(BytesIO(STORE.encode()), True, True)
-    assert read.CommandGroupLength == len(STORE.encode()) - 12
+def test_every_field_has_its_keyword():
+    assert {*KEYWORDS, "has_data_set"} == {*Command.__struct_fields__}
+
+
+@given(valid_commands)
+def test_pydicom_writes_and_reads_the_same(command):
+    elements = pynetdicom_encode(as_data_set(command), True, True)
+    assert command.encode() == element(0, struct.pack("<I", len(elements))) + elements
+    assert decode_command(elements) == command
+    read = pynetdicom_decode(BytesIO(command.encode()), True, True)
+    assert read.CommandGroupLength == len(elements)
     del read.CommandGroupLength
-    assert read == as_data_set(STORE)
+    assert read == as_data_set(command)
 
 
-def test_we_read_pynetdicoms():
-    assert decode_command(pynetdicom_encode(as_data_set(STORE), True, True)) == STORE
+ECHO = Command(
+    field=CommandField.C_ECHO_RQ, has_data_set=False, message_id=3, affected_sop_class_uid="1.2.840.10008.1.1"
+)
+CANCEL = Command(field=CommandField.C_CANCEL_RQ, has_data_set=False, message_id_being_responded_to=3)
+
+
+@pytest.mark.parametrize(
+    ("command", "message", "primitive"),
+    [
+        (STORE, dimse_messages.C_STORE_RQ, dimse_primitives.C_STORE),
+        (response_to(STORE, Status.OUT_OF_RESOURCES), dimse_messages.C_STORE_RSP, dimse_primitives.C_STORE),
+        (ECHO, dimse_messages.C_ECHO_RQ, dimse_primitives.C_ECHO),
+        (response_to(ECHO, Status.SUCCESS), dimse_messages.C_ECHO_RSP, dimse_primitives.C_ECHO),
+        (CANCEL, dimse_messages.C_CANCEL_RQ, dimse_primitives.C_CANCEL),
+    ],
+    ids=["C-STORE-RQ", "C-STORE-RSP", "C-ECHO-RQ", "C-ECHO-RSP", "C-CANCEL-RQ"],
+)
+def test_pynetdicoms_messages_are_ours(command, message, primitive):
+    meant = primitive()
+    for name, keyword in KEYWORDS.items():
+        if name != "field" and getattr(command, name) is not None:
+            setattr(meant, keyword, getattr(command, name))
+    if command.has_data_set:
+        meant.DataSet = BytesIO(b"data")
+    theirs = message()
+    theirs.primitive_to_message(meant)
+    assert pynetdicom_encode(theirs.command_set, True, True) == command.encode()
