@@ -42,6 +42,16 @@ static int unlink_at(int folder, const char *name)
     return result;
 }
 
+/* Returns 0 or an errno, which stays set. */
+static int sync_data(int descriptor)
+{
+    int result;
+    do
+        result = fdatasync(descriptor);
+    while (result < 0 && errno == EINTR);
+    return result < 0 ? errno : 0;
+}
+
 /* ---- folders ---- */
 
 /* Open folder name, making it where it is missing. Returns a descriptor or -1 with errno set. */
@@ -189,11 +199,7 @@ int p104_part_write(p104_part *part, struct iovec *vector, int count)
 
 int p104_part_sync(p104_part *part)
 {
-    int result;
-    do
-        result = fdatasync(part->descriptor);
-    while (result < 0 && errno == EINTR);
-    return result < 0 ? errno : 0;
+    return sync_data(part->descriptor);
 }
 
 int p104_part_close(p104_part *part)
@@ -289,6 +295,8 @@ static int compare_final(const p104_part *part)
     name = part_name(part);
     int ours = open_at(part->folders->parts, name.text, O_RDONLY);
     int same = ours < 0 ? -1 : same_instance(part, ours, stored);
+    if (same == 1 && part->durable && sync_data(stored))
+        same = -1;
     int failure = errno;
     close(stored);
     if (ours >= 0)

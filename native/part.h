@@ -32,6 +32,8 @@ typedef struct {
     size_t header_length;
     size_t identity_end;
     int overwrite;
+    int durable;         /* sync the file that this one turns out to duplicate: it may be from a time
+                            when instances were answered without a sync */
     uint8_t copy;        /* the final name: 0 <name>.dcm, n <name>.<n>.dcm; copies below it are known
                             to hold other bytes */
     int duplicate;       /* an identical file stands under the final name; the part file is gone */

@@ -376,6 +376,7 @@ int p104_store_begin(p104_spool *spool, p104_link *link, uint64_t id, int flags,
     store->part.header_length = header_length;
     store->part.identity_end = identity_end;
     store->part.overwrite = (flags & P104_OVERWRITE) != 0;
+    store->part.durable = spool->sync;
     store->response = append(&memory, response, response_length);
     store->response_length = response_length;
     store->body = memory;
