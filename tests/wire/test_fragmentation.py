@@ -38,10 +38,27 @@ def test_fragments_join_to_the_whole(data, maximum, control, last):
     assert all(len(pdv.fragment) % 2 == 0 for pdv, _ in cut[:-1])
 
 
-def test_an_unlimited_peer_gets_our_own_limit():
-    cut = list(pdvs_of(fragments(1, bytes(UNLIMITED + 1), 0, maximum_length=0)))
-    assert next(length for _, length in cut) == UNLIMITED
-    assert len(cut) == 2
+@pytest.mark.parametrize("maximum", range(SMALLEST, 130))
+def test_every_pdu_but_the_last_is_as_full_as_the_peer_allows(maximum):
+    """Of any length up to two PDUs and a bit, so that each boundary is met."""
+    full = maximum - maximum % 2
+    for size in range(2 * full):
+        lengths = [length for _, length in pdvs_of(fragments(1, bytes(size), 0, maximum_length=maximum))]
+        assert lengths[:-1] == [full] * (len(lengths) - 1)
+        assert len(lengths) == max(1, -(-size // (full - 6)))
+        assert lengths[-1] <= full
+
+
+@pytest.mark.parametrize("maximum", [0, UNLIMITED, UNLIMITED + 1, 0xFFFFFFFF])
+def test_our_own_limit_holds_where_the_peers_is_higher(maximum):
+    cut = [length for _, length in pdvs_of(fragments(1, bytes(UNLIMITED), 0, maximum_length=maximum))]
+    assert cut == [UNLIMITED, 6 + 6]
+
+
+def test_one_pdu_is_laid_out_as_the_standard_says():
+    """Type, reserved, length; item length, context ID, control header; fragment (PS3.8 9.3.5)."""
+    encoded = fragments(5, b"data", COMMAND, maximum_length=16384)
+    assert encoded == b"\4\0\0\0\0\x0a" + b"\0\0\0\6" + b"\5\3" + b"data"
 
 
 @pytest.mark.parametrize("maximum", range(1, SMALLEST))
