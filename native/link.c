@@ -2,6 +2,8 @@
  * not take. */
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stddef.h>
@@ -161,6 +163,16 @@ long p104_link_feed(p104_link *link, const uint8_t *input, size_t length)
     return (long)taken;
 }
 
+/* A peer may write a PDU's header and body apart and, by Nagle's algorithm, hold the second back until the
+ * first is acknowledged; the kernel would delay that by 40 ms. While we wait inside a PDU, it must not. */
+static void acknowledge_now(const p104_link *link)
+{
+    const p104_scanner *scanner = &link->scanner;
+    int inside = scanner->header_used > 0 || scanner->in_pdv || scanner->pdu_left > 0;
+    if (inside && link->receive_from >= 0)
+        setsockopt(link->receive_from, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
+}
+
 /* One recv into the buffer's free end: bytes received, 0 for none now, -1 for the end or an error. */
 static long receive_once(p104_link *link)
 {
@@ -199,6 +211,8 @@ long p104_link_receive(p104_link *link, int patience)
     if (link->receive_from < 0 && !link->end_of_stream)
         return 0;
     long got = receive_once(link);
+    if (got == 0)
+        acknowledge_now(link);
     if (got == 0 && patience > 0) {
         struct pollfd readable = {.fd = link->receive_from, .events = POLLIN};
         if (poll(&readable, 1, patience) > 0)
@@ -239,7 +253,10 @@ static int idle(p104_link *link)
     release_buffer(link);
     if (link->receive_errno)
         return P104_FAULT_SOCKET;
-    return link->end_of_stream ? P104_END_OF_STREAM : P104_WOULD_BLOCK;
+    if (link->end_of_stream)
+        return P104_END_OF_STREAM;
+    acknowledge_now(link);
+    return P104_WOULD_BLOCK;
 }
 
 int p104_link_next(p104_link *link, p104_run *run, const uint8_t **data)
