@@ -24,7 +24,7 @@ def pdvs_of(stream):
 
 @given(
     data=st.binary(max_size=500),
-    maximum=st.integers(SMALLEST, 600) | st.just(0),
+    maximum=st.integers(SMALLEST, 40) | st.integers(SMALLEST, 600) | st.just(0),
     control=st.sampled_from([0, COMMAND]),
     last=st.booleans(),
 )
@@ -38,15 +38,16 @@ def test_fragments_join_to_the_whole(data, maximum, control, last):
     assert all(len(pdv.fragment) % 2 == 0 for pdv, _ in cut[:-1])
 
 
+@pytest.mark.parametrize("last", [True, False])
 @pytest.mark.parametrize("maximum", range(SMALLEST, 130))
-def test_every_pdu_but_the_last_is_as_full_as_the_peer_allows(maximum):
+def test_every_pdu_but_the_last_is_as_full_as_the_peer_allows(maximum, last):
     """Of any length up to two PDUs and a bit, so that each boundary is met."""
-    full = maximum - maximum % 2
-    for size in range(2 * full):
-        lengths = [length for _, length in pdvs_of(fragments(1, bytes(size), 0, maximum_length=maximum))]
-        assert lengths[:-1] == [full] * (len(lengths) - 1)
-        assert len(lengths) == max(1, -(-size // (full - 6)))
-        assert lengths[-1] <= full
+    room = maximum - maximum % 2 - 6
+    for size in range(2 * room + 3):
+        data = bytes(range(256))[:size]
+        cut = [pdv for pdv, _ in pdvs_of(fragments(1, data, 0, maximum_length=maximum, last=last))]
+        assert [pdv.fragment for pdv in cut] == [data[at : at + room] for at in range(0, size or 1, room)]
+        assert [pdv.control for pdv in cut] == [0] * (len(cut) - 1) + [2 * last]
 
 
 @pytest.mark.parametrize("maximum", [0, UNLIMITED, UNLIMITED + 1, 0xFFFFFFFF])
