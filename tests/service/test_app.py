@@ -1,8 +1,4 @@
-"""The running service from outside: what it logs, and how it starts and stops."""
-
-import signal
-import socket
-import time
+"""The running service from outside: what it logs, and how it starts."""
 
 import pytest
 
@@ -82,69 +78,6 @@ def test_control_characters_of_a_peer_are_escaped(tmp_path):
         assert "\x1b" not in raw
         assert "\r" not in raw
         assert "EVIL" in entry["calling"]
-
-
-# ---- stopping ----
-
-
-def test_sigterm_lets_associations_finish(tmp_path):
-    with engine(tmp_path / "storage") as server:
-        data_set = image("1.2.1", PIXELS)
-        with Sender(server.port) as sender:
-            rest = sender.begin_store("1.2.1", data_set, 100_000)
-            server.process.send_signal(signal.SIGTERM)
-            wait_for_entry(server, "stopping")
-            server.wait_for(lambda: refuses(server.port))
-            sender.socket.sendall(rest)
-            assert sender.response().status == Status.SUCCESS
-            assert sender.store("1.2.2", image("1.2.2", b"pixels")) == Status.SUCCESS
-            sender.release()
-        assert server.process.wait(10) == 0
-        assert len(server.stored_files()) == 2
-        assert server.part_files() == []
-
-
-def refuses(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return True
-    return False
-
-
-def test_at_the_deadline_the_rest_is_aborted(tmp_path):
-    with engine(tmp_path / "storage", scp={"shutdownDeadline": 0.2}) as server:
-        with Sender(server.port) as sender, Sender(server.port) as idle:
-            assert sender.store("1.2.1", image("1.2.1", PIXELS)) == Status.SUCCESS
-            sender.begin_store("1.2.2", image("1.2.2", PIXELS), 100_000)
-            assert server.terminate(10) == 0
-            assert sender.read_pdu()[0] == 7
-            assert idle.read_pdu()[0] == 7
-        assert len(server.stored_files()) == 1
-        assert server.part_files() == []
-
-
-def test_a_second_signal_ends_it_at_once(tmp_path):
-    with engine(tmp_path / "storage") as server:
-        with Sender(server.port) as sender:
-            assert sender.store("1.2.1", image("1.2.1", PIXELS)) == Status.SUCCESS
-            sender.begin_store("1.2.2", image("1.2.2", PIXELS), 100_000)
-            server.process.send_signal(signal.SIGTERM)
-            wait_for_entry(server, "stopping")
-            began = time.monotonic()
-            server.process.send_signal(signal.SIGTERM)
-            assert server.process.wait(5) == 0
-            assert time.monotonic() - began < 1.5
-        assert len(server.stored_files()) == 1
-        assert server.part_files() == []
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_idle_service_stops_by_itself(tmp_path, number):
-    with engine(tmp_path / "storage") as server:
-        server.process.send_signal(number)
-        assert server.process.wait(5) == 0
-        assert entries(server, "stopped")
 
 
 # ---- starting ----
