@@ -163,13 +163,14 @@ long p104_link_feed(p104_link *link, const uint8_t *input, size_t length)
     return (long)taken;
 }
 
-/* A peer may write a PDU's header and body apart and, by Nagle's algorithm, hold the second back until the
- * first is acknowledged; the kernel would delay that by 40 ms. While we wait inside a PDU, it must not. */
+/* A peer may write a PDU's header and body apart, or a command set and its data set, and by Nagle's algorithm
+ * hold the second back until the first is acknowledged; the kernel would delay that by 40 ms. While the peer
+ * owes us the rest, it must not. */
 static void acknowledge_now(const p104_link *link)
 {
     const p104_scanner *scanner = &link->scanner;
-    int inside = scanner->header_used > 0 || scanner->in_pdv || scanner->pdu_left > 0;
-    if (inside && link->receive_from >= 0)
+    int owed = scanner->header_used > 0 || scanner->pdu_left > 0 || p104_link_in_message(link);
+    if (owed && link->receive_from >= 0)
         setsockopt(link->receive_from, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
 }
 

@@ -23,8 +23,8 @@ void p104_link_free(p104_link *link);
 
 /* Scan on from the bytes at hand; with none left, receive once and scan those. A run's bytes are at
  * *data and stay valid until the next call on the link. An idle link holds no buffer. A fault is
- * repeated by every later call. The empty body of a PDU of length 0 is told with the bytes that follow it. A link without a socket to receive
- * from returns P104_WOULD_BLOCK when it has no byte left. */
+ * repeated by every later call. The empty body of a PDU of length 0 is told with the bytes that follow
+ * it. A link without a socket to receive from returns P104_WOULD_BLOCK when it has no byte left. */
 int p104_link_next(p104_link *link, p104_run *run, const uint8_t **data);
 
 /* Append bytes that came by another way (TLS, tests). Returns how many were taken: fewer than length

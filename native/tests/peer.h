@@ -4,6 +4,7 @@
 #define P104_PEER_H
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -20,15 +21,35 @@ typedef struct {
     p104_link *link;
 } pair;
 
+static inline pair pair_of(int peer, int ours)
+{
+    CHECK(fcntl(ours, F_SETFL, O_NONBLOCK) == 0);
+    pair made = {peer, ours, p104_link_new(ours, ours)};
+    CHECK(made.link);
+    p104_link_establish(made.link, 0);
+    return made;
+}
+
 static inline pair pair_new(void)
 {
     int ends[2];
     CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
-    CHECK(fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0);
-    pair made = {ends[0], ends[1], p104_link_new(ends[1], ends[1])};
-    CHECK(made.link);
-    p104_link_establish(made.link, 0);
-    return made;
+    return pair_of(ends[0], ends[1]);
+}
+
+/* Over the loopback interface, for what a socket pair does not do. */
+static inline pair pair_new_tcp(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    int peer = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(bind(listener, (struct sockaddr *)&address, size) == 0 && listen(listener, 1) == 0);
+    CHECK(getsockname(listener, (struct sockaddr *)&address, &size) == 0);
+    CHECK(connect(peer, (struct sockaddr *)&address, size) == 0);
+    int ours = accept(listener, NULL, NULL);
+    close(listener);
+    return pair_of(peer, ours);
 }
 
 static inline void pair_free(pair made)
