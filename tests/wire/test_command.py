@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import dimse_messages, dimse_primitives
 from pynetdicom.dsutils import decode as pynetdicom_decode
 from pynetdicom.dsutils import encode as pynetdicom_encode
+from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS
 
 from port104.errors import LocalProtocolError, RemoteProtocolError
 from port104.wire.command import Command, CommandField, Status, decode_command, has_response, response_to
@@ -146,6 +147,41 @@ def test_a_command_set_cut_anywhere_is_a_fault_of_the_peer(length):
 def test_what_latin_1_lacks_is_our_own_error():
     with pytest.raises(LocalProtocolError):
         Command(field=1, has_data_set=False, error_comment="\u20ac").encode()
+
+
+# PS3.7 annex C, PS3.4 table B.2-1; of the ranges A7xx, A9xx and Cxxx the first.
+STATUSES = {
+    Status.SUCCESS: (0x0000, "Success", ""),
+    Status.PROCESSING_FAILURE: (0x0110, "Failure", "Processing Failure"),
+    Status.INVALID_SOP_INSTANCE: (0x0117, "Failure", "Invalid Object Instance"),
+    Status.SOP_CLASS_NOT_SUPPORTED: (0x0122, "Failure", "Refused: SOP Class Not Supported"),
+    Status.NOT_AUTHORISED: (0x0124, "Failure", "Refused: Not Authorised"),
+    Status.DUPLICATE_INVOCATION: (0x0210, "Failure", "Duplicate Invocation"),
+    Status.UNRECOGNIZED_OPERATION: (0x0211, "Failure", "Unrecognised Operation"),
+    Status.MISTYPED_ARGUMENT: (0x0212, "Failure", "Mistyped Argument"),
+    Status.OUT_OF_RESOURCES: (0xA700, "Failure", "Refused: Out of Resources"),
+    Status.DATA_SET_DOES_NOT_MATCH_SOP_CLASS: (0xA900, "Failure", "Data Set Does Not Match SOP Class"),
+    Status.COERCION_OF_DATA_ELEMENTS: (0xB000, "Warning", "Coercion of Data Elements"),
+    Status.ELEMENTS_DISCARDED: (0xB006, "Warning", "Element Discarded"),
+    Status.DATA_SET_DOES_NOT_MATCH_SOP_CLASS_WARNING: (
+        0xB007,
+        "Warning",
+        "Data Set Does Not Match SOP Class",
+    ),
+    Status.CANNOT_UNDERSTAND: (0xC000, "Failure", "Cannot Understand"),
+}
+
+
+@pytest.mark.parametrize("status", Status)
+def test_statuses_have_the_standards_numbers(status):
+    number, category, description = STATUSES[status]
+    assert status == number
+    assert STORAGE_SERVICE_CLASS_STATUS[number] == (category, description)
+
+
+@pytest.mark.parametrize("field", CommandField)
+def test_command_fields_have_the_standards_numbers(field):
+    assert dimse_messages._MESSAGE_TYPES[field][0] == field.name.replace("_", "-")
 
 
 # ---- responses ----

@@ -16,6 +16,7 @@ from port104.wire.items import (
     decode_user_information,
     item,
     items,
+    sized,
 )
 
 # Each sub-item as the tables of PS3.8 annex D.1 and PS3.7 annex D lay it out, written by hand.
@@ -183,6 +184,12 @@ def test_an_item_holds_65535_bytes_and_no_more():
     assert list(items(longest, "test")) == [(0x7F, bytes(0xFFFF))]
     with pytest.raises(LocalProtocolError, match="7FH cannot hold 65536 bytes"):
         item(0x7F, bytes(0x10000))
+
+
+def test_a_sized_field_holds_65535_bytes_and_no_more():
+    assert Reader(sized(bytes(0xFFFF)), "test").sized() == bytes(0xFFFF)
+    with pytest.raises(LocalProtocolError, match="cannot hold 65536 bytes"):
+        sized(bytes(0x10000))
 
 
 @pytest.mark.parametrize(
