@@ -9,7 +9,7 @@ PEERS := storescu:dcmtk echoscu:dcmtk dcmsend:dcmtk dcmdump:dcmtk Orthanc:orthan
 CRASH_ROUNDS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint native-test crash bench peers format clean
+.PHONY: help build run test lint native-test crash bench bench-quick peers format clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,8 +33,11 @@ native-test: ## the C tests under ASan and UBSan
 crash: build ## kill -9 under load, CRASH_ROUNDS times (200)
 	PORT104_CRASH_ROUNDS=$(CRASH_ROUNDS) $(BIN)/python -m pytest tests/crash
 
-bench: build ## throughput and latency against other receivers
-	@echo "the bench comes with the next issue: nothing is measured yet"; exit 1
+bench: build peers ## throughput and latency beside other receivers, into bench/results/
+	$(BIN)/python bench/run.py
+
+bench-quick: build peers ## a small part of it, in some two minutes
+	$(BIN)/python bench/run.py --quick
 
 peers: ## install the test peers (DCMTK, Orthanc) where that is possible
 	@.ci/peers $(PEERS)
