@@ -6,6 +6,8 @@ from pathlib import Path
 import data_store
 import pydicom
 
+ROOTS = (Path(pydicom.__file__).parent / "data", Path(data_store.__file__).parent)
+
 
 class CorpusFile:
     """One Part 10 file: its identity, and its data set's bytes as they stand in it."""
@@ -37,7 +39,13 @@ def _read(path):
 @cache
 def corpus():
     """Every file that can be sent, in the order of their paths."""
-    roots = (Path(pydicom.__file__).parent / "data", Path(data_store.__file__).parent)
-    paths = sorted(path for root in roots for path in root.rglob("*") if path.is_file())
+    paths = sorted(path for root in ROOTS for path in root.rglob("*") if path.is_file())
     files = [_read(path) for path in paths if path.suffix not in (".py", ".pyc")]
     return [file for file in files if file is not None]
+
+
+@cache
+def bare_files():
+    """Paths of the DICOM files that lack all or some of that, such as data sets alone."""
+    whole = {file.path for file in corpus()}
+    return [path for root in ROOTS for path in sorted(root.rglob("*.dcm")) if path not in whole]
