@@ -18,11 +18,17 @@ class Sender:
 
     def __init__(self, port, *, timeout=30.0, **request):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        try:
+            self._associate(request)
+        except BaseException:
+            self.close()
+            raise
+
+    def _associate(self, request):
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.sendall(association_request(**request).encode())
         pdu_type, body = self.read_pdu()
         if pdu_type != 2:
-            self.close()
             raise ConnectionError(f"not accepted: PDU type {pdu_type}, {body.hex()}")
 
     def read_pdu(self):
