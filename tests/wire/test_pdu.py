@@ -110,16 +110,6 @@ def test_what_does_not_fit_is_an_invalid_parameter(body):
     assert fault.value.reason == 6
 
 
-USER_SUB_ITEMS = [0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58, 0x59]
-
-
-@pytest.mark.parametrize("kind", USER_SUB_ITEMS, ids="{:02X}H".format)
-def test_no_known_sub_item_may_be_empty(kind):
-    with pytest.raises(RemoteProtocolError) as fault:
-        request_with(APPLICATION, CONTEXT, item(0x50, item(kind, b"")))
-    assert fault.value.reason == 6
-
-
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize(
     ("pdu_type", "body"),
@@ -154,6 +144,8 @@ def test_no_context_id_is_even(context_id):
 
 
 UNREADABLE_ANSWERS = {
+    "a context ID twice": 2 * item(0x21, b"\1\0\3\0" + item(0x40, b"1.2")),
+    "a context ID refused and accepted": item(0x21, b"\1\0\3\0") + item(0x21, b"\1\0\0\0" + item(0x40, b"1")),
     "an empty result": item(0x21, b""),
     "half a result": item(0x21, b"\1\0\0"),
     "a transfer syntax of padding": item(0x21, b"\1\0\0\0" + item(0x40, b"\0")),

@@ -284,8 +284,7 @@ def _decode_ae_title(field: bytes) -> str:
 def _decode_request(body: bytes) -> AssociateRQ:
     read = _decode_associate(body, "A-ASSOCIATE-RQ", 0x20)
     contexts = tuple(map(_decode_context, read.contexts))
-    if len({context.id for context in contexts}) < len(contexts):
-        raise invalid("A-ASSOCIATE-RQ uses a presentation context ID twice")
+    _each_once([context.id for context in contexts], "A-ASSOCIATE-RQ proposes")
     return AssociateRQ(
         read.called,
         read.calling,
@@ -298,14 +297,21 @@ def _decode_request(body: bytes) -> AssociateRQ:
 
 def _decode_accept(body: bytes) -> AssociateAC:
     read = _decode_associate(body, "A-ASSOCIATE-AC", 0x21)
+    results = tuple(map(_decode_context_result, read.contexts))
+    _each_once([result.id for result in results], "A-ASSOCIATE-AC answers")
     return AssociateAC(
         read.called,
         read.calling,
-        tuple(map(_decode_context_result, read.contexts)),
+        results,
         read.information or UserInformation(),
         read.application_context or "",
         read.protocol_version,
     )
+
+
+def _each_once(context_ids: list[int], what: str) -> None:
+    if len(set(context_ids)) < len(context_ids):
+        raise invalid(f"{what} a presentation context ID twice")
 
 
 def _decode_context(value: bytes) -> PresentationContext:
