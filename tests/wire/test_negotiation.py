@@ -159,6 +159,17 @@ def test_allowed_sop_classes_exclude_all_others_but_verification():
     assert judge(uids.VERIFICATION, IMPLICIT, allowed_sop_classes=allowed)[0] == Result.ACCEPTANCE
 
 
+def test_results_have_the_standards_numbers():
+    """PS3.8 table 9-18."""
+    assert {result.name: result.value for result in Result} == {
+        "ACCEPTANCE": 0,
+        "USER_REJECTION": 1,
+        "NO_REASON": 2,
+        "ABSTRACT_SYNTAX_NOT_SUPPORTED": 3,
+        "TRANSFER_SYNTAXES_NOT_SUPPORTED": 4,
+    }
+
+
 def test_every_context_is_answered_in_order():
     contexts = [PresentationContext(2 * n + 1, CT, (EXPLICIT,)) for n in range(128)]
     given = negotiate(request(*contexts), NegotiationPolicy())
@@ -188,6 +199,11 @@ def test_the_window_is_never_above_the_offer_or_the_grant(offered, granted, answ
         NegotiationPolicy(operations_window=granted), asynchronous_operations_window=window
     ).asynchronous_operations_window
     assert stated == AsynchronousOperationsWindow(answered, 1)
+
+
+def test_one_operation_is_granted_unless_the_policy_says_more():
+    stated = answer(asynchronous_operations_window=AsynchronousOperationsWindow(0, 0))
+    assert stated.asynchronous_operations_window == AsynchronousOperationsWindow(1, 1)
 
 
 def test_what_was_not_asked_is_not_answered():
