@@ -119,7 +119,7 @@ class ScpSettings(Section, frozen=True):
     """TCP port to listen on."""
     maximum_number_of_associations: Annotated[
         int, Meta(ge=1, le=10_000, extra={"aliases": ("max-associations",)})
-    ] = 100
+    ] = 1000
     """Associations at one time; one more is rejected as a transient congestion (PS3.8 9.3.4)."""
     reject_unknown_sources: bool = True
     """Whether only the peers in `sources` may call."""
