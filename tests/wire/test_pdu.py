@@ -177,6 +177,8 @@ def test_short_pdus_have_four_bytes(pdu_type, length):
         b"\0\0\0",
         b"\0\0\0\0",
         b"\0\0\0\0\1\3",
+        b"\0\0\0\0" + PDV(1, 3, b"").encode(),
+        b"\0\0\0\1\1" + PDV(1, 3, b"").encode(),
         b"\0\0\0\1\1",
         b"\0\0\0\1\1\3",
         b"\0\0\0\2\1",
