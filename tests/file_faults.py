@@ -5,8 +5,8 @@ import struct
 import subprocess
 from pathlib import Path
 
-OPEN, WRITE, SYNC, RENAME = 1, 2, 4, 8
-_FIELDS = (
+OPEN, WRITE, SYNC, RENAME, LOOK = 1, 2, 4, 8, 16
+_SETTINGS = (
     "armed",
     "stalled_classes",
     "stall_milliseconds",
@@ -15,10 +15,11 @@ _FIELDS = (
     "failing_every",
     "short_writes",
     "interrupted",
-    "main_thread_calls",
-    "calls",
 )
-_LAYOUT = struct.Struct(f"{len(_FIELDS)}I")
+_COUNTERS = ("main_thread_calls", "calls")
+_FIELD = struct.Struct("I")
+_SETTINGS_BYTES = _FIELD.size * len(_SETTINGS)
+_BYTES = _SETTINGS_BYTES + _FIELD.size * len(_COUNTERS)
 
 
 def compile_shim(folder):
@@ -34,29 +35,39 @@ class Faults:
     """Faults on files below `folder`; `environment` makes a process obey them."""
 
     def __init__(self, control, folder, library):
-        control.write_bytes(bytes(_LAYOUT.size))
+        control.write_bytes(bytes(_BYTES))
         with control.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), _LAYOUT.size)
+            self._map = mmap.mmap(file.fileno(), _BYTES)
         self.environment = {
             "LD_PRELOAD": str(library),
             "FILE_FAULTS_CONTROL": str(control),
             "FILE_FAULTS_FOLDER": str(folder),
         }
 
-    def set(self, **fields):
-        """From now on these faults and no others."""
-        values = {"armed": 1} | fields
-        assert values.keys() <= set(_FIELDS)
-        packed = [values.get(name, 0) for name in _FIELDS]
-        self._map[:] = _LAYOUT.pack(*packed)
+    def set(self, **settings):
+        """From now on these faults and no others; calls are counted."""
+        values = {"armed": 1} | settings
+        assert values.keys() <= set(_SETTINGS)
+        packed = b"".join(_FIELD.pack(values.get(name, 0)) for name in _SETTINGS)
+        self._map[:_SETTINGS_BYTES] = packed
 
     def clear(self):
-        """No faults, but calls are counted."""
+        """From now on no faults; calls are counted."""
         self.set()
 
-    def read(self, field):
-        """A field's value now."""
-        return _LAYOUT.unpack(self._map[:])[_FIELDS.index(field)]
+    @property
+    def main_thread_calls(self):
+        """How many calls the server's main thread has made below the folder."""
+        return self._counter("main_thread_calls")
+
+    @property
+    def calls(self):
+        """How many calls the server has made below the folder."""
+        return self._counter("calls")
+
+    def _counter(self, name):
+        at = _SETTINGS_BYTES + _FIELD.size * _COUNTERS.index(name)
+        return _FIELD.unpack_from(self._map, at)[0]
 
     def close(self):
         self._map.close()

@@ -4,6 +4,7 @@
  * maps too, so that faults are switched while the server runs. Calls on other files pass through. */
 
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,13 +17,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { OPEN = 1, WRITE = 2, SYNC = 4, RENAME = 8 };
+enum { OPEN = 1, WRITE = 2, SYNC = 4, RENAME = 8, LOOK = 16 };
 
 /* file_faults.py packs the same fields in the same order. */
 typedef struct {
@@ -74,7 +77,10 @@ static int descriptor_below(int descriptor)
 {
     char link[64];
     char path[PATH_MAX];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    if (descriptor == AT_FDCWD)
+        snprintf(link, sizeof link, "/proc/self/cwd");
+    else
+        snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
     ssize_t length = readlink(link, path, sizeof path - 1);
     if (length < 0)
         return 0;
@@ -86,7 +92,7 @@ static int concerned(int descriptor, const char *path)
 {
     if (path && path[0] == '/')
         return below_folder(path);
-    return descriptor >= 0 && descriptor_below(descriptor);
+    return (descriptor >= 0 || descriptor == AT_FDCWD) && descriptor_below(descriptor);
 }
 
 /* Count, stall and perhaps fail a call. Returns 0 when it shall go on, else an errno. */
@@ -114,13 +120,13 @@ static int meet(unsigned class, int descriptor, const char *path)
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-#define FAIL_OR_GO_ON(class, descriptor, path)          \
-    do {                                                \
+#define FAIL_OR_GO_ON(class, descriptor, path)             \
+    do {                                                   \
         int failure = meet((class), (descriptor), (path)); \
-        if (failure) {                                  \
-            errno = failure;                            \
-            return -1;                                  \
-        }                                               \
+        if (failure) {                                     \
+            errno = failure;                               \
+            return -1;                                     \
+        }                                                  \
     } while (0)
 
 static mode_t mode_of(int flags, va_list arguments)
@@ -135,7 +141,7 @@ static mode_t mode_of(int flags, va_list arguments)
         va_start(arguments, flags);                              \
         mode_t mode = mode_of(flags, arguments);                 \
         va_end(arguments);                                       \
-        FAIL_OR_GO_ON(OPEN, -1, path);                           \
+        FAIL_OR_GO_ON(OPEN, AT_FDCWD, path);                           \
         return REAL(name)(path, flags, mode);                    \
     }
 
@@ -169,28 +175,117 @@ ssize_t write(int descriptor, const void *bytes, size_t length)
     return REAL(write)(descriptor, bytes, length);
 }
 
+#define PWRITE_CALL(name, offset_type)                                                   \
+    ssize_t name(int descriptor, const void *bytes, size_t length, offset_type offset)   \
+    {                                                                                    \
+        FAIL_OR_GO_ON(WRITE, descriptor, NULL);                                          \
+        if (length > 1 && shortened(descriptor))                                         \
+            length /= 2;                                                                 \
+        return REAL(name)(descriptor, bytes, length, offset);                            \
+    }
+
+PWRITE_CALL(pwrite, off_t)
+PWRITE_CALL(pwrite64, off64_t)
+
+/* The start of what a gather-write was given, when it is to come up short. */
+static struct iovec shorter(const struct iovec *vector)
+{
+    struct iovec first = vector[0];
+    if (first.iov_len > 1)
+        first.iov_len /= 2;
+    return first;
+}
+
 ssize_t writev(int descriptor, const struct iovec *vector, int count)
 {
     FAIL_OR_GO_ON(WRITE, descriptor, NULL);
-    if (shortened(descriptor)) {
-        struct iovec first = vector[0];
-        if (first.iov_len > 1)
-            first.iov_len /= 2;
-        return REAL(writev)(descriptor, &first, 1);
-    }
-    return REAL(writev)(descriptor, vector, count);
+    if (count == 0 || !shortened(descriptor))
+        return REAL(writev)(descriptor, vector, count);
+    struct iovec first = shorter(vector);
+    return REAL(writev)(descriptor, &first, 1);
 }
 
-#define SYNC_CALL(name)                           \
+ssize_t pwritev(int descriptor, const struct iovec *vector, int count, off_t offset)
+{
+    FAIL_OR_GO_ON(WRITE, descriptor, NULL);
+    if (count == 0 || !shortened(descriptor))
+        return REAL(pwritev)(descriptor, vector, count, offset);
+    struct iovec first = shorter(vector);
+    return REAL(pwritev)(descriptor, &first, 1, offset);
+}
+
+/* ---- calls that only meet a fault or pass ---- */
+
+#define CALL_ON_DESCRIPTOR(class, name)           \
     int name(int descriptor)                      \
     {                                             \
-        FAIL_OR_GO_ON(SYNC, descriptor, NULL);    \
+        FAIL_OR_GO_ON(class, descriptor, NULL);   \
         return REAL(name)(descriptor);            \
     }
 
-SYNC_CALL(fsync)
-SYNC_CALL(fdatasync)
-SYNC_CALL(syncfs)
+CALL_ON_DESCRIPTOR(SYNC, fsync)
+CALL_ON_DESCRIPTOR(SYNC, fdatasync)
+CALL_ON_DESCRIPTOR(SYNC, syncfs)
+
+int sync_file_range(int descriptor, off64_t offset, off64_t length, unsigned flags)
+{
+    FAIL_OR_GO_ON(SYNC, descriptor, NULL);
+    return REAL(sync_file_range)(descriptor, offset, length, flags);
+}
+
+#define CALL_ON_PATH(class, name, type)                    \
+    int name(const char *path, type argument)              \
+    {                                                      \
+        FAIL_OR_GO_ON(class, AT_FDCWD, path);              \
+        return REAL(name)(path, argument);                 \
+    }
+
+CALL_ON_PATH(LOOK, stat, struct stat *)
+CALL_ON_PATH(LOOK, stat64, struct stat64 *)
+CALL_ON_PATH(LOOK, lstat, struct stat *)
+CALL_ON_PATH(LOOK, lstat64, struct stat64 *)
+CALL_ON_PATH(LOOK, statvfs, struct statvfs *)
+CALL_ON_PATH(LOOK, statvfs64, struct statvfs64 *)
+CALL_ON_PATH(LOOK, access, int)
+CALL_ON_PATH(OPEN, mkdir, mode_t)
+
+int fstatat(int at, const char *path, struct stat *status, int flags)
+{
+    FAIL_OR_GO_ON(LOOK, at, path);
+    return REAL(fstatat)(at, path, status, flags);
+}
+
+int fstatat64(int at, const char *path, struct stat64 *status, int flags)
+{
+    FAIL_OR_GO_ON(LOOK, at, path);
+    return REAL(fstatat64)(at, path, status, flags);
+}
+
+DIR *opendir(const char *path)
+{
+    int failure = meet(LOOK, AT_FDCWD, path);
+    if (failure) {
+        errno = failure;
+        return NULL;
+    }
+    return REAL(opendir)(path);
+}
+
+int mkdirat(int at, const char *path, mode_t mode)
+{
+    FAIL_OR_GO_ON(OPEN, at, path);
+    return REAL(mkdirat)(at, path, mode);
+}
+
+#define FROM_TO_CALL(name)                         \
+    int name(const char *from, const char *to)     \
+    {                                              \
+        FAIL_OR_GO_ON(RENAME, AT_FDCWD, to);       \
+        return REAL(name)(from, to);               \
+    }
+
+FROM_TO_CALL(rename)
+FROM_TO_CALL(link)
 
 int renameat(int from_at, const char *from, int to_at, const char *to)
 {
@@ -208,6 +303,12 @@ int linkat(int from_at, const char *from, int to_at, const char *to, int flags)
 {
     FAIL_OR_GO_ON(RENAME, to_at, to);
     return REAL(linkat)(from_at, from, to_at, to, flags);
+}
+
+int unlink(const char *path)
+{
+    FAIL_OR_GO_ON(RENAME, AT_FDCWD, path);
+    return REAL(unlink)(path);
 }
 
 int unlinkat(int at, const char *path, int flags)

@@ -161,8 +161,13 @@ def _log_data_sets(settings: Settings, store: InstanceStore, nursery: trio.Nurse
 
 
 async def _report_contents(store: InstanceStore) -> None:
-    count = await store.count_instances()
-    log.info("storage folder opened", folder=str(store.root), instances=count)
+    """Log how many instances there are. Nothing depends on it, so a failure must end nothing."""
+    try:
+        count = await store.count_instances()
+    except OSError as failure:
+        log.warning("stored instances cannot be counted", folder=str(store.root), reason=failure.strerror)
+    else:
+        log.info("storage folder opened", folder=str(store.root), instances=count)
 
 
 async def _look_up_sources(admission: Admission) -> None:
