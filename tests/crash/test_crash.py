@@ -6,15 +6,18 @@ PORT104_CRASH_ROUNDS sets the rounds (`make crash`: 200); PORT104_CRASH_SEED rep
 import hashlib
 import os
 import random
+import shutil
 import threading
 import time
+from collections import defaultdict
 
 import pytest
 
 from engine_process import engine
+from port104.storage.store import instance_path
 from port104.wire.command import Status
 from sender import Sender, image
-from stored import stored_data_set
+from stored import data_set_of
 
 ROUNDS = int(os.environ.get("PORT104_CRASH_ROUNDS", "20"))
 SEED = int(os.environ.get("PORT104_CRASH_SEED", "104"))
@@ -26,37 +29,58 @@ LONGEST_ROUND_SECONDS = 0.6
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
-class Acknowledged:
-    """SOP instance UIDs and what was sent under them, for every instance that got status 0000."""
+class Ledger:
+    """What was sent and what was acknowledged (status 0000): {SOP instance UID: digests of data sets}."""
 
     def __init__(self):
-        self.digests = {}
+        self.sent = defaultdict(set)
+        self.acknowledged = defaultdict(set)
 
-    def add(self, instance, data_set):
-        self.digests[instance] = digest_of(data_set)
+    def store(self, sender, instance, data_set):
+        digest = digest_of(data_set)
+        self.sent[instance].add(digest)
+        if sender.store(instance, data_set) == Status.SUCCESS:
+            self.acknowledged[instance].add(digest)
+
+    def assert_kept(self, folder, instances):
+        """All that was acknowledged is there, and nothing is visible but what was sent, whole."""
+        for instance in instances:
+            kept = {digest_of(data_set_of(path)) for path in copies_of(folder, instance)}
+            assert kept >= self.acknowledged[instance], instance
+            assert kept <= self.sent[instance], instance
 
 
-def send_until_killed(port, prefix, pixels, acknowledged):
-    """Send instances until the connection breaks."""
+def digest_of(data_set):
+    return hashlib.blake2b(data_set).digest()
+
+
+def copies_of(folder, instance):
+    """The files of one UID: the first, and those of other bytes beside it."""
+    first = instance_path(folder, "PORT104", instance)
+    return list(first.parent.glob(f"{first.stem}.*"))
+
+
+def send_until_killed(port, prefix, pixels, ledger):
+    """Send instances until the connection breaks; every third UID comes twice, with other bytes."""
     number = 0
     try:
         with Sender(port) as sender:
             while True:
                 number += 1
                 instance = f"{prefix}.{number}"
-                data_set = image(instance, pixels[number % len(pixels)])
-                if sender.store(instance, data_set) == Status.SUCCESS:
-                    acknowledged.add(instance, data_set)
+                ledger.store(sender, instance, image(instance, pixels[number % len(pixels)]))
+                if number % 3 == 0:
+                    ledger.store(sender, instance, image(instance, pixels[0] + pixels[0]))
     except (OSError, EOFError):
         return
 
 
-def run_round(server, number, chance, acknowledged):
+def run_round(server, number, chance, ledger):
     pixels = [chance.randbytes(size) for size in SIZES]
     senders = [
         threading.Thread(
             target=send_until_killed,
-            args=(server.port, f"1.2.{number}.{index + 1}", pixels, acknowledged),
+            args=(server.port, f"1.2.{number}.{index + 1}", pixels, ledger),
         )
         for index in range(ASSOCIATIONS)
     ]
@@ -69,39 +93,34 @@ def run_round(server, number, chance, acknowledged):
         sender.join()
 
 
-def digest_of(data_set):
-    return hashlib.blake2b(data_set or b"").digest()
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "storage"
+    made.mkdir()
+    yield made
+    shutil.rmtree(made)  # gigabytes, of which pytest would keep those of three runs
 
 
-def lost_or_damaged(folder, acknowledged, checked):
-    """Every acknowledged instance that is not on disk as it was sent."""
-    return [
-        instance
-        for instance, digest in acknowledged.digests.items()
-        if instance not in checked and digest_of(stored_data_set(folder, instance)) != digest
-    ]
-
-
-def test_nothing_acknowledged_is_lost(tmp_path):
+def test_nothing_acknowledged_is_lost(folder):
     chance = random.Random(SEED)
-    acknowledged = Acknowledged()
+    ledger = Ledger()
     checked = set()
     print(f"seed {SEED}, {ROUNDS} rounds")
     for number in range(1, ROUNDS + 1):
-        with engine(tmp_path) as server:
-            run_round(server, number, chance, acknowledged)
-        with engine(tmp_path) as server:
+        with engine(folder) as server:
+            run_round(server, number, chance, ledger)
+        with engine(folder) as server:
             assert server.part_files() == []
-            assert lost_or_damaged(tmp_path, acknowledged, checked) == []
-            checked.update(acknowledged.digests)
+            ledger.assert_kept(folder, ledger.sent.keys() - checked)
+            checked.update(ledger.sent)
             with Sender(server.port) as sender:
                 instance = f"1.3.{number}"
-                data_set = image(instance, b"next")
-                assert sender.store(instance, data_set) == Status.SUCCESS
-                acknowledged.add(instance, data_set)
+                ledger.store(sender, instance, image(instance, b"next"))
+                assert ledger.acknowledged[instance]
                 sender.release()
             server.kill()
-    assert len(acknowledged.digests) > ROUNDS * ASSOCIATIONS
-    print(f"{len(acknowledged.digests)} instances acknowledged, none lost")
-    with engine(tmp_path) as server:  # and those of early rounds were not lost later
-        assert lost_or_damaged(tmp_path, acknowledged, set()) == []
+    assert len(ledger.acknowledged) > ROUNDS * ASSOCIATIONS
+    print(f"{len(ledger.acknowledged)} instances acknowledged, none lost")
+    with engine(folder) as server:  # and those of early rounds were not lost later
+        ledger.assert_kept(folder, ledger.sent)
+        assert len(server.stored_files()) == sum(len(copies_of(folder, uid)) for uid in ledger.sent)
