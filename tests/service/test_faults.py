@@ -157,6 +157,10 @@ ONE_FAULT = [
         ('dicom.scp.aeTitles[0].aeTitle: "A " is wrong: an AE title must not begin or end with a space'),
     ),
     (
+        titles({"aeTitle": "../A"}),
+        ('dicom.scp.aeTitles[0].aeTitle: "../A" is wrong: an AE title must not step up a path (..)'),
+    ),
+    (
         titles({"aeTitle": "A"}, {"aeTitle": "B"}, {"aeTitle": "A"}),
         'dicom.scp.aeTitles: entries 0 and 2 have the same aeTitle "A"',
     ),

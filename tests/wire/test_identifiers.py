@@ -31,10 +31,11 @@ INVALID_UIDS = [
     "\u0661.2",
     "9" * 65,
 ]
-VALID_AE_TITLES = ["A", "PORT104", "a b", "ABCDEFGHIJKLMNOP", "!~", "CT-1_2"]
+VALID_AE_TITLES = ["A", "..A", "A/B", "PORT104", "a b", "ABCDEFGHIJKLMNOP", "!~", "CT-1_2"]
 INVALID_AE_TITLES = [
     *("", " ", " A", "A ", "ABCDEFGHIJKLMNOPQ", "A\\B"),
     *("A\r\nB", "A\tB", "A\0", "\x7f", "\x80", "\xff"),
+    *("..", "../x", "a/../b"),
 ]
 
 

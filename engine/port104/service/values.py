@@ -37,7 +37,9 @@ def ae_title_fault(text: str) -> str | None:
     wrong = sorted({c for c in text if not " " <= c <= "~" or c == "\\"})
     if wrong:
         return f"an AE title is printable ASCII without \\, not {', '.join(map(ascii, wrong))}"
-    return "an AE title must not begin or end with a space"
+    if text != text.strip(" "):
+        return "an AE title must not begin or end with a space"
+    return "an AE title must not step up a path (..)"
 
 
 def uid_fault(text: str) -> str | None:

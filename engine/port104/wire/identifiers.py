@@ -14,5 +14,8 @@ def valid_uid(uid: str) -> bool:
 
 
 def valid_ae_title(title: str) -> bool:
-    """Whether `title`, without padding, is a non-blank AE title by PS3.5 6.2."""
-    return _AE_TITLE.match(title) is not None
+    """Whether `title`, without padding, is a non-blank AE title by PS3.5 6.2 that steps up no path.
+
+    PS3.5 allows `../`; no device is called so, and other software may make paths of titles.
+    """
+    return _AE_TITLE.match(title) is not None and ".." not in title.split("/")

@@ -111,18 +111,13 @@ def rejection_of(request: AssociateRQ) -> Rejection | None:
         return Rejection.PROTOCOL_VERSION_NOT_SUPPORTED
     if request.application_context != uids.APPLICATION_CONTEXT:
         return Rejection.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED
-    if not _recognizable(request.calling_ae_title):
+    if not valid_ae_title(request.calling_ae_title):
         return Rejection.CALLING_AE_TITLE_NOT_RECOGNIZED
-    if not _recognizable(request.called_ae_title):
+    if not valid_ae_title(request.called_ae_title):
         return Rejection.CALLED_AE_TITLE_NOT_RECOGNIZED
     if not request.presentation_contexts:
         return Rejection.NO_REASON_GIVEN
     return None
-
-
-def _recognizable(ae_title: str) -> bool:
-    """PS3.5 allows `../` in an AE title; no device is called so, and others may make paths of titles."""
-    return valid_ae_title(ae_title) and ".." not in ae_title.split("/")
 
 
 def negotiate(request: AssociateRQ, policy: NegotiationPolicy) -> AssociateAC:
