@@ -91,8 +91,10 @@ static int open_below(p104_folders *folders)
     int made = 0;
     char name[3];
     folders->parts = open_folder(folders->root, "parts", &made);
+    if (folders->parts < 0)
+        return errno;
     folders->instances = open_folder(folders->root, "instances", &made);
-    if (folders->parts < 0 || folders->instances < 0)
+    if (folders->instances < 0)
         return errno;
     for (int shelf = 0; shelf < P104_SHELVES; shelf++) {
         snprintf(name, sizeof name, "%02x", (unsigned)shelf & 0xff);

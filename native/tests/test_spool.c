@@ -1,122 +1,6 @@
 /* The spool, with both durabilities: from the link to the file and the answer, and every way out. */
 
-#include <dirent.h>
-#include <errno.h>
-#include <poll.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/stat.h>
-
-#include "dataset.h"
-
-#include "peer.h"
-
-#include "spool.h"
-
-static const char NAME[] = "0f000000000000000000000000000000";
-static const uint8_t RESPONSE[] = "RESPONSE";
-static const uint32_t TAGS[] = {0x00080018};
-
-enum { HEADER = 160, IDENTITY_END = 150, LARGE = 3 * 1024 * 1024 };
-
-static char root[] = "/tmp/port104-spool-XXXXXX";
-static uint8_t data_set[LARGE + 12];
-
-static p104_spool *open_spool(int durability)
-{
-    int error = -1;
-    p104_spool *spool = p104_spool_open(root, durability, 3, TAGS, 1, &error);
-    CHECK(spool && error == 0);
-    return spool;
-}
-
-/* Preamble, prefix, group length and 16 bytes of group 0002, of which `sender` is not identity. */
-static void header(uint8_t *bytes, uint8_t sender)
-{
-    memset(bytes, 0, HEADER);
-    bytes[140] = HEADER - 144;
-    memset(bytes + IDENTITY_END, sender, HEADER - IDENTITY_END);
-}
-
-static int begin(p104_spool *spool, pair made, uint64_t id, int flags, uint8_t sender)
-{
-    uint8_t bytes[HEADER];
-    header(bytes, sender);
-    return p104_store_begin(spool, made.link, id, flags, NAME, bytes, HEADER, IDENTITY_END, RESPONSE,
-                            sizeof RESPONSE);
-}
-
-static p104_completion next_completion(p104_spool *spool)
-{
-    static p104_completion one;
-    struct pollfd event = {.fd = p104_spool_event_fd(spool), .events = POLLIN};
-    while (p104_spool_completions(spool, &one, 1) == 0)
-        CHECK(poll(&event, 1, 10000) == 1);
-    return one;
-}
-
-/* Resume through pauses until something else happens. */
-static p104_completion settled(p104_spool *spool)
-{
-    p104_completion one;
-    while ((one = next_completion(spool)).kind == P104_PAUSED) {
-        CHECK(one.link_returned);
-        CHECK(p104_store_resume(spool, one.id) == P104_CARRIED);
-    }
-    return one;
-}
-
-static int files_in(const char *below)
-{
-    char path[200];
-    snprintf(path, sizeof path, "%s/%s", root, below);
-    DIR *folder = opendir(path);
-    CHECK(folder);
-    int count = 0;
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
-        count += entry->d_name[0] != '.';
-    closedir(folder);
-    return count;
-}
-
-static void remove_files(void)
-{
-    char command_line[200];
-    snprintf(command_line, sizeof command_line, "rm -rf %s/instances %s/parts", root, root);
-    CHECK(system(command_line) == 0);
-}
-
-static void check_file(const char *suffix, uint8_t fill, size_t length)
-{
-    char path[200];
-    static uint8_t content[HEADER + LARGE + 100];
-    snprintf(path, sizeof path, "%s/instances/0f/%s%s", root, NAME, suffix);
-    FILE *file = fopen(path, "rb");
-    CHECK(file);
-    size_t got = fread(content, 1, sizeof content, file);
-    fclose(file);
-    CHECK(got == HEADER + length);
-    for (size_t at = HEADER; at < got; at++)
-        CHECK(content[at] == fill);
-}
-
-static void check_answer(pair made)
-{
-    uint8_t answer[sizeof RESPONSE];
-    CHECK(recv(made.peer, answer, sizeof answer, MSG_WAITALL) == (ssize_t)sizeof answer);
-    CHECK(memcmp(answer, RESPONSE, sizeof answer) == 0);
-}
-
-/* One small instance of bytes `fill`. */
-static p104_completion store_small(p104_spool *spool, pair made, int flags, uint8_t fill, uint8_t sender)
-{
-    uint8_t bytes[2000];
-    command(made);
-    size_t length = pdu(bytes, 2, fill, 1000);
-    CHECK(p104_link_feed(made.link, bytes, length) == (long)length);
-    CHECK(begin(spool, made, 1, flags, sender) == P104_TAKEN);
-    return next_completion(spool);
-}
+#include "spool_peer.h"
 
 static void test_small(int durability)
 {
@@ -125,19 +9,19 @@ static void test_small(int durability)
     p104_completion one = store_small(spool, made, 0, 'a', 's');
     CHECK(one.kind == P104_STORED && one.bytes == 1000 && !one.link_returned && !one.unsent);
     check_answer(made);
-    check_file(".dcm", 'a', 1000);
+    check_file(".dcm", 's', 'a', 1000);
 
     one = store_small(spool, made, 0, 'a', 't'); /* the same from another sender */
     CHECK(one.kind == P104_STORED && one.duplicate && files_in("instances/0f") == 1);
 
     one = store_small(spool, made, 0, 'b', 's');
     CHECK(one.kind == P104_STORED && one.copy == 1 && !one.replaced);
-    check_file(".1.dcm", 'b', 1000);
-    check_file(".dcm", 'a', 1000);
+    check_file(".1.dcm", 's', 'b', 1000);
+    check_file(".dcm", 's', 'a', 1000);
 
     one = store_small(spool, made, P104_OVERWRITE, 'c', 's');
     CHECK(one.kind == P104_STORED && one.replaced && one.copy == 0);
-    check_file(".dcm", 'c', 1000);
+    check_file(".dcm", 's', 'c', 1000);
 
     CHECK(files_in("instances/0f") == 2 && files_in("parts") == 0);
     p104_spool_counts counts;
@@ -156,8 +40,7 @@ static void test_large(int durability, int flags)
     command(made);
     size_t length = pdu(data_set, 2, 'l', LARGE);
     CHECK(begin(spool, made, 7, flags, 's') == P104_CARRIED);
-    for (size_t at = 0; at < length; at += 50000) /* the socket fills, the thread drains */
-        transmit(made.peer, data_set + at, length - at < 50000 ? length - at : 50000);
+    transmit_carried(spool, made, data_set, length);
     p104_completion one = settled(spool);
     if (flags & P104_PIPELINED && durability == P104_DURABILITY_SYNC) {
         CHECK(one.kind == P104_RECEIVED && one.link_returned && one.id == 7);
@@ -168,7 +51,7 @@ static void test_large(int durability, int flags)
     }
     CHECK(one.kind == P104_STORED && one.id == 7 && one.bytes == LARGE);
     check_answer(made);
-    check_file(".dcm", 'l', LARGE);
+    check_file(".dcm", 's', 'l', LARGE);
     pair_free(made);
     p104_spool_close(spool);
     remove_files();
@@ -253,7 +136,7 @@ static void test_what_is_queued_is_finished_at_close(int durability)
     p104_link_feed(made.link, bytes, length);
     CHECK(begin(spool, made, 1, 0, 's') == P104_TAKEN);
     p104_spool_close(spool);
-    check_file(".dcm", 'q', 1000);
+    check_file(".dcm", 's', 'q', 1000);
     check_answer(made);
     pair_free(made);
     remove_files();
@@ -278,9 +161,21 @@ static void test_opening(void)
     p104_spool_close(open_spool(0));
     CHECK(files_in("parts") == 0);
 
+    uint32_t many[P104_PICK_TAGS + 1];
+    for (uint32_t index = 0; index <= P104_PICK_TAGS; index++)
+        many[index] = 0x00100000 + index;
+    CHECK(!p104_spool_open(root, 0, 1, many, P104_PICK_TAGS + 1, &error) && error == EINVAL);
+    p104_spool *most = p104_spool_open(root, 0, 1, many, P104_PICK_TAGS, &error);
+    CHECK(most && error == 0);
+    p104_spool_close(most);
+
     snprintf(left, sizeof left, "%s/parts/folder", root);
     CHECK(mkdir(left, 0700) == 0);
     CHECK(!p104_spool_open(root, 0, 1, TAGS, 1, &error) && error == EISDIR);
+    CHECK(rmdir(left) == 0);
+    snprintf(left, sizeof left, "%s/parts", root);
+    CHECK(rmdir(left) == 0 && symlink("/dev/null", left) == 0);
+    CHECK(!p104_spool_open(root, 0, 1, TAGS, 1, &error) && error == ENOTDIR);
     remove_files();
 }
 
