@@ -126,6 +126,148 @@ static void test_many(int durability)
     remove_files();
 }
 
+/* Many links at once with the same instance: one file, and every sender is answered. */
+static void test_many_that_are_the_same(int durability, int flags)
+{
+    enum { LINKS = 24 };
+    p104_spool *spool = open_spool(durability);
+    pair pairs[LINKS];
+    int duplicates = 0;
+    int replaced = 0;
+    for (int index = 0; index < LINKS; index++) {
+        uint8_t bytes[2000];
+        pairs[index] = pair_new();
+        command(pairs[index]);
+        size_t length = pdu(bytes, 2, flags & P104_OVERWRITE ? (uint8_t)('A' + index) : 'A', 1000);
+        p104_link_feed(pairs[index].link, bytes, length);
+        CHECK(begin(spool, pairs[index], (uint64_t)index, flags, 's') == P104_TAKEN);
+    }
+    for (int index = 0; index < LINKS; index++) {
+        p104_completion one = next_completion(spool);
+        CHECK(one.kind == P104_STORED && one.copy == 0);
+        duplicates += one.duplicate;
+        replaced += one.replaced;
+    }
+    CHECK(duplicates == (flags & P104_OVERWRITE ? 0 : LINKS - 1));
+    CHECK(replaced == (flags & P104_OVERWRITE ? LINKS - 1 : 0));
+    CHECK(files_in("instances/0f") == 1 && files_in("parts") == 0);
+    for (int index = 0; index < LINKS; index++) {
+        check_answer(pairs[index]);
+        pair_free(pairs[index]);
+    }
+    p104_spool_close(spool);
+    remove_files();
+}
+
+/* The next message is read while the one before waits for its barrier; the answers keep their order. */
+static void test_pipelined(int durability)
+{
+    enum { MESSAGES = 20 };
+    p104_spool *spool = open_spool(durability);
+    pair made = pair_new();
+    int stored = 0;
+    for (int index = 0; index < MESSAGES; index++) {
+        uint8_t bytes[2000];
+        command(made);
+        size_t length = pdu(bytes, 2, (uint8_t)index, 1000);
+        CHECK(begin(spool, made, (uint64_t)index, P104_PIPELINED, 's') == P104_CARRIED);
+        transmit(made.peer, bytes, length);
+        for (int returned = 0; !returned;) {
+            p104_completion one = settled(spool);
+            stored += one.kind == P104_STORED;
+            returned = one.link_returned;
+            CHECK(one.kind == P104_STORED || (one.kind == P104_RECEIVED && one.id == (uint64_t)index));
+        }
+    }
+    for (; stored < MESSAGES; stored++)
+        CHECK(next_completion(spool).kind == P104_STORED);
+    for (int index = 0; index < MESSAGES; index++)
+        check_answer(made);
+    CHECK(files_in("instances/0f") == MESSAGES);
+    pair_free(made);
+    p104_spool_close(spool);
+    remove_files();
+}
+
+/* The same name, but not the same instance: another SOP class or syntax, or a file that is longer. */
+static void test_what_is_no_duplicate(int durability)
+{
+    p104_spool *spool = open_spool(durability);
+    pair made = pair_new();
+    uint8_t bytes[2000];
+    uint8_t other[HEADER];
+    CHECK(store_small(spool, made, 0, 'a', 's').copy == 0);
+    check_answer(made);
+
+    command(made);
+    size_t length = pdu(bytes, 2, 'a', 999);
+    CHECK(p104_link_feed(made.link, bytes, length) == (long)length);
+    CHECK(begin(spool, made, 2, 0, 's') == P104_TAKEN);
+    CHECK(next_completion(spool).copy == 1);
+    check_answer(made);
+
+    command(made);
+    length = pdu(bytes, 2, 'a', 1000);
+    CHECK(p104_link_feed(made.link, bytes, length) == (long)length);
+    header(other, 's');
+    other[IDENTITY_END - 1] = 'x';
+    CHECK(p104_store_begin(spool, made.link, 3, 0, NAME, other, HEADER, IDENTITY_END, RESPONSE, sizeof RESPONSE)
+          == P104_TAKEN);
+    p104_completion one = next_completion(spool);
+    CHECK(one.kind == P104_STORED && !one.duplicate && one.copy == 2);
+    check_answer(made);
+    pair_free(made);
+    p104_spool_close(spool);
+    remove_files();
+}
+
+/* Store these bytes, carried or taken, and tell what was picked. */
+static p104_completion store_bytes(p104_spool *spool, pair made, int flags, const char *content,
+                                   size_t length, int carried)
+{
+    uint8_t bytes[2000];
+    command(made);
+    size_t size = pdu(bytes, 2, 0, (uint32_t)length);
+    memcpy(bytes + 12, content, length);
+    if (!carried)
+        CHECK(p104_link_feed(made.link, bytes, size) == (long)size);
+    CHECK(begin(spool, made, 1, flags | P104_OVERWRITE, 's') == (carried ? P104_CARRIED : P104_TAKEN));
+    if (carried)
+        transmit(made.peer, bytes, size);
+    p104_completion one = settled(spool);
+    CHECK(one.kind == P104_STORED);
+    check_answer(made);
+    return one;
+}
+
+static void test_picked_elements(int durability)
+{
+    static const char explicit_vr[] = "\x08\0\x18\0UI\4\0" "1.2\0" "\x08\0\x60\0" "CS\2\0CT";
+    static const char implicit_vr[] = "\x08\0\x18\0\4\0\0\0" "1.2";
+    static const char packed[] = "\x18\0\x08\0\4\0" "1.2";
+    char longer[8 + 300] = "\x08\0\x18\0UI\x2c\1";
+    p104_spool *spool = open_spool(durability);
+    pair made = pair_new();
+    for (int carried = 0; carried < 2; carried++) {
+        p104_completion one = store_bytes(spool, made, P104_EXPLICIT_VR, explicit_vr, sizeof explicit_vr - 1, carried);
+        CHECK(one.pick_state == P104_PICK_DONE && one.picked_length == sizeof packed);
+        CHECK(memcmp(one.picked, packed, sizeof packed) == 0);
+
+        one = store_bytes(spool, made, P104_IMPLICIT_VR, implicit_vr, sizeof implicit_vr, carried);
+        CHECK(one.pick_state == P104_PICK_DONE && one.picked_length == sizeof packed);
+        CHECK(memcmp(one.picked, packed, sizeof packed) == 0);
+
+        one = store_bytes(spool, made, P104_EXPLICIT_VR, longer, sizeof longer, carried);
+        CHECK(one.pick_state == P104_PICK_UNREADABLE && one.picked_length == 0);
+
+        one = store_bytes(spool, made, 0, explicit_vr, sizeof explicit_vr - 1, carried); /* another syntax */
+        CHECK(one.pick_state == P104_PICK_UNREADABLE && one.picked_length == 0);
+    }
+    pair_free(made);
+    p104_spool_close(spool);
+    remove_files();
+}
+
 static void test_what_is_queued_is_finished_at_close(int durability)
 {
     p104_spool *spool = open_spool(durability);
@@ -188,10 +330,15 @@ int main(void)
         test_large(durability, P104_PIPELINED);
         test_broken(durability);
         test_many(durability);
+        test_many_that_are_the_same(durability, 0);
+        test_many_that_are_the_same(durability, P104_OVERWRITE);
+        test_pipelined(durability);
+        test_what_is_no_duplicate(durability);
+        test_picked_elements(durability);
         test_what_is_queued_is_finished_at_close(durability);
     }
     test_opening();
     CHECK(rmdir(root) == 0);
-    printf("test_spool: 13 cases\n");
+    printf("test_spool: 23 cases\n");
     return 0;
 }
