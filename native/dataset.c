@@ -47,15 +47,31 @@ static uint32_t little_endian_32(const uint8_t *bytes)
     return little_endian_16(bytes) | little_endian_16(bytes + 2) << 16;
 }
 
-/* The VRs whose length has 16 bits; every other one, those that are yet to come too, has 32 (PS3.5 7.1.2). */
+static int looks_like_vr(const uint8_t *vr)
+{
+    return vr[0] >= 'A' && vr[0] <= 'Z' && vr[1] >= 'A' && vr[1] <= 'Z';
+}
+
+#define LETTER(letter) (1u << ((letter) - 'A'))
+
+/* The VRs whose length has 16 bits, by first letter; every other one, those that are yet to come too, has
+ * 32 (PS3.5 7.1.2). */
+static const uint32_t SHORT_VRS[26] = {
+    ['A' - 'A'] = LETTER('E') | LETTER('S') | LETTER('T'),
+    ['C' - 'A'] = LETTER('S'),
+    ['D' - 'A'] = LETTER('A') | LETTER('S') | LETTER('T'),
+    ['F' - 'A'] = LETTER('D') | LETTER('L'),
+    ['I' - 'A'] = LETTER('S'),
+    ['L' - 'A'] = LETTER('O') | LETTER('T'),
+    ['P' - 'A'] = LETTER('N'),
+    ['S' - 'A'] = LETTER('H') | LETTER('L') | LETTER('S') | LETTER('T'),
+    ['T' - 'A'] = LETTER('M'),
+    ['U' - 'A'] = LETTER('I') | LETTER('L') | LETTER('S'),
+};
+
 static int has_short_length(const uint8_t *vr)
 {
-    static const char vrs[][3] = {"AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO",
-                                  "LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US"};
-    for (size_t index = 0; index < sizeof vrs / sizeof *vrs; index++)
-        if (memcmp(vr, vrs[index], 2) == 0)
-            return 1;
-    return 0;
+    return looks_like_vr(vr) && (SHORT_VRS[vr[0] - 'A'] & LETTER(vr[1])) != 0;
 }
 
 static int is_vr(const uint8_t *vr, const char *name)
@@ -63,32 +79,21 @@ static int is_vr(const uint8_t *vr, const char *name)
     return memcmp(vr, name, 2) == 0;
 }
 
-static int looks_like_vr(const uint8_t *vr)
-{
-    return vr[0] >= 'A' && vr[0] <= 'Z' && vr[1] >= 'A' && vr[1] <= 'Z';
-}
-
 static uint32_t tag_of(const uint8_t *header)
 {
     return little_endian_16(header) << 16 | little_endian_16(header + 2);
 }
 
-static int is_implicit_here(const p104_picker *picker)
-{
-    return !picker->explicit_vr || (picker->implicit_from > 0 && picker->depth >= picker->implicit_from);
-}
-
 /* Whether this header has a VR: items and delimiters have none in either encoding (PS3.5 7.5). */
-static int has_vr(const p104_picker *picker)
+static int has_vr(const p104_picker *picker, const uint8_t *header)
 {
-    return !is_implicit_here(picker) && tag_of(picker->header) >> 16 != 0xFFFE;
+    return picker->explicit_vr && picker->implicit_from == 0 && tag_of(header) >> 16 != 0xFFFE;
 }
 
-static size_t header_size(const p104_picker *picker)
+/* header: at least its first SHORT_HEADER bytes. */
+static size_t header_size(const p104_picker *picker, const uint8_t *header)
 {
-    if (picker->header_used < SHORT_HEADER || !has_vr(picker) || has_short_length(picker->header + 4))
-        return SHORT_HEADER;
-    return LONG_HEADER;
+    return !has_vr(picker, header) || has_short_length(header + 4) ? SHORT_HEADER : LONG_HEADER;
 }
 
 static void leave(p104_picker *picker)
@@ -139,20 +144,18 @@ static int take_top_level(p104_picker *picker, uint32_t tag, const uint8_t *vr, 
     if (picker->picked[picker->next].tag == tag) {
         if (length == UNDEFINED || (vr && is_vr(vr, "SQ")))
             return P104_PICK_UNREADABLE; /* a wanted element is a value, never a sequence */
-        picker->keeping = 1;
-        picker->picked[picker->next].found = 1;
+        picker->keeping = length > 0;
+        picker->picked[picker->next].found = length == 0;
     }
     return enter_value(picker, vr, length);
 }
 
-static int take_header(p104_picker *picker)
+static int take_header(p104_picker *picker, const uint8_t *header)
 {
-    const uint8_t *header = picker->header;
-    const uint8_t *vr = has_vr(picker) ? header + 4 : NULL;
+    const uint8_t *vr = has_vr(picker, header) ? header + 4 : NULL;
     uint32_t tag = tag_of(header);
     uint32_t length = vr && has_short_length(vr) ? little_endian_16(header + 6)
                                                  : little_endian_32(header + (vr ? 8 : 4));
-    picker->header_used = 0;
     if (picker->depth % 2 == 1)
         return take_item(picker, tag, length);
     if (vr && !looks_like_vr(vr))
@@ -166,6 +169,7 @@ static int take_header(p104_picker *picker)
     return tag >> 16 == 0xFFFE ? P104_PICK_UNREADABLE : enter_value(picker, vr, length);
 }
 
+/* Keep these bytes of a wanted value; it is found once its last byte has passed. */
 static void keep(p104_picker *picker, const uint8_t *input, size_t length)
 {
     p104_picked *picked = &picker->picked[picker->next];
@@ -176,40 +180,54 @@ static void keep(p104_picker *picker, const uint8_t *input, size_t length)
     }
     memcpy(picked->value + picked->length, input, length);
     picked->length = (uint16_t)(picked->length + length);
+    if (picker->skip == 0) {
+        picked->found = 1;
+        picker->keeping = 0;
+    }
 }
 
 /* Pass over value bytes; returns how many of the input. */
 static size_t pass(p104_picker *picker, const uint8_t *input, size_t length)
 {
     size_t passed = length < picker->skip ? length : (size_t)picker->skip;
+    picker->skip -= passed;
     if (picker->keeping)
         keep(picker, input, passed);
-    picker->skip -= passed;
     return passed;
 }
 
-/* Collect header bytes; returns how many of the input. */
-static size_t collect(p104_picker *picker, const uint8_t *input, size_t length)
+/* The next element header, straight from the input where it lies whole in it; NULL when it is not all
+ * there yet. *used counts the input bytes taken. */
+static const uint8_t *next_header(p104_picker *picker, const uint8_t *input, size_t left, size_t *used)
 {
-    size_t missing = header_size(picker) - picker->header_used;
-    size_t taken = length < missing ? length : missing;
-    memcpy(picker->header + picker->header_used, input, taken);
-    picker->header_used = (uint8_t)(picker->header_used + taken);
-    return taken;
+    if (picker->header_used == 0 && left >= LONG_HEADER) {
+        *used = header_size(picker, input);
+        return input;
+    }
+    for (*used = 0; *used < left;) {
+        picker->header[picker->header_used++] = input[(*used)++];
+        if (picker->header_used >= SHORT_HEADER
+            && picker->header_used == header_size(picker, picker->header)) {
+            picker->header_used = 0;
+            return picker->header;
+        }
+    }
+    return NULL;
 }
 
 int p104_pick(p104_picker *picker, const uint8_t *input, size_t length)
 {
     size_t position = 0;
     while (picker->state == P104_PICK_MORE && position < length) {
+        size_t used;
         if (picker->skip > 0) {
-            position += pass(picker, input + position, length - position);
+            used = pass(picker, input + position, length - position);
         } else {
-            picker->keeping = 0;
-            position += collect(picker, input + position, length - position);
-            if (picker->header_used >= SHORT_HEADER && picker->header_used == header_size(picker))
-                picker->state = (uint8_t)take_header(picker);
+            const uint8_t *header = next_header(picker, input + position, length - position, &used);
+            if (header)
+                picker->state = (uint8_t)take_header(picker, header);
         }
+        position += used;
     }
     return picker->state;
 }

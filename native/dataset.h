@@ -18,7 +18,7 @@ enum p104_pick_state {
 typedef struct {
     uint32_t tag;      /* group << 16 | element; wanted tags stand in ascending order */
     uint16_t length;   /* value bytes kept, padding included */
-    uint8_t found;     /* 1: the element is there */
+    uint8_t found;     /* 1: the element is there and its value came to its end */
     uint8_t truncated; /* 1: the value was longer than P104_PICK_VALUE; its start is kept */
     uint8_t value[256];
 } p104_picked;

@@ -63,7 +63,7 @@ static const pick_case CASES[] = {
      P104_PICK_UNREADABLE, ""},
     {"a wanted element that is a sequence", EXPLICIT, BYTES(OPEN_SQ("\x08\0\x18\0")), P104_PICK_UNREADABLE, ""},
     {"a wanted element of undefined length", IMPLICIT, BYTES("\x08\0\x18\0\xff\xff\xff\xff"), P104_PICK_UNREADABLE, ""},
-    {"an end inside a value", EXPLICIT, BYTES("\x08\0\x60\0" "CS\4\0CT"), P104_PICK_UNREADABLE, "CT "},
+    {"an end inside a value", EXPLICIT, BYTES("\x08\0\x60\0" "CS\4\0CT"), P104_PICK_UNREADABLE, ""},
     {"an end inside a header", EXPLICIT, BYTES(UID18 "\x20\0\x0d"), P104_PICK_UNREADABLE, "1.2 "},
     {"an end inside a sequence", EXPLICIT, BYTES(OPEN_SQ("\x08\0\x15\x11") ITEM_OPEN), P104_PICK_UNREADABLE, ""},
 };
