@@ -53,16 +53,16 @@ static void give_work(p104_spool *spool, p104_store *store)
     pthread_mutex_lock(&spool->lock);
     p104_queue_append(&spool->work, store);
     spool->counts.queued++;
-    pthread_cond_signal(&spool->work_waits);
     pthread_mutex_unlock(&spool->lock);
+    pthread_cond_signal(&spool->work_waits); /* unlocked: or the thread would wake to wait for the lock */
 }
 
 static void give_commit(p104_spool *spool, p104_store *store)
 {
     pthread_mutex_lock(&spool->lock);
     p104_queue_append(&spool->commits, store);
-    pthread_cond_signal(&spool->commit_waits);
     pthread_mutex_unlock(&spool->lock);
+    pthread_cond_signal(&spool->commit_waits);
 }
 
 static void count(p104_spool_counts *counts, int kind)

@@ -71,6 +71,10 @@ class Sink(Protocol[Route]):
         """Begin to store the data set that `link` expects: (store ID, TAKEN, CARRIED or NOT_BEGUN)."""
         ...
 
+    def catch_up(self) -> None:
+        """Deliver the completions that wait, now."""
+        ...
+
     def resume(self, store_id: int) -> None:
         """Go on with a PAUSED store."""
         ...

@@ -92,6 +92,9 @@ class Storing(Generic[Route]):
         Returns when the link may be read again: at once where the data set was at hand, else when the
         sink has read it to its end, or found something else in its place.
         """
+        if len(self._under_way) >= self._association.window:
+            # Mostly the peer has its response already, and only the completion is still to be seen.
+            self._sink.catch_up()
         while len(self._under_way) >= self._association.window:
             await self._wait_news()
         command, context_id = event.command, event.context_id

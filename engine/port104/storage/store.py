@@ -142,8 +142,12 @@ class InstanceStore:
         """Hand every completion to its callback; runs until cancelled."""
         while True:
             await trio.lowlevel.wait_readable(self._spool.event_fd)
-            for completion in self._spool.completions():
-                self._deliver(completion)
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Deliver the completions that wait, now."""
+        for completion in self._spool.completions():
+            self._deliver(completion)
 
     def _deliver(self, completion: native.Completion) -> None:
         if completion.kind < native.STORED:
