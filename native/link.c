@@ -87,7 +87,6 @@ static void release_buffer(p104_link *link)
 static int prepare_buffer(p104_link *link)
 {
     if (!link->buffer) {
-        link->position = link->end = 0;
         link->buffer = buffer_take();
         return link->buffer ? 0 : -1;
     }

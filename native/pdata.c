@@ -52,7 +52,6 @@ static const uint8_t *next_header(p104_scanner *scanner, const uint8_t *input, s
 static int begin_pdu(p104_scanner *scanner, const uint8_t *header, p104_run *run)
 {
     uint32_t length = big_endian_32(header + 2);
-    scanner->pdu_type = header[0];
     scanner->pdu_left = length;
     if (scanner->established && header[0] == P_DATA_TF) {
         if (scanner->maximum_length != 0 && length > scanner->maximum_length)

@@ -43,7 +43,6 @@ typedef struct {
     uint8_t expectation;      /* enum p104_expectation */
     uint8_t context_id;       /* presentation context ID of the message in progress */
     uint8_t control;          /* message control header of the current PDV */
-    uint8_t pdu_type;         /* type of the current PDU */
     uint8_t header_used;      /* bytes of a split header held in `header` */
     uint8_t header[6];        /* a PDU or PDV header of which not every byte has come yet */
 } p104_scanner;

@@ -10,7 +10,7 @@
 enum { ROOM = 4096 };
 
 /* What the scanner told: letters for what was found, and the bytes of fragments and bodies.
- * H header, c/C command bytes / end, d/D data set, b/B body, ! fault. */
+ * H header, c/C command bytes / end, d/D data set, b/B body, ! fault; behind c and d the context ID. */
 typedef struct {
     char text[2 * ROOM];
     size_t used;
@@ -26,41 +26,44 @@ typedef struct {
 
 static const scan_case CASES[] = {
     {"a command and its data set", "04 00 0000000a 00000006 01 03 c0c1c2c3  04 00 00000008 00000004 01 02 d0d1",
-     "c:c0c1c2c3C d:d0d1D ", 0, 1},
+     "c01:c0c1c2c3C d01:d0d1D ", 0, 1},
     {"fragments of one message in one PDU",
      "04 00 00000017 00000004 01 01 c0c1  00000003 01 03 c2  00000004 01 02 d0d1",
-     "c:c0c1c2C d:d0d1D ", 0, 1},
-    {"an empty last fragment", "04 00 0000000d 00000003 01 01 c0 00000002 01 03", "c:c0C ", 0, 1},
+     "c01:c0c1c2C d01:d0d1D ", 0, 1},
+    {"an empty last fragment", "04 00 0000000d 00000003 01 01 c0 00000002 01 03", "c01:c0C ", 0, 1},
+    {"a PDU that holds one empty fragment", "04 00 00000006 00000002 01 03", "c01:C ", 0, 1},
     {"empty fragments that are not the last say nothing",
-     "04 00 0000000d 00000002 01 01 00000003 01 03 c0", "c:c0C ", 0, 1},
-    {"control bits 2 to 7 are reserved", "04 00 00000007 00000003 01 ff c0", "c:c0C ", 0, 1},
+     "04 00 0000000d 00000002 01 01 00000003 01 03 c0", "c01:c0C ", 0, 1},
+    {"control bits 2 to 7 are reserved", "04 00 00000007 00000003 01 ff c0", "c01:c0C ", 0, 1},
     {"another PDU between messages", "05 00 00000004 00000000", "H05:4 b:00000000B ", 0, 1},
     {"another PDU inside a message", "04 00 00000007 00000003 01 01 c0 07 00 00000004 00000201",
-     "c:c0 H07:4 b:00000201B ", 0, 1},
+     "c01:c0 H07:4 b:00000201B ", 0, 1},
     {"a PDU without a body", "aa 00 00000000 05 00 00000001 ff", "Haa:0 b:B H05:1 b:ffB ", 0, 1},
     {"P-DATA before the association", "04 00 00000007 00000003 01 03 c0", "H04:7 b:000000030103c0B ", 0, 0},
-    {"a PDU at the maximum length", "04 00 00000007 00000003 01 03 c0", "c:c0C ", 7, 1},
+    {"a PDU at the maximum length", "04 00 00000007 00000003 01 03 c0", "c01:c0C ", 7, 1},
     {"a PDU over the maximum length", "04 00 00000008 00000004 01 03 c0c1", "!-1", 7, 1},
     {"a PDU of length 0", "04 00 00000000", "!-2", 0, 1},
     {"a PDU of length 5", "04 00 00000005 0000000101", "!-2", 0, 1},
     {"a PDV of length 1", "04 00 00000006 00000001 01 03", "!-2", 0, 1},
+    {"a PDV of length 0 before another", "04 00 0000000a 00000000 00000002 01 03", "!-2", 0, 1},
+    {"a PDV of length 1 before another", "04 00 0000000b 00000001 01 00000002 01 03", "!-2", 0, 1},
     {"a PDV longer than what remains", "04 00 00000007 00000004 01 03 c0", "!-2", 0, 1},
     {"a PDV length of all ones", "04 00 00000007 ffffffff 01 03 c0", "!-2", 0, 1},
     {"bytes behind the last PDV", "04 00 00000009 00000003 01 03 c0 0000", "!-2", 0, 1},
     {"a data set before any command", "04 00 00000007 00000003 01 02 d0", "!-3", 0, 1},
     {"a data set inside a command set",
-     "04 00 0000000e 00000003 01 01 c0 00000003 01 02 d0", "c:c0 !-3", 0, 1},
+     "04 00 0000000e 00000003 01 01 c0 00000003 01 02 d0", "c01:c0 !-3", 0, 1},
     {"a command fragment inside a data set",
      "04 00 00000007 00000003 01 03 c0 04 00 0000000e 00000003 01 00 d0 00000003 01 03 c0",
-     "c:c0C d:d0 !-3", 0, 1},
+     "c01:c0C d01:d0 !-3", 0, 1},
     {"another context in mid-command",
-     "04 00 0000000e 00000003 01 01 c0 00000003 03 03 c1", "c:c0 !-3", 0, 1},
+     "04 00 0000000e 00000003 01 01 c0 00000003 03 03 c1", "c01:c0 !-3", 0, 1},
     {"a data set on another context than its command",
-     "04 00 00000007 00000003 01 03 c0 04 00 00000007 00000003 03 02 d0", "c:c0C !-3", 0, 1},
+     "04 00 00000007 00000003 01 03 c0 04 00 00000007 00000003 03 02 d0", "c01:c0C !-3", 0, 1},
     {"two messages on two contexts",
      "04 00 00000007 00000003 01 03 c0 04 00 00000007 00000003 01 02 d0"
      "04 00 00000007 00000003 05 03 c1 04 00 00000007 00000003 05 02 d1",
-     "c:c0C d:d0D c:c1C d:d1D ", 0, 1},
+     "c01:c0C d01:d0D c05:c1C d05:d1D ", 0, 1},
 };
 
 static size_t unhex(const char *text, uint8_t *bytes)
@@ -88,7 +91,7 @@ static void tell_run(story *told, char kind, const uint8_t *bytes, const p104_ru
 {
     char before = told->used ? told->text[told->used - 1] : ' ';
     if (before == ' ')
-        tell(told, "%c:", (unsigned)kind, 0);
+        tell(told, kind == 'b' ? "b:" : "%c%02x:", (unsigned)kind, run->context_id);
     for (size_t at = 0; at < run->length; at++)
         tell(told, "%02x", bytes[run->offset + at], 0);
     if (run->ends)
@@ -105,7 +108,8 @@ static void close_run(story *told)
 static int feed(p104_scanner *scanner, const uint8_t *input, size_t length, story *told)
 {
     for (;;) {
-        p104_run run = {0};
+        p104_run run;
+        memset(&run, 0xaa, sizeof run); /* what is told is written, and not what stood there */
         int result = p104_scan(scanner, input, length, &run);
         if (result < 0) {
             close_run(told);
@@ -113,6 +117,7 @@ static int feed(p104_scanner *scanner, const uint8_t *input, size_t length, stor
             return 0;
         }
         CHECK(run.consumed <= length);
+        CHECK(result > P104_PDU_HEADER || run.length == 0);
         if (result == P104_NEED_INPUT) {
             CHECK(run.consumed == length);
             return 1;
