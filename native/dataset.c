@@ -126,7 +126,7 @@ static int enter_value(p104_picker *picker, const uint8_t *vr, uint32_t length)
     }
     picker->depth++;
     /* UN of undefined length holds a sequence in implicit VR, whatever surrounds it (PS3.5 6.2.2 note 2). */
-    if (vr && is_vr(vr, "UN") && picker->implicit_from == 0)
+    if (vr && is_vr(vr, "UN"))
         picker->implicit_from = picker->depth;
     return P104_PICK_MORE;
 }

@@ -81,8 +81,8 @@ pdvs = st.builds(
     pdv,
     st.sampled_from([1, 1, 1, 3]),
     st.sampled_from([3, 3, 1, 0, 2, 2, 0xFF, 0xFC]),
-    st.binary(max_size=12),
-    st.sampled_from([0] * 20 + [-1, 1, 1 << 30]),
+    st.just(b"") | st.binary(max_size=12),
+    st.sampled_from([0] * 15 + [-1, -2, 1, 1 << 30]),
 )
 other_pdus = st.builds(
     lambda kind, body: struct.pack(">BxI", kind, len(body)) + body,
@@ -90,9 +90,12 @@ other_pdus = st.builds(
     st.binary(max_size=12),
 )
 messages = st.builds(
-    lambda command, data_set: p_data([pdv(1, 3, command)]) + p_data([pdv(1, 2, data_set)]),
+    lambda command, data_set, context_id: (
+        p_data([pdv(1, 3, command)]) + p_data([pdv(context_id, 2, data_set)])
+    ),
     st.binary(min_size=1, max_size=9).filter(announces_data_set),
     st.binary(max_size=30),
+    st.sampled_from([1] * 9 + [3]),
 )
 data_pdus = st.builds(p_data, st.lists(pdvs, min_size=1, max_size=3), rarely_wrong)
 streams = st.lists(messages | data_pdus | other_pdus, max_size=6).map(b"".join) | st.binary(max_size=40)
