@@ -328,6 +328,8 @@ async def test_stored_instances_are_announced(store, peer):
     (instance,) = announced
     assert instance.path == store.path_of("PORT104", "1.2.3")
     assert instance.path.exists()
+    assert instance.elements[0x0020000D] == b"1.2\x00"
+    assert instance.elements_complete
 
 
 async def test_the_answer_to_a_peer_that_left_harms_nothing(store, peer):

@@ -43,12 +43,17 @@ Callback = Callable[[native.Completion], None]
 
 
 class StoredInstance(msgspec.Struct, frozen=True):
-    """An instance that is safe and answered. `elements`: raw values of ROUTING_TAGS, where read."""
+    """An instance that is safe and answered.
+
+    `elements`: raw values of those of ROUTING_TAGS that the data set holds; where it could not be read so
+    far while it passed, `elements_complete` is False, and only reading the file can tell.
+    """
 
     called_ae_title: str
     sop_instance_uid: str
     path: Path
     elements: dict[int, bytes]
+    elements_complete: bool
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -158,7 +163,10 @@ class InstanceStore:
         if self.on_stored is not None and completion.kind == native.STORED:
             called = route.called_ae_title.decode("latin-1")
             path = self.path_of(called, sop_instance_uid, completion.copy)
-            self.on_stored(StoredInstance(called, sop_instance_uid, path, completion.elements))
+            stored = StoredInstance(
+                called, sop_instance_uid, path, completion.elements, completion.elements_complete
+            )
+            self.on_stored(stored)
 
 
 def instance_path(root: Path, called_ae_title: str, sop_instance_uid: str, copy: int = 0) -> Path:
