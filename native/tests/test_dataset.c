@@ -37,6 +37,8 @@ static const pick_case CASES[] = {
      P104_PICK_DONE, "1.2 MR 1 "},
     {"an absent element", EXPLICIT, BYTES(UID18 STUDY), P104_PICK_DONE, "1.2 1.3 "},
     {"an empty value", EXPLICIT, BYTES("\x08\0\x60\0" "CS\0\0" STUDY), P104_PICK_DONE, " 1.3 "},
+    {"an empty value before another's", EXPLICIT, BYTES("\x08\0\x60\0" "CS\0\0" "\x08\0\x70\0LO\2\0xy"),
+     P104_PICK_DONE, " "},
     {"an empty data set", EXPLICIT, BYTES(""), P104_PICK_DONE, ""},
     {"a long-form VR in between", EXPLICIT, BYTES(UID18 "\x09\0\x10\0OB\0\0\3\0\0\0abc" STUDY), P104_PICK_DONE, "1.2 1.3 "},
     {"a VR that is yet to come has a long form", EXPLICIT, BYTES(UID18 "\x09\0\x10\0ZZ\0\0\1\0\0\0a" STUDY),
@@ -50,6 +52,9 @@ static const pick_case CASES[] = {
     {"implicit VR inside of UN", EXPLICIT,
      BYTES(UID18 "\x09\0\x10\x10UN\0\0\xff\xff\xff\xff" ITEM_OPEN "\x08\0\x60\0\2\0\0\0XX" ITEM_CLOSE SEQUENCE_CLOSE STUDY),
      P104_PICK_DONE, "1.2 1.3 "},
+    {"two items inside of UN, and explicit VR behind it", EXPLICIT,
+     BYTES(UID18 "\x09\0\x10\x10UN\0\0\xff\xff\xff\xff" ITEM_OPEN "\x08\0\x60\0\2\0\0\0XX" ITEM_CLOSE
+           ITEM_OPEN "\x08\0\x60\0\2\0\0\0YY" ITEM_CLOSE SEQUENCE_CLOSE STUDY), P104_PICK_DONE, "1.2 1.3 "},
     {"encapsulated icons", EXPLICIT,
      BYTES(UID18 OPEN_SQ("\x08\0\x15\x11") ITEM_OPEN "\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff" "\xfe\xff\0\xe0\0\0\0\0"
            "\xfe\xff\0\xe0\2\0\0\0zz" SEQUENCE_CLOSE ITEM_CLOSE SEQUENCE_CLOSE STUDY), P104_PICK_DONE, "1.2 1.3 "},
@@ -65,6 +70,10 @@ static const pick_case CASES[] = {
     {"a sequence's end that closes nothing", EXPLICIT,
      BYTES(OPEN_SQ("\x08\0\x15\x11") ITEM_OPEN SEQUENCE_CLOSE ITEM_CLOSE SEQUENCE_CLOSE STUDY), P104_PICK_UNREADABLE, ""},
     {"a wanted element that is a sequence", EXPLICIT, BYTES(OPEN_SQ("\x08\0\x18\0")), P104_PICK_UNREADABLE, ""},
+    {"a wanted element that is a sequence of defined length", EXPLICIT, BYTES("\x08\0\x18\0SQ\0\0\4\0\0\0" "1.2 "),
+     P104_PICK_UNREADABLE, ""},
+    {"a wanted element that is a whole sequence", IMPLICIT,
+     BYTES("\x08\0\x18\0\xff\xff\xff\xff" SEQUENCE_CLOSE "\x28\0\2\0\0\0\0\0"), P104_PICK_UNREADABLE, ""},
     {"a wanted element of undefined length", IMPLICIT, BYTES("\x08\0\x18\0\xff\xff\xff\xff"), P104_PICK_UNREADABLE, ""},
     {"an end inside a value", EXPLICIT, BYTES("\x08\0\x60\0" "CS\4\0CT"), P104_PICK_UNREADABLE, ""},
     {"an end inside a header", EXPLICIT, BYTES(UID18 "\x20\0\x0d"), P104_PICK_UNREADABLE, "1.2 "},
@@ -111,17 +120,52 @@ static void test_start_refuses(void)
     CHECK(p104_picker_start(&picker, 1, NULL, 0) == 0 && picker.state == P104_PICK_DONE);
 }
 
-static void test_long_values_are_cut(void)
+/* What is kept of a value of this length that comes in two pieces. */
+static void check_kept(size_t length, size_t cut, int truncated)
 {
     static p104_picker picker;
-    uint8_t element[8 + P104_PICK_VALUE + 2] = "\x08\0\x60\0LO";
-    element[6] = (P104_PICK_VALUE + 2) & 0xff;
-    element[7] = (P104_PICK_VALUE + 2) >> 8;
-    memset(element + 8, 'x', P104_PICK_VALUE + 2);
+    uint8_t element[8 + 2 * P104_PICK_VALUE] = "\x08\0\x60\0LO";
+    element[6] = length & 0xff;
+    element[7] = (uint8_t)(length >> 8);
+    for (size_t at = 0; at < length; at++)
+        element[8 + at] = (uint8_t)at;
     CHECK(p104_picker_start(&picker, 1, TAGS, 3) == 0);
-    p104_pick(&picker, element, sizeof element);
+    p104_pick(&picker, element, 8 + cut);
+    p104_pick(&picker, element + 8 + cut, length - cut);
     CHECK(p104_picker_end(&picker) == P104_PICK_DONE);
-    CHECK(picker.picked[1].truncated && picker.picked[1].length == P104_PICK_VALUE);
+    const p104_picked *picked = &picker.picked[1];
+    CHECK(picked->found && picked->truncated == truncated);
+    CHECK(picked->length == (truncated ? P104_PICK_VALUE : length));
+    CHECK(memcmp(picked->value, element + 8, picked->length) == 0);
+    CHECK(!picker.picked[2].found && picker.picked[2].length == 0);
+}
+
+static void test_long_values_are_cut(void)
+{
+    for (size_t cut = 0; cut <= P104_PICK_VALUE; cut += 8) {
+        check_kept(P104_PICK_VALUE - 1, cut < P104_PICK_VALUE ? cut : 0, 0);
+        check_kept(P104_PICK_VALUE, cut, 0);
+        check_kept(P104_PICK_VALUE + 1, cut, 1);
+        check_kept(2 * P104_PICK_VALUE, cut, 1);
+    }
+}
+
+/* PS3.5 table 7.1-2 names the VRs whose length has 16 bits; any other two capital letters have 32. */
+static void test_every_vr_has_its_length(void)
+{
+    static const char shorts[] = "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US";
+    static p104_picker picker;
+    for (int pair = 0; pair < 26 * 26; pair++) {
+        char vr[] = {(char)('A' + pair / 26), (char)('A' + pair % 26), 0};
+        uint8_t element[14] = "\x09\0\1\0";
+        memcpy(element + 4, vr, 2);
+        size_t length = strstr(shorts, vr) ? 8 : 12;
+        element[length == 8 ? 6 : 8] = 2;
+        CHECK(p104_picker_start(&picker, 1, TAGS, 3) == 0);
+        p104_pick(&picker, element, length + 2);
+        p104_pick(&picker, (const uint8_t *)STUDY, sizeof STUDY - 1);
+        CHECK(p104_picker_end(&picker) == P104_PICK_DONE && picker.picked[2].found);
+    }
 }
 
 /* As deep as memory of the peer's, not of ours, allows. */
@@ -152,6 +196,7 @@ int main(void)
     }
     test_start_refuses();
     test_long_values_are_cut();
+    test_every_vr_has_its_length();
     test_depth_costs_nothing();
     printf("test_dataset: %zu cases\n", sizeof CASES / sizeof *CASES);
     return 0;
