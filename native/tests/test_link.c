@@ -144,6 +144,23 @@ static void test_feeding(void)
     p104_link_free(link);
 }
 
+/* However often the link was idle, the whole buffer is there for what comes. */
+static void test_feeding_for_long(void)
+{
+    p104_link *link = p104_link_new(-1, -1);
+    static uint8_t bytes[100 * 1024];
+    p104_run run;
+    const uint8_t *data;
+    p104_link_establish(link, 0);
+    size_t length = pdu(bytes, 3, 'c', 90 * 1024);
+    for (int count = 0; count < 10; count++) {
+        CHECK(p104_link_feed(link, bytes, length) == (long)length);
+        CHECK(p104_link_next(link, &run, &data) == P104_COMMAND && run.length == 90 * 1024 && run.ends);
+        CHECK(p104_link_next(link, &run, &data) == P104_WOULD_BLOCK);
+    }
+    p104_link_free(link);
+}
+
 /* What is not scanned yet stays when more comes, also where a full buffer takes only a part. */
 static void test_feeding_behind_what_is_at_hand(void)
 {
@@ -305,12 +322,13 @@ int main(void)
     test_a_fault_is_repeated();
     test_a_data_set_stops_before_another_pdu();
     test_feeding();
+    test_feeding_for_long();
     test_feeding_behind_what_is_at_hand();
     test_receiving_with_patience();
     test_threads_share_the_pool();
     test_a_full_buffer_takes_no_more();
     test_an_idle_link_holds_no_buffer();
     test_what_makes_a_peer_wait_is_acknowledged_at_once();
-    printf("test_link: 14 cases\n");
+    printf("test_link: 15 cases\n");
     return 0;
 }

@@ -284,8 +284,20 @@ static void test_what_is_queued_is_finished_at_close(int durability)
     remove_files();
 }
 
+static int open_descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    CHECK(folder);
+    int count = 0;
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count;
+}
+
 static void test_opening(void)
 {
+    int before = open_descriptors();
     int error = 0;
     uint32_t descending[] = {0x00080018, 0x00080016};
     CHECK(!p104_spool_open("/nonexistent", 0, 1, TAGS, 1, &error) && error == ENOENT);
@@ -318,6 +330,7 @@ static void test_opening(void)
     snprintf(left, sizeof left, "%s/parts", root);
     CHECK(rmdir(left) == 0 && symlink("/dev/null", left) == 0);
     CHECK(!p104_spool_open(root, 0, 1, TAGS, 1, &error) && error == ENOTDIR);
+    CHECK(open_descriptors() == before);
     remove_files();
 }
 
