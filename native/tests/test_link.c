@@ -219,6 +219,21 @@ static void test_an_idle_link_holds_no_buffer(void)
         p104_link_free(links[index]);
 }
 
+/* Nor does one hold a buffer that an I/O thread left because nothing came. */
+static void test_a_silent_link_holds_no_buffer(void)
+{
+    enum { LINKS = 100, BUFFER = 256 * 1024 };
+    pair pairs[LINKS];
+    for (int index = 0; index < LINKS; index++)
+        pairs[index] = pair_new();
+    size_t before = __sanitizer_get_current_allocated_bytes();
+    for (int index = 0; index < LINKS; index++)
+        CHECK(p104_link_receive(pairs[index].link, 0) == 0);
+    CHECK(__sanitizer_get_current_allocated_bytes() - before < 2 * BUFFER);
+    for (int index = 0; index < LINKS; index++)
+        pair_free(pairs[index]);
+}
+
 /* As an I/O thread receives: with patience it sees a byte that comes later, without it does not wait. */
 static void *transmit_one_byte(void *argument)
 {
@@ -282,6 +297,13 @@ static unsigned unacknowledged(int socket)
     return about.tcpi_unacked;
 }
 
+static void check_acknowledged(pair made)
+{
+    for (int look = 0; look < 1000 && unacknowledged(made.peer) > 0; look++)
+        ;
+    CHECK(unacknowledged(made.peer) == 0);
+}
+
 /* Nagle's algorithm holds a peer's next bytes back until these are acknowledged. The kernel would take 40 ms;
  * a thousand looks take less than one. */
 static void check_acknowledged_at_once(pair made, const uint8_t *bytes, size_t length)
@@ -294,9 +316,21 @@ static void check_acknowledged_at_once(pair made, const uint8_t *bytes, size_t l
     while ((result = next(made, &run)) != P104_WOULD_BLOCK)
         if (result == P104_COMMAND && run.ends)
             p104_link_expect_data_set(made.link);
-    for (int look = 0; look < 1000 && unacknowledged(made.peer) > 0; look++)
+    check_acknowledged(made);
+}
+
+/* The same for an I/O thread that waits for the rest of a data set. */
+static void check_thread_acknowledges_at_once(pair made, const uint8_t *bytes, size_t length)
+{
+    p104_run run;
+    const uint8_t *data;
+    CHECK(setsockopt(made.ours, IPPROTO_TCP, TCP_QUICKACK, &(int){0}, sizeof(int)) == 0);
+    transmit(made.peer, bytes, length);
+    CHECK(p104_link_receive(made.link, 10000) == (long)length);
+    while (p104_link_next_data_set(made.link, &run, &data) == P104_DATA_SET)
         ;
-    CHECK(unacknowledged(made.peer) == 0);
+    CHECK(p104_link_receive(made.link, 0) == 0);
+    check_acknowledged(made);
 }
 
 static void test_what_makes_a_peer_wait_is_acknowledged_at_once(void)
@@ -309,6 +343,9 @@ static void test_what_makes_a_peer_wait_is_acknowledged_at_once(void)
     check_acknowledged_at_once(made, bytes + 6, 6);
     check_acknowledged_at_once(made, bytes + 12, 7);
     check_acknowledged_at_once(made, bytes + 19, length - 19); /* the data set is due */
+    pdu(bytes, 2, 'd', 20);
+    check_thread_acknowledges_at_once(made, bytes, 12);
+    check_thread_acknowledges_at_once(made, bytes + 12, 10);
     pair_free(made);
 }
 
@@ -324,11 +361,12 @@ int main(void)
     test_feeding();
     test_feeding_for_long();
     test_feeding_behind_what_is_at_hand();
+    test_an_idle_link_holds_no_buffer();
+    test_a_silent_link_holds_no_buffer();
     test_receiving_with_patience();
     test_threads_share_the_pool();
     test_a_full_buffer_takes_no_more();
-    test_an_idle_link_holds_no_buffer();
     test_what_makes_a_peer_wait_is_acknowledged_at_once();
-    printf("test_link: 15 cases\n");
+    printf("test_link: 16 cases\n");
     return 0;
 }
