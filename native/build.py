@@ -10,7 +10,7 @@ from cffi import FFI
 HERE = Path(__file__).resolve().parent
 # Headers that Python calls, in this order: later ones use the types of earlier ones.
 HEADERS = ("pdata", "dataset", "link", "spool")
-SOURCES = (*HEADERS, "part", "transfer", "commit")
+SOURCES = (*HEADERS, "part", "stores", "transfer", "commit")
 
 ffibuilder = FFI()
 for header in HEADERS:

@@ -1,5 +1,6 @@
-/* spool_inside.h - what spool.c (queues and threads), transfer.c (one data set's bytes) and commit.c
- * (barriers and answers) share. For C only: cffi does not read this. */
+/* spool_inside.h - what the rooms of the spool share: spool.c (queues and threads), stores.c (the event
+ * loop's side), transfer.c (one data set's bytes) and commit.c (barriers and answers). For C only: cffi does
+ * not read this. */
 
 #ifndef P104_SPOOL_INSIDE_H
 #define P104_SPOOL_INSIDE_H
@@ -103,6 +104,9 @@ void p104_commit_batch(p104_spool *spool, p104_store *batch);
 
 /* Give one store its name without a barrier, answer, and post its last notice. */
 void p104_commit_unsynced(p104_spool *spool, p104_store *store);
+
+/* Queue a store for an I/O thread. */
+void p104_give_work(p104_spool *spool, p104_store *store);
 
 /* Post a notice; wakes the event loop where it may sleep. The link is handed back where it was lent. */
 void p104_post(p104_spool *spool, p104_store *store, int kind);
