@@ -46,6 +46,11 @@ class Relay:
         self._listener.close()
         self.finish()
 
+    @property
+    def connections(self):
+        """How many were passed on so far."""
+        return len(self._threads)
+
     def finish(self):
         """Wait until every connection so far has ended; returns what was sent over them."""
         for thread in self._threads:
