@@ -54,12 +54,20 @@ static int sync_data(int descriptor)
 
 /* ---- folders ---- */
 
-/* Open folder name, making it where it is missing. Returns a descriptor or -1 with errno set. */
-static int open_folder(int parent, const char *name, int *made)
+/* Returns 0 or an errno, which stays set. */
+static int sync_names(int folder)
 {
-    if (mkdirat(parent, name, FOLDER_MODE) == 0)
-        *made = 1;
-    else if (errno != EEXIST)
+    int result;
+    do
+        result = fsync(folder);
+    while (result < 0 && errno == EINTR);
+    return result < 0 ? errno : 0;
+}
+
+/* Open folder name, making it where it is missing. Returns a descriptor or -1 with errno set. */
+static int open_folder(int parent, const char *name)
+{
+    if (mkdirat(parent, name, FOLDER_MODE) < 0 && errno != EEXIST)
         return -1;
     return open_at(parent, name, O_RDONLY | O_DIRECTORY);
 }
@@ -85,24 +93,24 @@ static int remove_part_files(int parts)
     return failure;
 }
 
-/* Open what lies below root. Names that were made are synced, or files below them could be lost. */
+/* Open what lies below root. Names are synced even where they stood already: the start that made them may
+ * have been killed before it synced them, and files below them could be lost. */
 static int open_below(p104_folders *folders)
 {
-    int made = 0;
     char name[3];
-    folders->parts = open_folder(folders->root, "parts", &made);
+    folders->parts = open_folder(folders->root, "parts");
     if (folders->parts < 0)
         return errno;
-    folders->instances = open_folder(folders->root, "instances", &made);
+    folders->instances = open_folder(folders->root, "instances");
     if (folders->instances < 0)
         return errno;
     for (int shelf = 0; shelf < P104_SHELVES; shelf++) {
         snprintf(name, sizeof name, "%02x", (unsigned)shelf & 0xff);
-        folders->shelf[shelf] = open_folder(folders->instances, name, &made);
+        folders->shelf[shelf] = open_folder(folders->instances, name);
         if (folders->shelf[shelf] < 0)
             return errno;
     }
-    if (made && (fsync(folders->instances) < 0 || fsync(folders->root) < 0))
+    if (sync_names(folders->instances) || sync_names(folders->root))
         return errno;
     return remove_part_files(folders->parts);
 }

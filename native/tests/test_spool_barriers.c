@@ -11,6 +11,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char calls[64];    /* each call's letter and how many files had their name at that time */
 static size_t calls_used;
 static int peer = -1;     /* must have no answer while a call runs */
+static int opening_syncs; /* of folders, while a spool opens */
 static char failing;      /* the letter of the call that fails once */
 static int failing_errno;
 static sem_t *entered;    /* not NULL: the next call posts it and waits for `released` */
@@ -48,6 +49,7 @@ int fdatasync(int descriptor)
 
 int fsync(int descriptor)
 {
+    opening_syncs += peer < 0;
     if (syscall(SYS_fsync, descriptor) < 0) /* p104_spool_open calls it when there is no folder to look into */
         return -1;
     return peer < 0 ? 0 : note('f');
@@ -85,6 +87,18 @@ static void end(p104_spool *spool, pair made)
     p104_spool_close(spool);
     pair_free(made);
     peer = -1;
+    remove_files();
+}
+
+/* A start may be killed between making a folder and syncing its name: the next one, which finds the folder
+ * there, must not take the name for safe. */
+static void test_every_opening_syncs_the_folders(void)
+{
+    for (int round = 0; round < 2; round++) {
+        opening_syncs = 0;
+        p104_spool_close(open_spool(P104_DURABILITY_SYNC));
+        CHECK(opening_syncs == 2); /* instances/, for its shelves, and the storage folder */
+    }
     remove_files();
 }
 
@@ -238,12 +252,13 @@ int main(void)
 {
     CHECK(mkdtemp(root));
     CHECK(sem_init(&released, 0, 0) == 0);
+    test_every_opening_syncs_the_folders();
     test_order();
     test_an_interrupted_sync_is_repeated();
     test_a_failed_sync_of_data();
     test_a_failed_sync_of_names();
     test_one_barrier_for_many();
     CHECK(rmdir(root) == 0);
-    printf("test_spool_barriers: 5 cases\n");
+    printf("test_spool_barriers: 6 cases\n");
     return 0;
 }

@@ -1,8 +1,11 @@
 """The store over real sockets and a real folder: what is acknowledged is on disk, whole, under one name."""
 
 import contextlib
+import errno
+import os
 import socket
 import struct
+from pathlib import Path
 
 import pytest
 import trio
@@ -362,6 +365,40 @@ async def test_a_folder_that_cannot_be_made_is_said(tmp_path, sync):
     with pytest.raises(StorageError, match=r"cannot be made: .*storage\.temporary"):
         async with open_store(tmp_path / "file" / "below", sync=sync, threads=1):
             pass
+
+
+async def test_the_storage_folders_own_name_is_synced(tmp_path, sync, monkeypatch):
+    """Up to where its file system begins: a power cut must not take the folder with all that is in it."""
+    synced = []
+
+    def note(descriptor):
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", note)
+    root = tmp_path / "made" / "on the way" / "storage"
+    for _ in range(2):
+        synced.clear()
+        async with open_store(root, sync=sync, threads=1):
+            assert synced[:4] == [root, root.parent, root.parent.parent, tmp_path]
+
+
+async def test_a_parent_that_cannot_be_synced_is_said(tmp_path, sync, monkeypatch):
+    def fail(descriptor):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StorageError, match="cannot be synced: Input/output error"):
+        async with open_store(tmp_path / "storage", sync=sync, threads=1):
+            pass
+
+
+async def test_a_parent_that_knows_no_sync_is_passed_over(tmp_path, sync, monkeypatch):
+    def refuse(descriptor):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    async with open_store(tmp_path / "storage", sync=sync, threads=1) as store:
+        assert store.root.is_dir()
 
 
 async def test_files_are_not_for_other_users(store, peer):

@@ -6,8 +6,8 @@ import msgspec
 class Tally(msgspec.Struct):
     """Counted by the rooms that serve the association.
 
-    `outcome` is how it ended, `detail` why, `hint` what would mend it. `bytes` counts data sets as
-    received, without headers.
+    `outcome` is how it ended, `detail` why, `hint` what would mend it. `stored` counts duplicates
+    too; `bytes` is what the stored data sets had as they were received.
     """
 
     stored: int = 0

@@ -8,7 +8,6 @@ Rules that this room keeps:
 - every begun store ends in exactly one of STORED, FAILED, BROKEN, given to its callback.
 """
 
-import errno
 import os
 from collections.abc import Callable
 from contextlib import asynccontextmanager
@@ -21,7 +20,7 @@ import msgspec
 import trio
 
 from port104 import native
-from port104.errors import StorageError
+from port104.storage.folder import prepare_folder
 from port104.storage.part10 import Header, is_little_endian_stream
 from port104.uids import IMPLICIT_VR_LITTLE_ENDIAN
 
@@ -198,13 +197,7 @@ async def open_store(root: Path, *, sync: bool, threads: int) -> "AsyncIterator[
 
 
 def _open(root: Path, *, sync: bool, threads: int) -> native.Spool:
-    try:
-        root.mkdir(mode=0o750, parents=True, exist_ok=True)
-    except OSError as failure:
-        raise StorageError(
-            f"storage folder {root} cannot be made: {os.strerror(failure.errno or errno.EIO)};"
-            " set storage.temporary to a folder that this user may write"
-        ) from failure
+    prepare_folder(root)
     return native.Spool(str(root), sync=sync, threads=threads, tags=ROUTING_TAGS)
 
 

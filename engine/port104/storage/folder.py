@@ -1,0 +1,62 @@
+"""The storage folder itself: made where it is missing, and found again after a power cut.
+
+Everything here touches the disk: call it from a worker thread.
+"""
+
+import errno
+import os
+from pathlib import Path
+
+from port104.errors import StorageError
+
+
+def prepare_folder(root: Path) -> None:
+    """Make `root` and the folders that lead to it, and sync their names.
+
+    Raises StorageError, which says what to do, when that fails.
+    """
+    try:
+        root.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as failure:
+        raise StorageError(
+            f"storage folder {root} cannot be made: {os.strerror(failure.errno or errno.EIO)};"
+            " set storage.temporary to a folder that this user may write"
+        ) from failure
+    _sync_path(root)
+
+
+def _sync_path(root: Path) -> None:
+    """Sync the names that lead to `root`, up to where its file system begins.
+
+    At every start: the one that made a folder may have been killed before it synced the name.
+    """
+    device: int | None = None
+    for folder in (root, *root.parents):
+        try:
+            device = _sync_folder(folder, device)
+        except PermissionError:
+            return  # somebody else's folder, who made it before us
+        except OSError as failure:
+            raise StorageError(
+                f"folder {folder} of the path to storage folder {root} cannot be synced:"
+                f" {os.strerror(failure.errno or errno.EIO)}; check the disk"
+            ) from failure
+        if device is None:
+            return
+
+
+def _sync_folder(folder: Path, device: int | None) -> int | None:
+    """Sync the names in `folder`; its device, or None where it is another than `device`."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        found = os.fstat(descriptor).st_dev
+        if device is not None and found != device:
+            return None  # a mount point's name is no concern of ours
+        os.fsync(descriptor)
+    except OSError as failure:
+        # A file system without syncs, or without writes that could be lost.
+        if failure.errno not in (errno.EINVAL, errno.EROFS):
+            raise
+    finally:
+        os.close(descriptor)
+    return found
