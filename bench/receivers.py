@@ -1,31 +1,70 @@
-"""The receivers under test: how each is started, and what it costs while it runs."""
+"""The receivers under test: how each is started, with which settings, and what it stores where.
 
-import contextlib
+Foreign receivers get the fastest settings that still store what they are sent. One port, one AE title.
+"""
+
+import importlib.metadata
 import json
 import shutil
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
-import psutil
+AE_TITLE = "PORT104"
+BUILD = Path(__file__).parents[1] / "build" / "bench"
+Figures = dict[str, float]
 
-START_SECONDS = 20.0
+
+class NotInstalledError(Exception):
+    """A receiver that cannot be measured here, and why."""
+
+
+def _no_last_words(_log: Path) -> Figures:
+    return {}
 
 
 class Receiver(NamedTuple):
-    """`command(port, folder)` starts it; `program` must be on the PATH, or it is left out."""
+    """One of them, ready to be started.
+
+    `command(port, folder)` starts it in an empty folder with an empty folder `files` in it; `stored` is the
+    pattern, below that folder, of the files that it keeps, one for an instance. `last_words` reads figures
+    from its log, once it has stopped.
+    """
 
     name: str
-    program: str
+    version: str
+    settings: str
     command: Callable[[int, Path], list[str]]
+    stored: str = "files/**/*"
+    streams: bool = True  # it writes as it receives; others hold every instance that is under way
+    slow: bool = False  # a single instance of each of many associations takes it seconds
+    one_at_a_time: bool = False  # it serves a single association
+    reference: bool = False  # it is measured on every file system and in the quick run
+    environment: Mapping[str, str] = MappingProxyType({})
+    last_words: Callable[[Path], Figures] = _no_last_words
 
 
-def port104(durability: str) -> Receiver:
+def installed(program: str) -> str:
+    """The program's path. Raises NotInstalledError."""
+    # Debian installs daemons where only root's PATH looks.
+    path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")
+    if path is None:
+        raise NotInstalledError(f"{program} is not installed")
+    return path
+
+
+def first_line(*command: str) -> str:
+    """The first line of what a command says, which is where versions stand."""
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return said.splitlines()[0].strip("$ ").removeprefix(command[0]).strip() if said else "unknown"
+
+
+def port104(durability: str, *, window: int = 1) -> Receiver:
     """The engine itself."""
+    settings = f"durability {durability}" + (f", operationsWindow {window}" if window > 1 else "")
 
     def command(port: int, folder: Path) -> list[str]:
         scp = {
@@ -33,86 +72,63 @@ def port104(durability: str) -> Receiver:
             "host": "127.0.0.1",
             "rejectUnknownSources": False,
             "maximumNumberOfAssociations": 2000,
-            "aeTitles": [{"aeTitle": "PORT104"}],
+            "operationsWindow": window,
+            "aeTitles": [{"aeTitle": AE_TITLE}],
         }
         storage = {"temporary": str(folder / "storage"), "durability": durability}
         config = folder / "port104.json"
-        config.write_text(json.dumps({"dicom": {"scp": scp}, "storage": storage, "log": {"level": "error"}}))
+        config.write_text(json.dumps({"dicom": {"scp": scp}, "storage": storage, "log": {"format": "json"}}))
         return [sys.executable, "-m", "port104", "start", "-f", str(config)]
 
-    return Receiver(f"port104 ({durability})", sys.executable, command)
+    return Receiver(
+        name=f"port104 ({durability})",
+        version=f"{importlib.metadata.version('port104')}, Python {sys.version.split()[0]}",
+        settings=f"{settings}; otherwise its defaults, for 2,000 associations",
+        command=command,
+        stored="storage/instances/**/*.dcm",
+        reference=True,
+        last_words=files_per_barrier,
+    )
+
+
+def files_per_barrier(log: Path) -> Figures:
+    """What one sync covered, from the line that port104 logs when it stops, where that has the counters."""
+    lines = log.read_text(errors="replace").splitlines()
+    entries = [json.loads(line) for line in lines if line.startswith("{") and '"stopped"' in line]
+    if not entries or not entries[-1].get("barriers"):
+        return {}
+    return {"files_per_barrier": entries[-1]["barrier_files"] / entries[-1]["barriers"]}
 
 
 def dcmtk() -> Receiver:
     """DCMTK's storescp, a process per association, bit-preserving, with its largest PDU."""
+    program = installed("storescp")
+    options = ["+B", "--fork", "-pdu", "131072"]
 
     def command(port: int, folder: Path) -> list[str]:
-        return ["storescp", "+B", "--fork", "-pdu", "131072", "+uf", "-od", str(folder), str(port)]
+        return [program, *options, "-aet", AE_TITLE, "-od", str(folder / "files"), str(port)]
 
-    return Receiver("DCMTK storescp", "storescp", command)
+    return Receiver(
+        name="DCMTK storescp",
+        version=first_line(program, "--version"),
+        settings=" ".join(options),
+        command=command,
+        reference=True,
+    )
 
 
-def floor(build: Path, *, forks: bool) -> Receiver:
+def floor(*, forks: bool) -> Receiver:
     """The bare C program that only receives and writes."""
-    program = str(build / "floor")
 
     def command(port: int, folder: Path) -> list[str]:
-        return [program, str(port), str(folder), *(["fork"] if forks else [])]
+        return [str(BUILD / "floor"), str(port), str(folder / "files"), *(["fork"] if forks else [])]
 
-    return Receiver("floor (forking)" if forks else "floor", program, command)
-
-
-class Running:
-    """A started receiver."""
-
-    def __init__(self, process: psutil.Popen, port: int) -> None:
-        self._process = process
-        self.port = port
-
-    def cpu_seconds(self) -> float:
-        """Processor time so far, children included, those that ended too."""
-        total = 0.0
-        for one in [self._process, *self._process.children(recursive=True)]:
-            with contextlib.suppress(psutil.Error):
-                times = one.cpu_times()
-                total += times.user + times.system + times.children_user + times.children_system
-        return total
-
-    def peak_rss(self) -> int:
-        """The main process's largest resident set so far, in bytes."""
-        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-
-
-@contextlib.contextmanager
-def running(receiver: Receiver, parent: Path) -> Iterator[Running]:
-    """Start `receiver` with an empty folder below `parent`; stop it and delete the folder at the end."""
-    folder = parent / "bench-receiver"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    command = receiver.command(port, folder)
-    with psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            _wait_until_listening(process, port)
-            yield Running(process, port)
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except psutil.TimeoutExpired:
-                process.kill()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _wait_until_listening(process: psutil.Popen, port: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        # Not by connecting: the single-process floor would serve that connection.
-        if any(
-            one.laddr.port == port and one.status == psutil.CONN_LISTEN for one in process.net_connections()
-        ):
-            return
-        time.sleep(0.01)
-    raise RuntimeError(f"{process.args} does not listen on port {port}")
+    return Receiver(
+        name="floor (forking)" if forks else "floor",
+        version="bench/floor.c",
+        settings="recv and write, "
+        + ("a process per connection" if forks else "one process, one connection at a time"),
+        command=command,
+        one_at_a_time=not forks,
+        reference=True,
+    )

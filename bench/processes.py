@@ -1,0 +1,195 @@
+"""Receivers and the sender as processes: started, looked at while they run, stopped.
+
+A receiver is looked at while the sender still holds its associations open, so that the processes which serve
+them are there to be asked: no sampling, which would cost the most where there are the most processes.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from cells import Cell
+from receivers import AE_TITLE, BUILD, Figures, Receiver
+
+START_SECONDS = 30.0
+STOP_SECONDS = 30.0
+LOAD_SECONDS = 120.0  # the slowest honest load takes a tenth of it
+_PRESENT = contextlib.suppress(psutil.Error, OSError, StopIteration)
+
+
+def compile_programs() -> None:
+    """Compile sender and floor into build/bench."""
+    here = Path(__file__).parent
+    BUILD.mkdir(parents=True, exist_ok=True)
+    for name, sources in {
+        "sender": sorted((here / "sender").glob("*.c")),
+        "floor": [here / "floor.c"],
+    }.items():
+        flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"]
+        command = [os.environ.get("CC", "cc"), *flags, *map(str, sources), "-o", str(BUILD / name)]
+        subprocess.run(command, check=True)
+
+
+class Running:
+    """A started receiver. `last_words` is known once it has stopped."""
+
+    def __init__(self, receiver: Receiver, process: psutil.Popen, port: int, folder: Path) -> None:
+        self.port = port
+        self.last_words: Figures = {}
+        self._receiver = receiver
+        self._process = process
+        self._folder = folder
+
+    def cpu_seconds(self) -> float:
+        """Processor time so far, children included, those that ended too."""
+        total = 0.0
+        for one in self._tree():
+            with _PRESENT:
+                times = one.cpu_times()
+                # The kernel's clock of a process counts nanoseconds; /proc's figures are cut to 10 ms, which
+                # would lose half of what a short-lived child takes. See clock_getcpuclockid(3).
+                own = time.clock_gettime(~one.pid << 3 | 2)
+                total += own + times.children_user + times.children_system
+        return total
+
+    def peak_rss(self) -> int:
+        """The sum over its processes of each one's largest resident set so far, in bytes."""
+        return self._sum("status", "VmHWM:")
+
+    def pss(self) -> int:
+        """What its processes hold now, pages that they share counted once, in bytes."""
+        return self._sum("smaps_rollup", "Pss:")
+
+    def rss(self) -> int:
+        """What its processes hold now, shared pages counted in each, in bytes."""
+        return self._sum("status", "VmRSS:")
+
+    def stored_files(self) -> int:
+        """Count the files that it stored."""
+        return sum(1 for path in self._folder.glob(self._receiver.stored) if path.is_file())
+
+    def log(self) -> str:
+        """The end of what it wrote to standard error."""
+        return _log(self._folder).read_text(errors="replace")[-2000:]
+
+    def _tree(self) -> list[psutil.Process]:
+        with contextlib.suppress(psutil.Error):
+            return [self._process, *self._process.children(recursive=True)]
+        return []
+
+    def _sum(self, file: str, field: str) -> int:
+        total = 0
+        for one in self._tree():
+            with _PRESENT:
+                lines = Path(f"/proc/{one.pid}/{file}").read_text().splitlines()
+                total += next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+        return total
+
+
+@contextlib.contextmanager
+def running(receiver: Receiver, parent: Path) -> Iterator[Running]:
+    """Start `receiver` with an empty folder below `parent`; stop it and delete the folder at the end."""
+    folder = parent / "port104-bench"
+    _empty(folder)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = receiver.command(port, folder)
+    environment = os.environ | receiver.environment
+    with _log(folder).open("w") as log:
+        process = psutil.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env=environment
+        )
+    started = Running(receiver, process, port, folder)
+    try:
+        _wait_until_listening(started, process, port)
+        yield started
+    finally:
+        _stop(process)
+        started.last_words = receiver.last_words(_log(folder))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _log(folder: Path) -> Path:
+    return folder / "standard-error.log"
+
+
+def _empty(folder: Path) -> None:
+    """Make it new, and leave the disk nothing to do for whoever ran before."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "files").mkdir()
+    os.sync()
+
+
+def _stop(process: psutil.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _wait_until_listening(started: Running, process: psutil.Popen, port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        # Not by connecting: the single-process floor would serve that connection.
+        listening = (one for one in process.net_connections() if one.status == psutil.CONN_LISTEN)
+        if any(one.laddr.port == port for one in listening):
+            return
+        time.sleep(0.01)
+    raise RuntimeError(f"it does not listen: {started.log()}")
+
+
+@contextlib.contextmanager
+def sending(port: int, cell: Cell, instances: int, window: int) -> Iterator[Figures]:
+    """Send `cell`, at most so many `instances` over each association.
+
+    Gives what the sender measured, and holds its associations open meanwhile.
+    """
+    with _sender(port, [cell.associations, cell.size, instances, window, cell.seconds]) as figures:
+        if figures["failures"]:
+            raise RuntimeError(f"{figures['failures']} instances were refused")
+        yield figures
+
+
+@contextlib.contextmanager
+def idle(port: int, associations: int) -> Iterator[None]:
+    """Hold so many associations open that send nothing."""
+    with _sender(port, [associations, "idle"]):
+        yield
+
+
+@contextlib.contextmanager
+def _sender(port: int, what: Sequence[object]) -> Iterator[dict[str, Any]]:
+    command = [str(BUILD / "sender"), "127.0.0.1", str(port), AE_TITLE, *map(str, what)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        patience = threading.Timer(LOAD_SECONDS, process.kill)
+        patience.start()
+        try:
+            report = process.stdout.readline()
+            if not report:
+                process.kill()
+                said = process.stderr.read().strip()
+                raise RuntimeError(said or f"the load took longer than {LOAD_SECONDS:.0f} s")
+            yield json.loads(report)
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            process.wait()
+            patience.cancel()

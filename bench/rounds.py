@@ -1,0 +1,84 @@
+"""Runs trials in turn and keeps every figure of every round."""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from cells import MIB
+from figures import Failure, Measurement
+from processes import Running, idle, running, sending
+from receivers import Figures
+from trials import Group, Trial, in_turn
+
+
+class Results(NamedTuple):
+    """All that a run gave."""
+
+    measurements: list[Measurement]
+    failures: list[Failure]
+
+
+def measure(trial: Trial) -> Figures:
+    """Start the receiver, warm it up, measure the cell, and see that it stored all of it."""
+    trial.place.folder.mkdir(parents=True, exist_ok=True)
+    with running(trial.receiver, trial.place.folder) as started:
+        with sending(
+            started.port, trial.cell.warm_up(slow=trial.receiver.slow), trial.instances, trial.window
+        ) as warm:
+            pass
+        if trial.idle:
+            before = started.rss()
+            with idle(started.port, trial.idle):
+                cost = (started.rss() - before) / trial.idle / 1024
+                figures = _measure_load(trial, started) | {"kib_per_idle_association": cost}
+        else:
+            figures = _measure_load(trial, started)
+        expected = figures["instances"] + warm["instances"]
+        if started.stored_files() != expected:
+            raise RuntimeError(f"{started.stored_files()} files of {expected:.0f} instances")
+    return figures | started.last_words
+
+
+def _measure_load(trial: Trial, started: Running) -> Figures:
+    before = started.cpu_seconds()
+    with sending(started.port, trial.cell, trial.instances, trial.window) as sent:
+        used = started.cpu_seconds() - before
+        own = {
+            "cpu_seconds_per_gigabyte": used / (sent["instances"] * trial.cell.size / 1e9),
+            "peak_rss_mib": started.peak_rss() / MIB,
+            "pss_mib": started.pss() / MIB,
+            "sender_us_per_instance": sent["sender_cpu_seconds"] / sent["instances"] * 1e6,
+        }
+    return sent | own
+
+
+def run(groups: Sequence[Group], rounds: int, keep: Callable[[Results], None]) -> Results:
+    """Every trial of every group, `rounds` times; `keep` is given what there is after each round."""
+    results = Results([], [])
+    failed: set[tuple[str, str, str, str]] = set()
+    for number in range(rounds):
+        for group in groups:
+            for trial in in_turn(group, number):
+                if trial.key not in failed and not _run_one(trial, number, results):
+                    failed.add(trial.key)
+        keep(results)
+    return results
+
+
+def _run_one(trial: Trial, number: int, results: Results) -> bool:
+    began = time.monotonic()
+    try:
+        figures = measure(trial)
+    except (RuntimeError, OSError) as error:
+        results.failures.append(Failure(*trial.key, number, str(error)))
+        said = f"FAILED: {error}"
+    else:
+        results.measurements.append(Measurement(*trial.key, number, figures))
+        said = f"{figures['instances_per_second']:,.0f}/s"
+    finally:
+        shutil.rmtree(trial.place.folder / "port104-bench", ignore_errors=True)
+    took = time.monotonic() - began
+    print(f"round {number + 1}, {', '.join(trial.key)}: {said} ({took:.1f} s)", file=sys.stderr, flush=True)
+    return not said.startswith("FAILED")
