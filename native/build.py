@@ -9,8 +9,8 @@ from cffi import FFI
 
 HERE = Path(__file__).resolve().parent
 # Headers that Python calls, in this order: later ones use the types of earlier ones.
-HEADERS = ("pdata", "dataset", "link", "spool")
-SOURCES = (*HEADERS, "part", "stores", "transfer", "commit")
+HEADERS = ("pdata", "dataset", "link", "command", "meta", "spool", "intake")
+SOURCES = (*HEADERS, "blake2b", "part", "transfer", "commit", "completions")
 
 ffibuilder = FFI()
 for header in HEADERS:

@@ -58,6 +58,7 @@ static void sync_data(p104_spool *spool, p104_store *batch)
     }
 }
 
+/* Give the store its name. */
 static void settle(p104_spool *spool, p104_store *store)
 {
     if (store->error == 0 && spool->sync
@@ -102,15 +103,38 @@ static void sync_names(p104_spool *spool, p104_store *batch)
     atomic_fetch_add(&spool->sync_failures, 1);
 }
 
-/* Send the response of a store that is safe. That the peer is gone by now changes nothing here: the
- * event loop meets the broken connection by itself. */
+/* The status that tells a failure to the peer (PS3.4 table B.2-1, PS3.7 C.5.8). */
+static uint16_t status_of(int error)
+{
+    switch (error) {
+    case 0:
+        return 0x0000;
+    case ENOSPC:
+    case EDQUOT:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case EFBIG:
+        return 0xA700; /* refused: out of resources; it may be sent again later */
+    default:
+        return 0x0110; /* processing failure */
+    }
+}
+
+/* Send the response. That the peer is gone by now changes nothing here: the event loop meets the broken
+ * connection by itself. */
 static void answer(p104_spool *spool, p104_store *store)
 {
-    if (store->error == 0) {
-        p104_link_answer(store->link, store->response, store->response_length);
-        store->last.unsent = p104_link_unsent(store->link) > 0;
-    }
-    p104_post(spool, store, store->error ? P104_FAILED : P104_STORED);
+    uint8_t response[P104_RESPONSE_ROOM];
+    const p104_intake *intake = store->intake;
+    p104_uid sop_class = store->context->sop_class;
+    p104_store_request request = {sop_class.bytes, (const uint8_t *)store->sop_instance, sop_class.length,
+                                  store->sop_instance_length, store->message_id};
+    store->status = status_of(store->error);
+    size_t length = p104_encode_store_response(response, store->context->id, intake->peer_maximum_length,
+                                               &request, store->status);
+    p104_link_send(intake->link, response, length);
+    p104_tell_of_store(spool, store, p104_link_unsent(intake->link) > 0);
 }
 
 void p104_commit_batch(p104_spool *spool, p104_store *batch)

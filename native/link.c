@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -32,17 +32,23 @@ struct p104_link {
     int drained;       /* the last receive emptied the socket: wait before receiving again */
     int end_of_stream;
     int discarding;
+    atomic_int interrupted;
+    atomic_uint_fast64_t receipts;
     p104_scanner scanner;
     uint8_t *buffer; /* NULL when idle */
     size_t position; /* next byte to scan */
     size_t end;      /* past the last byte received */
+    uint8_t *held;   /* command set bytes that were put back, or NULL */
+    size_t held_length;
+    uint8_t held_context;
+    int held_ends;
+    int held_given;
 
     pthread_mutex_t lock; /* guards what follows: responses come from several threads */
     uint8_t *queue;
     size_t queue_start;
     size_t queue_end;
     size_t queue_size;
-    uint64_t answers;
     int send_errno; /* sticky: after a part of a PDU was lost, nothing more may be sent */
 };
 
@@ -115,6 +121,7 @@ void p104_link_free(p104_link *link)
 {
     release_buffer(link);
     free(link->queue);
+    free(link->held);
     pthread_mutex_destroy(&link->lock);
     free(link);
 }
@@ -122,6 +129,16 @@ void p104_link_free(p104_link *link)
 void p104_link_end(p104_link *link)
 {
     link->end_of_stream = 1;
+}
+
+void p104_link_interrupt(p104_link *link)
+{
+    atomic_store(&link->interrupted, 1);
+}
+
+uint64_t p104_link_receipts(const p104_link *link)
+{
+    return atomic_load_explicit(&link->receipts, memory_order_relaxed);
 }
 
 void p104_link_discard(p104_link *link)
@@ -188,6 +205,7 @@ static long receive_once(p104_link *link)
         got = recv(link->receive_from, link->buffer + link->end, room, MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
     if (got > 0) {
+        atomic_fetch_add_explicit(&link->receipts, 1, memory_order_relaxed);
         link->end += (size_t)got;
         link->drained = (size_t)got < room;
         return got;
@@ -206,25 +224,51 @@ size_t p104_link_at_hand(const p104_link *link)
     return link->end - link->position;
 }
 
-long p104_link_receive(p104_link *link, int patience)
+int p104_link_socket(const p104_link *link)
 {
-    if (link->receive_from < 0 && !link->end_of_stream)
-        return 0;
-    long got = receive_once(link);
-    if (got == 0)
-        acknowledge_now(link);
-    if (got == 0 && patience > 0) {
-        struct pollfd readable = {.fd = link->receive_from, .events = POLLIN};
-        if (poll(&readable, 1, patience) > 0)
-            got = receive_once(link);
-    }
-    if (got <= 0)
-        release_buffer(link);
-    return got;
+    return link->receive_from;
 }
 
-/* Scan the bytes at hand. A fault or a result that is not wanted leaves the link as it was. */
-static int scan(p104_link *link, p104_run *run, const uint8_t **data, int only_data_set)
+int p104_link_receives(const p104_link *link)
+{
+    return link->receive_from >= 0 || link->end_of_stream || link->receive_errno != 0;
+}
+
+void p104_link_rest(p104_link *link)
+{
+    release_buffer(link);
+    acknowledge_now(link);
+}
+
+void p104_link_fail(p104_link *link, int error)
+{
+    link->receive_errno = error;
+    link->position = link->end;
+}
+
+long p104_link_receive(p104_link *link)
+{
+    return atomic_load(&link->interrupted) ? -1 : receive_once(link);
+}
+
+int p104_link_hold(p104_link *link, const uint8_t *bytes, size_t length, uint8_t context_id, int ends)
+{
+    free(link->held);
+    link->held = malloc(length > 0 ? length : 1);
+    if (!link->held)
+        return -1;
+    link->held_given = 0;
+    memcpy(link->held, bytes, length);
+    link->held_length = length;
+    link->held_context = context_id;
+    link->held_ends = ends;
+    return 0;
+}
+
+enum { ANY_KIND = 0 };
+
+/* Scan the bytes at hand. A fault or a result of another kind leaves the link as it was. */
+static int scan(p104_link *link, int kind, p104_run *run, const uint8_t **data)
 {
     if (link->discarding)
         link->position = link->end;
@@ -233,7 +277,7 @@ static int scan(p104_link *link, p104_run *run, const uint8_t **data, int only_d
     p104_scanner before = link->scanner;
     const uint8_t *input = link->buffer + link->position;
     int result = p104_scan(&link->scanner, input, link->end - link->position, run);
-    if (result < 0 || (only_data_set && result != P104_DATA_SET && result != P104_NEED_INPUT)) {
+    if (result < 0 || (kind != ANY_KIND && result != kind && result != P104_NEED_INPUT)) {
         link->scanner = before;
         return result;
     }
@@ -242,27 +286,39 @@ static int scan(p104_link *link, p104_run *run, const uint8_t **data, int only_d
     return result;
 }
 
-int p104_link_next_data_set(p104_link *link, p104_run *run, const uint8_t **data)
+int p104_link_next_of(p104_link *link, int kind, p104_run *run, const uint8_t **data)
 {
-    return scan(link, run, data, 1);
+    return scan(link, kind, run, data);
 }
 
 /* Nothing is at hand and nothing comes now: say why, and keep no buffer meanwhile. */
 static int idle(p104_link *link)
 {
-    release_buffer(link);
+    p104_link_rest(link);
     if (link->receive_errno)
         return P104_FAULT_SOCKET;
-    if (link->end_of_stream)
-        return P104_END_OF_STREAM;
-    acknowledge_now(link);
-    return P104_WOULD_BLOCK;
+    return link->end_of_stream ? P104_END_OF_STREAM : P104_WOULD_BLOCK;
+}
+
+/* Give what was put back. It stays where it is until the call after, as every run does. */
+static int give_held(p104_link *link, p104_run *run, const uint8_t **data)
+{
+    *run = (p104_run){.length = link->held_length, .context_id = link->held_context,
+                      .ends = (uint8_t)link->held_ends};
+    *data = link->held;
+    link->held_given = 1;
+    return P104_COMMAND;
 }
 
 int p104_link_next(p104_link *link, p104_run *run, const uint8_t **data)
 {
+    if (link->held && !link->held_given)
+        return give_held(link, run, data);
+    free(link->held);
+    link->held = NULL;
+    link->held_given = 0;
     for (;;) {
-        int result = scan(link, run, data, 0);
+        int result = scan(link, ANY_KIND, run, data);
         if (result != P104_NEED_INPUT)
             return result;
         if (link->drained || link->receive_from < 0) {
@@ -352,31 +408,12 @@ static int settle_send(p104_link *link, int result)
     return result;
 }
 
-static int send_counted(p104_link *link, const uint8_t *bytes, size_t length, int answers)
+int p104_link_send(p104_link *link, const uint8_t *bytes, size_t length)
 {
     pthread_mutex_lock(&link->lock);
-    link->answers += (uint64_t)answers;
     int result = link->send_errno ? -link->send_errno : settle_send(link, send_locked(link, bytes, length));
     pthread_mutex_unlock(&link->lock);
     return result;
-}
-
-int p104_link_send(p104_link *link, const uint8_t *bytes, size_t length)
-{
-    return send_counted(link, bytes, length, 0);
-}
-
-int p104_link_answer(p104_link *link, const uint8_t *bytes, size_t length)
-{
-    return send_counted(link, bytes, length, 1);
-}
-
-uint64_t p104_link_answers(p104_link *link)
-{
-    pthread_mutex_lock(&link->lock);
-    uint64_t answers = link->answers;
-    pthread_mutex_unlock(&link->lock);
-    return answers;
 }
 
 int p104_link_flush(p104_link *link)

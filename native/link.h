@@ -1,11 +1,9 @@
 /* link.h - one connection as the native side sees it: its socket, its scanner, its buffers.
  *
- * Ownership. A link belongs to the event loop, which alone may call p104_link_next, _feed,
- * _expect_data_set and _establish. While p104_store_begin or p104_store_resume has returned
- * P104_CARRIED it is lent to an I/O thread, until a completion with link_returned gives it back.
- * p104_link_send, _flush and _unsent may be called from any thread at any time.
- * The socket is never closed here: the caller closes it, and frees the link, after the last
- * completion of a store that was begun on the link. */
+ * Ownership. A link belongs to the event loop until it is lent to an intake (intake.h), whose threads then call
+ * what stands at the end. p104_link_send, _flush, _unsent, _receipts and _interrupt may be called from any thread
+ * at any time. The socket is never closed here: the caller closes it, and frees the link, when the link is
+ * not lent and nothing of it is under way. */
 
 typedef struct p104_link p104_link;
 
@@ -34,6 +32,13 @@ long p104_link_feed(p104_link *link, const uint8_t *input, size_t length);
 /* No byte follows those that were fed. */
 void p104_link_end(p104_link *link);
 
+/* Break off a lent link: p104_link_receive ends as at the end of the stream from now on. It wakes nobody: shut
+ * the socket's receiving side down as well. */
+void p104_link_interrupt(p104_link *link);
+
+/* How often bytes came: changes while the peer is not silent. */
+uint64_t p104_link_receipts(const p104_link *link);
+
 /* Scan no more: whatever is at hand or comes is thrown away, until the end of the stream. */
 void p104_link_discard(p104_link *link);
 
@@ -48,13 +53,6 @@ int p104_link_errno(const p104_link *link);
  * peer that does not read its responses), else the socket's error. */
 int p104_link_send(p104_link *link, const uint8_t *bytes, size_t length);
 
-/* As p104_link_send, for the response to a stored instance; counted before it is sent. */
-int p104_link_answer(p104_link *link, const uint8_t *bytes, size_t length);
-
-/* Responses that p104_link_answer began to send: a peer that reuses a message ID after its response may be
- * faster than the completion. */
-uint64_t p104_link_answers(p104_link *link);
-
 /* Send queued bytes on. Returns 0 when none is left, 1 when the socket is full, or -errno. */
 int p104_link_flush(p104_link *link);
 
@@ -63,15 +61,30 @@ size_t p104_link_unsent(p104_link *link);
 
 /* The rest is for the I/O thread that a link is lent to. */
 
-/* Scan the bytes at hand as p104_link_next does, but only as far as they belong to the data set in
- * progress: P104_DATA_SET with a run, P104_NEED_INPUT, or any other result with the link left standing
- * before what gave it. */
-int p104_link_next_data_set(p104_link *link, p104_run *run, const uint8_t **data);
+/* Scan the bytes at hand as p104_link_next does, but for one kind of run only, P104_COMMAND or P104_DATA_SET.
+ * Returns that kind, P104_NEED_INPUT, or any other result with the link left standing before what gave it. */
+int p104_link_next_of(p104_link *link, int kind, p104_run *run, const uint8_t **data);
 
 /* Bytes received and not scanned yet. */
 size_t p104_link_at_hand(const p104_link *link);
 
-/* Receive once, waiting up to patience milliseconds for the first byte. Only when every byte at hand was
- * scanned. Returns how many bytes came, 0 when none came in time, or -1 at the end of the stream
- * or on an error, which p104_link_next repeats. */
-long p104_link_receive(p104_link *link, int patience);
+/* The link rests until bytes come: it keeps no buffer, and what came is acknowledged at once where the peer
+ * owes the rest of a message. Only when every byte at hand was scanned. */
+void p104_link_rest(p104_link *link);
+
+/* Give up reading, as after a failed receive. */
+void p104_link_fail(p104_link *link, int error);
+
+/* The socket to receive from, or -1. */
+int p104_link_socket(const p104_link *link);
+
+/* Whether there is a socket to receive from, or an end to meet. */
+int p104_link_receives(const p104_link *link);
+
+/* Receive once. Only when every byte at hand was scanned. Returns how many bytes came, 0 when none
+ * is there, or -1 at the end of the stream or on an error, which p104_link_next repeats. */
+long p104_link_receive(p104_link *link);
+
+/* Put command set bytes back that p104_link_next_of gave: p104_link_next gives them once more, as one
+ * run. Returns 0, or -1 when memory is short. */
+int p104_link_hold(p104_link *link, const uint8_t *bytes, size_t length, uint8_t context_id, int ends);

@@ -1,5 +1,10 @@
 /* part.c - see part.h. */
 
+#include <stddef.h>
+#include <stdint.h>
+
+#include "meta.h"
+
 #include "part.h"
 
 #include <errno.h>

@@ -10,7 +10,9 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-enum { P104_NAME_LENGTH = 32, P104_SHELVES = 256, P104_COPY_LIMIT = 200 };
+/* The including file brings meta.h first. */
+
+enum { P104_SHELVES = 256, P104_COPY_LIMIT = 200 };
 
 /* The directories below the storage folder, open for the life of the spool. */
 typedef struct {

@@ -1,5 +1,5 @@
 /* spool.c - see spool.h. The queues between the event loop, the I/O threads and the committer.
- * What the event loop asks of single stores, and hears of them, stands in stores.c. */
+ * What the event loop hears stands in completions.c. */
 
 #include "spool_inside.h"
 
@@ -8,148 +8,114 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+enum {
+    /* Stored instances are told of together: while others come, the event loop is woken once for many. */
+    TELL_MILLISECONDS = 5,
+};
+
 /* ---- queues ---- */
 
-void p104_queue_start(store_queue *queue)
+static void ring(const p104_spool *spool)
 {
-    queue->first = NULL;
-    queue->end = &queue->first;
+    uint64_t one = 1;
+    while (write(spool->doorbell_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
 }
 
-void p104_queue_append(store_queue *queue, p104_store *store)
+void p104_give_work(p104_intake *intake)
 {
-    store->next = NULL;
-    *queue->end = store;
-    queue->end = &store->next;
-}
-
-p104_store *p104_queue_take_all(store_queue *queue)
-{
-    p104_store *all = queue->first;
-    p104_queue_start(queue);
-    return all;
-}
-
-static p104_store *queue_take(store_queue *queue)
-{
-    p104_store *store = queue->first;
-    queue->first = store->next;
-    if (!queue->first)
-        queue->end = &queue->first;
-    return store;
-}
-
-void p104_give_work(p104_spool *spool, p104_store *store)
-{
+    p104_spool *spool = intake->spool;
     pthread_mutex_lock(&spool->lock);
-    p104_queue_append(&spool->work, store);
-    spool->counts.queued++;
+    int was_empty = spool->work == NULL;
+    intake->next = NULL;
+    *spool->work_end = intake;
+    spool->work_end = &intake->next;
     pthread_mutex_unlock(&spool->lock);
-    pthread_cond_signal(&spool->work_waits); /* unlocked: or the thread would wake to wait for the lock */
+    if (was_empty)
+        ring(spool);
 }
 
-static void give_commit(p104_spool *spool, p104_store *store)
+/* Take an intake from the queue; the doorbell rings on while another stands there, or the end has come. */
+static p104_intake *take_work(p104_spool *spool)
 {
+    uint64_t ignored;
     pthread_mutex_lock(&spool->lock);
-    p104_queue_append(&spool->commits, store);
-    pthread_mutex_unlock(&spool->lock);
-    pthread_cond_signal(&spool->commit_waits);
-}
-
-static void count(p104_spool_counts *counts, int kind)
-{
-    counts->stored += kind == P104_STORED;
-    counts->failed += kind == P104_FAILED;
-    counts->broken += kind == P104_BROKEN;
-}
-
-void p104_post(p104_spool *spool, p104_store *store, int kind)
-{
-    notice *posted = kind >= P104_STORED ? &store->last : &store->early;
-    posted->next = NULL;
-    posted->store = store;
-    posted->kind = kind;
-    posted->link_returned = store->lent;
-    store->lent = 0;
-    pthread_mutex_lock(&spool->lock);
-    int was_empty = spool->notices == NULL;
-    *spool->notices_end = posted;
-    spool->notices_end = &posted->next;
-    count(&spool->counts, kind);
-    pthread_mutex_unlock(&spool->lock);
-    if (was_empty) {
-        uint64_t one = 1;
-        while (write(spool->event_fd, &one, sizeof one) < 0 && errno == EINTR)
-            ;
+    p104_intake *intake = spool->work;
+    if (intake) {
+        spool->work = intake->next;
+        if (!spool->work)
+            spool->work_end = &spool->work;
     }
+    if (!spool->work && !spool->closing) {
+        ssize_t cleared = read(spool->doorbell_fd, &ignored, sizeof ignored);
+        (void)cleared;
+    }
+    pthread_mutex_unlock(&spool->lock);
+    return intake;
+}
+
+void p104_give_commit(p104_spool *spool, p104_store *store)
+{
+    pthread_mutex_lock(&spool->lock);
+    store->next = NULL;
+    *spool->commits_end = store;
+    spool->commits_end = &store->next;
+    pthread_mutex_unlock(&spool->lock);
+    pthread_cond_signal(&spool->commit_waits); /* unlocked: or the thread would wake to wait for the lock */
+}
+
+/* ---- sockets ---- */
+
+void p104_watch(p104_intake *intake)
+{
+    /* One event, then none until it is asked for again: an intake is never in two threads' hands. */
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = intake};
+    int operation = intake->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    intake->watched = 1;
+    if (epoll_ctl(intake->spool->epoll_fd, operation, p104_link_socket(intake->link), &event) < 0) {
+        intake->watched = 0;
+        p104_link_fail(intake->link, errno);
+        p104_give_work(intake);
+    }
+}
+
+void p104_unwatch(p104_intake *intake)
+{
+    if (intake->watched)
+        epoll_ctl(intake->spool->epoll_fd, EPOLL_CTL_DEL, p104_link_socket(intake->link), NULL);
+    intake->watched = 0;
 }
 
 /* ---- threads ---- */
 
-/* The data set is read to its end and written where nothing failed. */
-static void ended(p104_spool *spool, p104_store *store)
+/* Wait for an intake that has work. Returns NULL when the threads must end. */
+static p104_intake *next_intake(p104_spool *spool)
 {
-    int failure = store->error ? 0 : p104_part_compare(&store->part);
-    if (failure)
-        p104_store_fail(store, failure);
-    if (store->error) {
-        p104_post(spool, store, P104_FAILED);
-    } else if (!spool->sync) {
-        p104_commit_unsynced(spool, store);
-    } else {
-        if ((store->flags & P104_PIPELINED) && store->lent)
-            p104_post(spool, store, P104_RECEIVED);
-        give_commit(spool, store);
+    for (;;) {
+        struct epoll_event event;
+        int patience = atomic_load(&spool->untold) > 0 ? TELL_MILLISECONDS : -1;
+        int count = epoll_wait(spool->epoll_fd, &event, 1, patience);
+        if (count == 0)
+            p104_wake(spool);
+        if (count <= 0)
+            continue;
+        p104_intake *intake = event.data.ptr ? event.data.ptr : take_work(spool);
+        if (intake || atomic_load(&spool->closing))
+            return intake;
     }
-}
-
-static void take_turn(p104_spool *spool, p104_store *store)
-{
-    if (store->abandoned) {
-        p104_part_discard(&store->part);
-        p104_post(spool, store, P104_BROKEN);
-        return;
-    }
-    switch (p104_transfer(store)) {
-    case TRANSFER_ENDED:
-        ended(spool, store);
-        break;
-    case TRANSFER_INTERRUPTED:
-        p104_post(spool, store, P104_BROKEN);
-        break;
-    case TRANSFER_SILENT:
-        p104_post(spool, store, P104_PAUSED);
-        break;
-    case TRANSFER_TURN_OVER:
-        p104_give_work(spool, store);
-        break;
-    }
-}
-
-static p104_store *next_work(p104_spool *spool)
-{
-    p104_store *store = NULL;
-    pthread_mutex_lock(&spool->lock);
-    while (!spool->work.first && !spool->closing)
-        pthread_cond_wait(&spool->work_waits, &spool->lock);
-    if (spool->work.first) {
-        store = queue_take(&spool->work);
-        spool->counts.queued--;
-    }
-    pthread_mutex_unlock(&spool->lock);
-    return store;
 }
 
 static void *work(void *argument)
 {
     p104_spool *spool = argument;
-    p104_store *store;
-    while ((store = next_work(spool)) != NULL)
-        take_turn(spool, store);
+    p104_intake *intake;
+    while ((intake = next_intake(spool)) != NULL)
+        p104_intake_turn(intake);
     return NULL;
 }
 
@@ -157,9 +123,11 @@ static void *work(void *argument)
 static p104_store *next_batch(p104_spool *spool)
 {
     pthread_mutex_lock(&spool->lock);
-    while (!spool->commits.first && !spool->workers_ended)
+    while (!spool->commits && !spool->workers_ended)
         pthread_cond_wait(&spool->commit_waits, &spool->lock);
-    p104_store *batch = p104_queue_take_all(&spool->commits);
+    p104_store *batch = spool->commits;
+    spool->commits = NULL;
+    spool->commits_end = &spool->commits;
     spool->counts.barriers += batch != NULL;
     for (p104_store *store = batch; store; store = store->next)
         spool->counts.barrier_files++;
@@ -176,21 +144,16 @@ static void *commit(void *argument)
     return NULL;
 }
 
-static void raise_flag(p104_spool *spool, int *flag)
-{
-    pthread_mutex_lock(&spool->lock);
-    *flag = 1;
-    pthread_cond_broadcast(&spool->work_waits);
-    pthread_cond_broadcast(&spool->commit_waits);
-    pthread_mutex_unlock(&spool->lock);
-}
-
 static void end_threads(p104_spool *spool)
 {
-    raise_flag(spool, &spool->closing);
+    atomic_store(&spool->closing, 1);
+    ring(spool);
     for (int index = 0; index < spool->thread_count; index++)
         pthread_join(spool->threads[index], NULL);
-    raise_flag(spool, &spool->workers_ended);
+    pthread_mutex_lock(&spool->lock);
+    spool->workers_ended = 1;
+    pthread_mutex_unlock(&spool->lock);
+    pthread_cond_signal(&spool->commit_waits);
     pthread_join(spool->committer, NULL);
 }
 
@@ -226,14 +189,21 @@ static int syncfs_reports(void)
     return major > 5 || (major == 5 && minor >= 8);
 }
 
+static void close_descriptor(int descriptor)
+{
+    if (descriptor >= 0)
+        close(descriptor);
+}
+
 static void release(p104_spool *spool)
 {
-    if (spool->event_fd >= 0)
-        close(spool->event_fd);
+    close_descriptor(spool->event_fd);
+    close_descriptor(spool->epoll_fd);
+    close_descriptor(spool->doorbell_fd);
     p104_folders_close(&spool->folders);
     pthread_mutex_destroy(&spool->lock);
-    pthread_cond_destroy(&spool->work_waits);
     pthread_cond_destroy(&spool->commit_waits);
+    pthread_cond_destroy(&spool->notices_taken);
     free(spool->threads);
     free(spool);
 }
@@ -244,7 +214,11 @@ static int start(p104_spool *spool, const char *root, int threads)
     if (failure)
         return failure;
     spool->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (spool->event_fd < 0)
+    spool->doorbell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    spool->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event doorbell = {.events = EPOLLIN}; /* without an intake */
+    if (spool->event_fd < 0 || spool->doorbell_fd < 0 || spool->epoll_fd < 0
+        || epoll_ctl(spool->epoll_fd, EPOLL_CTL_ADD, spool->doorbell_fd, &doorbell) < 0)
         return errno;
     spool->threads = calloc((size_t)threads, sizeof *spool->threads);
     if (!spool->threads)
@@ -264,16 +238,16 @@ p104_spool *p104_spool_open(const char *root, int durability, int threads,
     }
     spool->sync = durability == P104_DURABILITY_SYNC;
     spool->syncs_whole = syncfs_reports();
-    spool->event_fd = -1;
+    spool->event_fd = spool->epoll_fd = spool->doorbell_fd = -1;
     memset(&spool->folders, -1, sizeof spool->folders);
     if (tag_count > 0)
         memcpy(spool->tags, tags, tag_count * sizeof *tags);
     spool->tag_count = tag_count;
     pthread_mutex_init(&spool->lock, NULL);
-    pthread_cond_init(&spool->work_waits, NULL);
     pthread_cond_init(&spool->commit_waits, NULL);
-    p104_queue_start(&spool->work);
-    p104_queue_start(&spool->commits);
+    pthread_cond_init(&spool->notices_taken, NULL);
+    spool->work_end = &spool->work;
+    spool->commits_end = &spool->commits;
     spool->notices_end = &spool->notices;
     *error = start(spool, root, threads);
     if (*error) {
@@ -286,19 +260,12 @@ p104_spool *p104_spool_open(const char *root, int durability, int threads,
 void p104_spool_close(p104_spool *spool)
 {
     end_threads(spool);
-    for (notice *posted = spool->notices; posted;) {
-        p104_store *store = posted->store;
-        int last = posted == &store->last;
-        posted = posted->next;
-        if (last)
-            free(store);
+    p104_notice *next;
+    for (p104_notice *notice = spool->notices; notice; notice = next) {
+        next = notice->next;
+        free(notice->store);
     }
     release(spool);
-}
-
-int p104_spool_event_fd(const p104_spool *spool)
-{
-    return spool->event_fd;
 }
 
 void p104_spool_count(p104_spool *spool, p104_spool_counts *out)

@@ -1,6 +1,6 @@
-/* spool_inside.h - what the rooms of the spool share: spool.c (queues and threads), stores.c (the event
- * loop's side), transfer.c (one data set's bytes) and commit.c (barriers and answers). For C only: cffi does
- * not read this. */
+/* spool_inside.h - what the rooms of the spool share: spool.c (threads and life), completions.c (news for
+ * the event loop), intake.c (one association), transfer.c (one data set's bytes) and commit.c (barriers and
+ * answers). For C only: cffi does not read this. */
 
 #ifndef P104_SPOOL_INSIDE_H
 #define P104_SPOOL_INSIDE_H
@@ -10,73 +10,118 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "part.h"
 #include "pdata.h"
 
 #include "dataset.h"
 
 #include "link.h"
 
+#include "command.h"
+
+#include "meta.h"
+
+#include "part.h"
+
 #include "spool.h"
 
-/* A completion on its way to the event loop. */
-typedef struct notice {
-    struct notice *next;
-    p104_store *store;
-    int kind; /* enum p104_completion_kind */
-    int link_returned;
-    int unsent;
-} notice;
+#include "intake.h"
 
-struct p104_store {
-    p104_store *next; /* in the one queue that it stands in */
-    uint64_t id;
-    int flags;        /* enum p104_store_flag */
-    int abandoned;    /* the next turn gives up */
-    int lent;         /* link is ours to scan and receive from */
-    int whole;        /* body is the whole data set */
-    int begun;        /* header and body are written */
-    int error;        /* errno of the first failed call: nothing more is written */
-    uint64_t received; /* data set bytes so far */
-    uint64_t sync_failures; /* the spool's count when this store began */
+typedef struct p104_store p104_store;
+
+/* A completion on its way to the event loop: of a store, or of an intake that is returned. */
+typedef struct p104_notice {
+    struct p104_notice *next;
+    int kind;           /* enum p104_completion_kind */
+    uint64_t intake_id;
+    int reason;         /* P104_RETURNED */
+    p104_store *store;  /* P104_STORED, P104_FAILED: freed once it is told */
+    int unsent;
+} p104_notice;
+
+/* A presentation context whose instances are taken. */
+typedef struct {
+    int flags; /* enum p104_intake_flag */
+    uint8_t id;
+    p104_uid sop_class;
+    p104_uid transfer_syntax;
+    uint8_t memory[];
+} p104_context;
+
+enum { P104_CONTEXTS = 128 };
+
+struct p104_intake {
+    p104_intake *next; /* in the work queue */
+    p104_spool *spool;
     p104_link *link;
-    p104_part part;
-    const uint8_t *response;
-    size_t response_length;
-    uint8_t *body; /* the start of the data set, copied */
-    size_t body_length;
-    p104_picker picker;
-    notice early; /* PAUSED, RECEIVED */
-    notice last;  /* STORED, FAILED, BROKEN */
-    uint8_t memory[]; /* header, response and body */
+    uint64_t id;
+    uint32_t peer_maximum_length;
+    uint32_t window;
+    p104_context *contexts[P104_CONTEXTS]; /* by ID / 2 */
+    uint8_t called[16];
+    size_t called_length;
+    uint8_t origin[P104_ORIGIN_LENGTH];
+    size_t origin_length;
+
+    /* of who has it: the event loop, or the thread in whose hands it is */
+    p104_store *store;  /* being received */
+    uint8_t *command;   /* fragments of a command set that has not ended */
+    size_t command_length;
+    size_t command_size;
+    int watched;        /* the socket is known to the spool's epoll */
+    int give_up;
+    int returning;      /* nothing more is taken */
+    p104_notice returned;
+
+    /* under the spool's lock */
+    int waits;          /* in nobody's hands, until no more than resume_at are under way */
+    uint32_t resume_at;
+    uint16_t *message_ids; /* of what is under way; room for window */
+    p104_intake_counts counts;
 };
 
-typedef struct {
-    p104_store *first;
-    p104_store **end;
-} store_queue;
-
-enum { PAUSED_BUCKETS = 256 };
+struct p104_store {
+    p104_store *next; /* in the commit queue */
+    p104_intake *intake;
+    const p104_context *context;
+    uint16_t message_id;
+    uint8_t sop_instance_length;
+    char sop_instance[P104_UID_LENGTH + 1];
+    int begun;        /* the header is written */
+    int error;        /* errno of the first failed call: nothing more is written */
+    uint16_t status;  /* that was answered */
+    uint64_t received; /* data set bytes so far */
+    uint64_t sync_failures; /* the spool's count when this store began */
+    p104_part part;
+    p104_notice notice;
+    uint8_t header[P104_META_ROOM];
+    p104_picker picker; /* last: started, not cleared */
+};
 
 struct p104_spool {
     p104_folders folders;
     int sync;             /* durability */
     int syncs_whole;      /* one syncfs covers a group and reports its errors (Linux 5.8 and later) */
-    int event_fd;
+    int event_fd;         /* completions wait */
+    int epoll_fd;         /* sockets of lent links, and the doorbell */
+    int doorbell_fd;      /* the work queue is not empty, or the threads must end */
     uint32_t tags[P104_PICK_TAGS];
     size_t tag_count;
-    uint64_t last_number;                        /* of part files; event loop only */
-    p104_store *paused[PAUSED_BUCKETS];          /* by id; event loop only */
+    atomic_uint_fast64_t last_number; /* of part files */
     atomic_uint_fast64_t sync_failures;
+    atomic_int closing;   /* threads end once they have nothing in hand */
+    atomic_int untold;    /* notices of which the event loop was not woken */
 
     pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t work_waits;
     pthread_cond_t commit_waits;
-    store_queue work;     /* for an I/O thread */
-    store_queue commits;  /* written, for the next barrier */
-    notice *notices;
-    notice **notices_end;
-    int closing;
+    pthread_cond_t notices_taken;
+    p104_intake *work;    /* intakes that need a thread though no byte comes */
+    p104_intake **work_end;
+    p104_store *commits;  /* written, for the next barrier */
+    p104_store **commits_end;
+    p104_notice *notices;
+    p104_notice **notices_end;
+    size_t notice_count;
+    int woken;            /* event_fd was raised since it was last cleared */
     int workers_ended;
     p104_spool_counts counts;
 
@@ -85,34 +130,55 @@ struct p104_spool {
     pthread_t committer;
 };
 
-/* What one turn of an I/O thread on a data set came to. */
-enum transfer_result {
-    TRANSFER_ENDED,       /* read to its end; store->error tells whether it was written */
-    TRANSFER_INTERRUPTED, /* the link stands before something else; the part file is gone */
-    TRANSFER_SILENT,      /* no byte is there now */
-    TRANSFER_TURN_OVER    /* it goes on, but others wait for a thread too */
+/* ---- spool.c ---- */
+
+/* Give an intake to a thread, whatever its socket holds. */
+void p104_give_work(p104_intake *intake);
+/* Give an intake to a thread once its socket is readable; it may be at work before this returns. */
+void p104_watch(p104_intake *intake);
+/* Forget its socket. */
+void p104_unwatch(p104_intake *intake);
+/* Queue a written store for the next barrier. */
+void p104_give_commit(p104_spool *spool, p104_store *store);
+
+/* ---- intake.c ---- */
+
+/* One turn of an I/O thread: as far as the bytes at hand and one receive go. */
+void p104_intake_turn(p104_intake *intake);
+/* A store is answered: count it and let go of its message ID. Call with the lock. Returns the intake where
+ * it waited for this: it needs a thread then; else NULL, and others may free it. */
+p104_intake *p104_intake_settle(const p104_store *store);
+
+/* ---- transfer.c ---- */
+
+/* What one turn on a data set came to. */
+enum p104_transfer_result {
+    P104_TRANSFER_ENDED,       /* read to its end; store->error tells whether it was written */
+    P104_TRANSFER_INTERRUPTED, /* the link stands before something else; the part file is gone */
+    P104_TRANSFER_SILENT,      /* no byte is there now */
+    P104_TRANSFER_TURN_OVER    /* it goes on, but others wait for a thread too */
 };
 
-/* Receive (where the link is lent), look at and write one data set's bytes. */
-enum transfer_result p104_transfer(p104_store *store);
+/* Receive, look at and write one data set's bytes. */
+enum p104_transfer_result p104_transfer(p104_store *store);
 
 /* Note the first failure and remove the part file; the rest of the data set is drained. */
 void p104_store_fail(p104_store *store, int error);
 
-/* Make every store of a batch durable with one barrier, answer, and post its last notice. */
-void p104_commit_batch(p104_spool *spool, p104_store *batch);
+/* ---- commit.c ---- */
 
-/* Give one store its name without a barrier, answer, and post its last notice. */
+/* Make every store of a batch durable with one barrier, answer, and tell of it. */
+void p104_commit_batch(p104_spool *spool, p104_store *batch);
+/* Give one store its name without a barrier, or none where it failed; answer, and tell of it. */
 void p104_commit_unsynced(p104_spool *spool, p104_store *store);
 
-/* Queue a store for an I/O thread. */
-void p104_give_work(p104_spool *spool, p104_store *store);
+/* ---- completions.c ---- */
 
-/* Post a notice; wakes the event loop where it may sleep. The link is handed back where it was lent. */
-void p104_post(p104_spool *spool, p104_store *store, int kind);
-
-void p104_queue_start(store_queue *queue);
-void p104_queue_append(store_queue *queue, p104_store *store);
-p104_store *p104_queue_take_all(store_queue *queue);
+/* Tell the event loop that a store is stored or has failed. The store is its own from here on. */
+void p104_tell_of_store(p104_spool *spool, p104_store *store, int unsent);
+/* Tell it that an intake is returned, which is its own from here on. */
+void p104_tell_returned(p104_spool *spool, p104_intake *intake);
+/* Wake the event loop for what was to be told soon. */
+void p104_wake(p104_spool *spool);
 
 #endif

@@ -5,10 +5,6 @@
 enum {
     /* Entries of one gather-write: 256 KiB of a peer that sends 4 KiB PDUs. */
     VECTOR = 66,
-    /* Waiting a little for a fast peer's next bytes is cheaper than two trips through the event
-     * loop; a peer whose last receive was smaller is slow, and must not hold a thread. */
-    PATIENCE_MILLISECONDS = 2,
-    FAST_PEER_BYTES = 8 * 1024,
     /* A turn of a long data set: others get the thread after it. */
     TURN_BYTES = 8 * 1024 * 1024,
 };
@@ -34,7 +30,7 @@ static int collect(p104_store *store, struct iovec *vector, int *count)
     p104_run run;
     const uint8_t *data;
     while (*count < VECTOR) {
-        int result = p104_link_next_data_set(store->link, &run, &data);
+        int result = p104_link_next_of(store->intake->link, P104_DATA_SET, &run, &data);
         if (result == P104_NEED_INPUT)
             return P104_NEED_INPUT;
         if (result != P104_DATA_SET)
@@ -48,22 +44,17 @@ static int collect(p104_store *store, struct iovec *vector, int *count)
     return P104_NEED_INPUT;
 }
 
-/* Put header and body in front, once. */
+/* Put the header in front, once. */
 static int begin_vector(p104_store *store, struct iovec *vector)
 {
-    int count = 0;
     if (store->begun)
         return 0;
     store->begun = 1;
-    vector[count++] = (struct iovec){(void *)store->part.header, store->part.header_length};
-    if (store->body_length > 0) {
-        look_at(store, store->body, store->body_length);
-        vector[count++] = (struct iovec){store->body, store->body_length};
-    }
+    vector[0] = (struct iovec){(void *)store->part.header, store->part.header_length};
     int failure = p104_part_open(&store->part);
     if (failure)
         p104_store_fail(store, failure);
-    return count;
+    return 1;
 }
 
 static void write_vector(p104_store *store, struct iovec *vector, int count)
@@ -75,32 +66,28 @@ static void write_vector(p104_store *store, struct iovec *vector, int count)
         p104_store_fail(store, failure);
 }
 
-enum transfer_result p104_transfer(p104_store *store)
+enum p104_transfer_result p104_transfer(p104_store *store)
 {
     struct iovec vector[VECTOR];
+    p104_link *link = store->intake->link;
     uint64_t turn_end = store->received + TURN_BYTES;
-    long got = FAST_PEER_BYTES;
     for (;;) {
         int count = begin_vector(store, vector);
-        int result = store->whole ? P104_DATA_SET : collect(store, vector, &count);
+        int result = collect(store, vector, &count);
         write_vector(store, vector, count);
         if (result == P104_DATA_SET) {
             if (store->picker.state == P104_PICK_MORE)
                 p104_picker_end(&store->picker);
-            return TRANSFER_ENDED;
+            return P104_TRANSFER_ENDED;
         }
         if (result != P104_NEED_INPUT)
-            break;
-        if (p104_link_at_hand(store->link) > 0)
+            return P104_TRANSFER_INTERRUPTED;
+        if (p104_link_at_hand(link) > 0)
             continue; /* the vector was full */
         if (store->received >= turn_end)
-            return TRANSFER_TURN_OVER;
-        got = p104_link_receive(store->link, got >= FAST_PEER_BYTES ? PATIENCE_MILLISECONDS : 0);
-        if (got == 0)
-            return TRANSFER_SILENT;
-        if (got < 0)
-            break;
+            return P104_TRANSFER_TURN_OVER;
+        long got = p104_link_receives(link) ? p104_link_receive(link) : 0;
+        if (got <= 0)
+            return got == 0 ? P104_TRANSFER_SILENT : P104_TRANSFER_INTERRUPTED;
     }
-    p104_part_discard(&store->part);
-    return TRANSFER_INTERRUPTED;
 }

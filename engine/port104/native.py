@@ -26,23 +26,22 @@ FAULT_PDV_LENGTH: int = lib.P104_FAULT_PDV_LENGTH
 FAULT_FRAGMENT: int = lib.P104_FAULT_FRAGMENT
 FAULT_SOCKET: int = lib.P104_FAULT_SOCKET
 
-# Results of Spool.begin: see enum p104_store_result.
-NOT_BEGUN: int = lib.P104_NOT_BEGUN
-TAKEN: int = lib.P104_TAKEN
-CARRIED: int = lib.P104_CARRIED
-
 # Kinds of Completion: see enum p104_completion_kind.
-PAUSED: int = lib.P104_PAUSED
-RECEIVED: int = lib.P104_RECEIVED
+RETURNED: int = lib.P104_RETURNED
 STORED: int = lib.P104_STORED
 FAILED: int = lib.P104_FAILED
-BROKEN: int = lib.P104_BROKEN
 
-# Flags of Spool.begin: see enum p104_store_flag.
+# Why a link was returned: see enum p104_return_reason.
+RETURN_OTHER: int = lib.P104_RETURN_OTHER
+RETURN_DUPLICATE: int = lib.P104_RETURN_DUPLICATE
+RETURN_BYTES: int = lib.P104_RETURN_BYTES
+
+# Flags of Intake.allow: see enum p104_intake_flag.
 OVERWRITE: int = lib.P104_OVERWRITE
-PIPELINED: int = lib.P104_PIPELINED
 EXPLICIT_VR: int = lib.P104_EXPLICIT_VR
 IMPLICIT_VR: int = lib.P104_IMPLICIT_VR
+
+_AE_TITLE_LENGTH = 16
 
 # Completions taken in one call: enough for every association of a busy server at one wake-up.
 _COMPLETIONS = 64
@@ -52,7 +51,7 @@ class Link:
     """One connection: bytes in by a socket or by `feed`, runs of one PDU or PDV out by `next`.
 
     `receive_from` and `send_to` are non-blocking sockets' descriptors, or -1. The link does not own
-    them: close a socket after the last completion of a store that was begun on its link.
+    them: close a socket when its link is not lent and nothing of it is under way.
     """
 
     __slots__ = ("_data", "_link", "_run")
@@ -120,6 +119,15 @@ class Link:
         """Scan no more: whatever comes is thrown away, until the end of the stream."""
         lib.p104_link_discard(self._link)
 
+    def interrupt(self) -> None:
+        """Break a lent link off; shut the socket's receiving side down as well, which wakes its thread."""
+        lib.p104_link_interrupt(self._link)
+
+    @property
+    def receipts(self) -> int:
+        """How often bytes came: changes while the peer is not silent."""
+        return lib.p104_link_receipts(self._link)  # type: ignore[no-any-return]
+
     def establish(self, maximum_length: int) -> None:
         """Let P-DATA-TF through, each PDU at most `maximum_length` bytes (0: unlimited)."""
         lib.p104_link_establish(self._link, maximum_length)
@@ -142,11 +150,6 @@ class Link:
         if result < 0:
             raise OSError(-result, os.strerror(-result))
 
-    @property
-    def answers(self) -> int:
-        """How many responses to stored instances the I/O threads began to send."""
-        return lib.p104_link_answers(self._link)  # type: ignore[no-any-return]
-
     def flush(self) -> bool:
         """Send queued bytes on; True when none is left. Raises OSError as the socket does."""
         result = lib.p104_link_flush(self._link)
@@ -161,35 +164,80 @@ class Link:
 
 
 class Completion(msgspec.Struct, frozen=True):
-    """What became of one store; fields as in native/spool.h p104_completion.
+    """What became of one instance, or of an intake; fields as in native/spool.h p104_completion.
 
-    `received` counts bytes of the data set.
+    `intake` is the intake's ID, `received` counts bytes of the data set, `status` was answered, `name` is the
+    file's without suffix.
     `elements` maps tags (group << 16 | element) to raw value bytes, for the wanted elements that the
     data set held; `elements_complete` is False where the data set could not be read to the last of them.
     """
 
-    id: int
     kind: int
-    error: int
-    received: int
-    link_returned: bool
-    duplicate: bool
-    replaced: bool
-    unsent: bool
-    copy: int
-    elements: dict[int, bytes]
-    elements_complete: bool
+    intake: int
+    reason: int = RETURN_OTHER
+    received: int = 0
+    error: int = 0
+    status: int = 0
+    duplicate: bool = False
+    replaced: bool = False
+    unsent: bool = False
+    sop_instance_uid: str = ""
+    name: str = ""
+    copy: int = 0
+    elements: dict[int, bytes] = {}
+    elements_complete: bool = False
+
+
+class IntakeCounts(msgspec.Struct, frozen=True):
+    """What came of one association so far; fields as in native/intake.h p104_intake_counts."""
+
+    stored: int
+    duplicates: int
+    failed: int
+    bytes: int
+    under_way: int
 
 
 class SpoolCounts(msgspec.Struct, frozen=True):
-    """Counters since the spool was opened; `queued` is a level."""
+    """Counters since the spool was opened."""
 
     stored: int
     failed: int
     broken: int
     barriers: int
     barrier_files: int
-    queued: int
+
+
+class Intake:
+    """Takes instances from one established association; see native/intake.h. Close it once at the end."""
+
+    __slots__ = ("_counts", "_intake", "_link", "id")
+
+    def __init__(self, intake: "ffi.CData", link: Link, intake_id: int) -> None:
+        self.id = intake_id
+        self._intake = intake
+        self._link = link  # kept alive: the threads use it
+        self._counts = ffi.new("p104_intake_counts *")
+
+    def allow(self, context_id: int, sop_class_uid: str, transfer_syntax_uid: str, flags: int) -> None:
+        """Take instances of the class that come on the presentation context; see p104_intake_allow."""
+        sop_class, syntax = sop_class_uid.encode("latin-1"), transfer_syntax_uid.encode("latin-1")
+        if lib.p104_intake_allow(self._intake, context_id, sop_class, syntax, flags) < 0:
+            raise MemoryError
+
+    def lend(self, *, give_up: bool = False) -> None:
+        """Lend the link; a RETURNED completion gives it back. `give_up`: break off what is being received."""
+        lib.p104_intake_lend(self._intake, give_up)
+
+    def counts(self) -> IntakeCounts:
+        """Read the counters."""
+        lib.p104_intake_count(self._intake, self._counts)
+        return IntakeCounts(*(getattr(self._counts, name) for name in IntakeCounts.__struct_fields__))
+
+    def close(self) -> None:
+        """Free it. The link must not be lent, and nothing be under way."""
+        lib.p104_intake_free(self._intake)
+        self._intake = ffi.NULL
 
 
 class Spool:
@@ -211,43 +259,31 @@ class Spool:
         self._counts = ffi.new("p104_spool_counts *")
         self.event_fd: int = lib.p104_spool_event_fd(spool)
 
-    def begin(
+    def intake(
         self,
         link: Link,
-        store_id: int,
-        flags: int,
-        name: bytes,
-        header: bytes,
-        identity_end: int,
-        response: bytes,
-    ) -> int:
-        """Begin to store the data set that `link` expects; see p104_store_begin.
-
-        Returns TAKEN, CARRIED, or NOT_BEGUN when the bytes at hand break the protocol.
-        """
-        result: int = lib.p104_store_begin(
+        intake_id: int,
+        *,
+        window: int,
+        peer_maximum_length: int,
+        called_ae_title: bytes,
+        origin: bytes,
+    ) -> Intake:
+        """Make an intake for an association on `link`; see p104_intake_new."""
+        intake = lib.p104_intake_new(
             self._spool,
             link._link,  # noqa: SLF001 - the two classes wrap one native module
-            store_id,
-            flags,
-            name,
-            header,
-            len(header),
-            identity_end,
-            response,
-            len(response),
+            intake_id,
+            window,
+            peer_maximum_length,
+            called_ae_title,
+            len(called_ae_title),
+            origin,
+            len(origin),
         )
-        if result < 0:
+        if intake == ffi.NULL:
             raise MemoryError
-        return result
-
-    def resume(self, store_id: int) -> None:
-        """Go on with a PAUSED store; its link is lent again."""
-        lib.p104_store_resume(self._spool, store_id)
-
-    def abandon(self, store_id: int) -> None:
-        """Give up a PAUSED store: its part file is removed and BROKEN follows."""
-        lib.p104_store_abandon(self._spool, store_id)
+        return Intake(intake, link, intake_id)
 
     def completions(self) -> Iterator[Completion]:
         """Take every completion that waits."""
@@ -262,11 +298,25 @@ class Spool:
         return SpoolCounts(*(getattr(self._counts, name) for name in SpoolCounts.__struct_fields__))
 
     def close(self) -> None:
-        """Finish what is queued and end the threads. Blocks on the disk; no store may be paused."""
+        """End the threads. Blocks on the disk; no intake may be lent or have something under way."""
         if self._spool != ffi.NULL:
             self.counts()
             lib.p104_spool_close(self._spool)
             self._spool = ffi.NULL
+
+
+def file_name(called_ae_title: str, sop_instance_uid: str) -> str:
+    """Name the file of an instance, without suffix; see p104_file_name.
+
+    Raises ValueError where title or UID is longer than the standard allows (PS3.5 table 6.2-1).
+    """
+    called, uid = called_ae_title.encode("latin-1"), sop_instance_uid.encode("latin-1")
+    if len(called) > _AE_TITLE_LENGTH or len(uid) > lib.P104_UID_LENGTH:
+        raise ValueError(f"an AE title has at most 16 characters, a UID at most 64: {called!r}, {uid!r}")
+    name = ffi.new("char[]", lib.P104_NAME_LENGTH + 1)
+    lib.p104_file_name(name, called, len(called), (ffi.from_buffer(uid), len(uid)))
+    text: bytes = ffi.string(name)
+    return text.decode("ascii")
 
 
 def _open_failure(root: str, number: int) -> str:
@@ -276,18 +326,22 @@ def _open_failure(root: str, number: int) -> str:
 
 
 def _completion(raw: "ffi.CData") -> Completion:
+    if raw.kind == RETURNED:
+        return Completion(RETURNED, raw.id, raw.reason)
     return Completion(
-        raw.id,
-        raw.kind,
-        raw.error,
-        raw.bytes,
-        raw.link_returned != 0,
-        raw.duplicate != 0,
-        raw.replaced != 0,
-        raw.unsent != 0,
-        raw.copy,
-        _elements(ffi.buffer(raw.picked, raw.picked_length)[:]),
-        raw.pick_state == lib.P104_PICK_DONE,
+        kind=raw.kind,
+        intake=raw.id,
+        received=raw.bytes,
+        error=raw.error,
+        status=raw.status,
+        duplicate=raw.duplicate != 0,
+        replaced=raw.replaced != 0,
+        unsent=raw.unsent != 0,
+        sop_instance_uid=ffi.string(raw.sop_instance).decode("ascii"),
+        name=ffi.string(raw.name).decode("ascii"),
+        copy=raw.copy,
+        elements=_elements(ffi.buffer(raw.picked, raw.picked_length)[:]),
+        elements_complete=raw.pick_state == lib.P104_PICK_DONE,
     )
 
 

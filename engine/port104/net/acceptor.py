@@ -11,7 +11,7 @@ import structlog
 import trio
 
 from port104.net.connection import Connection
-from port104.net.contracts import Admit, Limits, Route, Sink
+from port104.net.contracts import Admit, IntakeT, Limits, Sink
 from port104.net.gate import Gate
 from port104.net.session import Session
 from port104.net.trace import PDUTrace
@@ -26,14 +26,14 @@ _CAPACITY_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EN
 _CAPACITY_PAUSE_SECONDS = 0.1
 
 
-class Acceptor(Generic[Route]):
+class Acceptor(Generic[IntakeT]):
     """The listening side of the service. `listen`, then `serve`; `drain` ends it."""
 
     def __init__(
         self,
         *,
         admit: Admit,
-        sink: Sink[Route],
+        sink: Sink[IntakeT],
         association_limits: AssociationLimits,
         limits: Limits,
         trace_pdus: bool = False,
@@ -46,7 +46,7 @@ class Acceptor(Generic[Route]):
         self._gate = Gate(limits.associations)
         self._listeners: list[trio.SocketListener] = []
         self._accepting = trio.CancelScope()
-        self._sessions: set[Session[Route]] = set()
+        self._sessions: set[Session[IntakeT]] = set()
         self._idle = trio.Event()
 
     @property
@@ -107,7 +107,7 @@ class Acceptor(Generic[Route]):
     async def _serve_connection(
         self, socket: trio.socket.SocketType, address: str, nursery: trio.Nursery
     ) -> None:
-        session: Session[Route] | None = None
+        session: Session[IntakeT] | None = None
         try:
             with socket:
                 # Responses are small and waited for: never hold one back (RFC 896).
@@ -124,7 +124,9 @@ class Acceptor(Generic[Route]):
             if not self._sessions:
                 self._idle.set()
 
-    def _session(self, socket: trio.socket.SocketType, address: str, nursery: trio.Nursery) -> Session[Route]:
+    def _session(
+        self, socket: trio.socket.SocketType, address: str, nursery: trio.Nursery
+    ) -> Session[IntakeT]:
         tap = PDUTrace(address) if self._trace_pdus else None
         return Session(
             Connection(socket, tap=tap),

@@ -54,6 +54,7 @@ class Connection:
 
     def interrupt(self) -> None:
         """End the stream of incoming bytes, so that an I/O thread gives the link back at once."""
+        self.link.interrupt()
         try:
             self._socket.shutdown(trio.socket.SHUT_RD)
         except OSError:

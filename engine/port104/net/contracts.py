@@ -3,17 +3,17 @@
 Neither the registry nor the storage is known here, only these shapes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
 import msgspec
 
-from port104.native import Completion, Link
+from port104.native import Completion, IntakeCounts, Link
 from port104.wire.negotiation import NegotiationPolicy
 from port104.wire.pdu import AssociateRJ, AssociateRQ
 
-# What a sink prepares for one presentation context; opaque here.
-Route = TypeVar("Route")
+# What a sink makes for one association.
+IntakeT = TypeVar("IntakeT", bound="Intake")
 
 
 class Admitted(msgspec.Struct, frozen=True):
@@ -44,43 +44,38 @@ class Admit(Protocol):
         ...
 
 
-class Sink(Protocol[Route]):
+class Intake(Protocol):
+    """Takes instances from one association; native.Intake is one."""
+
+    def lend(self, *, give_up: bool = False) -> None:
+        """Lend the link; a RETURNED completion gives it back. `give_up`: break off what is being received."""
+        ...
+
+    def counts(self) -> IntakeCounts:
+        """Read what came of the association so far."""
+        ...
+
+
+class Sink(Protocol[IntakeT]):
     """Keeps instances; storage.InstanceStore is one."""
 
-    def route(
-        self,
-        *,
-        sop_class_uid: str,
-        transfer_syntax_uid: str,
-        calling_ae_title: str,
-        called_ae_title: str,
-        overwrite: bool,
-        pipelined: bool,
-    ) -> Route:
-        """Prepare for the instances of one presentation context."""
-        ...
-
-    def begin(
+    def intake(
         self,
         link: Link,
-        route: Route,
-        sop_instance_uid: str,
-        response: bytes,
+        contexts: Iterable[tuple[int, str, str]],
+        *,
+        calling_ae_title: str,
+        called_ae_title: str,
+        window: int,
+        peer_maximum_length: int,
+        overwrite: bool,
         callback: Callable[[Completion], None],
-    ) -> tuple[int, int]:
-        """Begin to store the data set that `link` expects: (store ID, TAKEN, CARRIED or NOT_BEGUN)."""
+    ) -> IntakeT:
+        """Prepare to take instances that come on `contexts`: (ID, SOP class UID, transfer syntax UID)."""
         ...
 
-    def catch_up(self) -> None:
-        """Deliver the completions that wait, now."""
-        ...
-
-    def resume(self, store_id: int) -> None:
-        """Go on with a PAUSED store."""
-        ...
-
-    def abandon(self, store_id: int) -> None:
-        """Give a PAUSED store up."""
+    def release(self, intake: IntakeT) -> None:
+        """Free an intake whose link was returned for the last time."""
         ...
 
 

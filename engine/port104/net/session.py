@@ -10,7 +10,7 @@ import structlog
 import trio
 
 from port104.net.connection import Connection
-from port104.net.contracts import Admit, Admitted, Limits, Refused, Route, Sink
+from port104.net.contracts import Admit, Admitted, IntakeT, Limits, Refused, Sink
 from port104.net.gate import Gate
 from port104.net.storing import Storing
 from port104.net.tally import Tally
@@ -36,7 +36,7 @@ log = structlog.get_logger("port104.association")
 _EVENTS_PER_TURN = 16
 
 
-class Session(Generic[Route]):
+class Session(Generic[IntakeT]):
     """Serves one connection from its first byte to its close. Call `run` once.
 
     `address` is the peer's IP address; `nursery` outlives the session.
@@ -49,7 +49,7 @@ class Session(Generic[Route]):
         *,
         admit: Admit,
         gate: Gate,
-        sink: Sink[Route],
+        sink: Sink[IntakeT],
         association_limits: AssociationLimits,
         limits: Limits,
         nursery: trio.Nursery,
@@ -61,6 +61,7 @@ class Session(Generic[Route]):
         self._gate = gate
         self._sink = sink
         self._limits = limits
+        self._idle_timeout = association_limits.idle
         self._nursery = nursery
         self._association = Association(
             Role.ACCEPTOR, self._link, limits=association_limits, now=trio.current_time()
@@ -68,7 +69,7 @@ class Session(Generic[Route]):
         self._scope = trio.CancelScope()
         self._request: AssociateRQ | None = None
         self._ignored: frozenset[str] = frozenset()
-        self._storing: Storing[Route] | None = None
+        self._storing: Storing[IntakeT] | None = None
         self._draining: tuple[int, Command, Status] | None = None  # to answer after its data set
         self._flushing = False
         self._entered = False  # counted by the gate
@@ -97,10 +98,12 @@ class Session(Generic[Route]):
     async def _serve(self) -> None:
         turn = 0
         while True:
+            if self._storing is not None and self._association.between_messages:
+                await self._storing.take()
             event = self._association.next_event(trio.current_time())
             self._send_due()
             if event is not None:
-                await self._handle(event)
+                self._handle(event)
                 turn += 1
                 if turn % _EVENTS_PER_TURN == 0:
                     await trio.lowlevel.checkpoint()
@@ -145,16 +148,16 @@ class Session(Generic[Route]):
 
     # ---- events ----
 
-    async def _handle(self, event: Event) -> None:
+    def _handle(self, event: Event) -> None:
         match event:
             case CommandReceived():
-                await self._command(event)
+                self._command(event)
             case DataSetFragment():
                 self._drained(event)
             case AssociationRequested():
                 self._requested(event.request)
             case ReleaseRequested():
-                await self._release()
+                self._release()
             case AbortedByPeer():
                 self._note_end("aborted by peer", f"source {event.source}, reason {event.reason}")
             case AbortedByUs():
@@ -194,38 +197,41 @@ class Session(Generic[Route]):
         accept = negotiate(request, admitted.policy)
         self._association.accept(accept, trio.current_time())
         self._ignored = admitted.ignored
+        self._send_due()
         self._storing = Storing(
             self._connection,
             self._association,
             request,
             self._sink,
             self.tally,
-            overwrite=admitted.overwrite,
+            admitted=admitted,
+            idle_timeout=self._idle_timeout,
             wait_input=self._wait_input,
+            send_due=self._send_due,
             flush=self._flush,
         )
 
-    async def _command(self, event: CommandReceived) -> None:
+    def _command(self, event: CommandReceived) -> None:
         command = event.command
         if command.field == CommandField.C_STORE_RQ and self._storing is not None:
-            await self._store(event, self._storing)
+            self._not_stored(event, self._storing)
         elif command.field == CommandField.C_ECHO_RQ:
             self.tally.echoes += 1
             self._answer_without_storing(event, Status.SUCCESS)
         else:
             self._answer_without_storing(event, Status.UNRECOGNIZED_OPERATION)
 
-    async def _store(self, event: CommandReceived, storing: Storing[Route]) -> None:
-        refusal = await storing.refusal_of(event)
-        if refusal is not None:
-            self.tally.refused += 1
-            log.warning("instance refused", **self._peer(), status=f"{refusal:04X}", reason=refusal.name)
-            self._answer_without_storing(event, refusal)
-        elif event.command.affected_sop_class_uid in self._ignored:
+    def _not_stored(self, event: CommandReceived, storing: Storing[IntakeT]) -> None:
+        """A C-STORE-RQ that was left to us: its class is ignored, or something is wrong with it."""
+        refusal = storing.refusal_of(event)
+        if refusal is None and event.command.affected_sop_class_uid in self._ignored:
             self.tally.ignored += 1
             self._answer_without_storing(event, Status.SUCCESS)
-        else:
-            await storing.store(event)
+            return
+        refusal = refusal or Status.OUT_OF_RESOURCES  # the intake had no memory to take it
+        self.tally.refused += 1
+        log.warning("instance refused", **self._peer(), status=f"{refusal:04X}", reason=refusal.name)
+        self._answer_without_storing(event, refusal)
 
     def _answer_without_storing(self, event: CommandReceived, status: Status) -> None:
         """Answer a command that keeps nothing, once its data set, if any, has passed."""
@@ -244,9 +250,7 @@ class Session(Generic[Route]):
             response = response_to(command, status)
             self._association.send_command(context_id, response, trio.current_time())
 
-    async def _release(self) -> None:
-        if self._storing is not None:
-            await self._storing.finish()
+    def _release(self) -> None:
         self._association.release_response(trio.current_time())
         self._note_end("released", "")
 
@@ -259,7 +263,7 @@ class Session(Generic[Route]):
 
     async def _close(self) -> None:
         if self._storing is not None:
-            await self._storing.give_up()
+            await self._storing.finish()
         if self._scope.cancel_called and self._entered:
             self._abort_association()
         self._connection.close()

@@ -1,26 +1,25 @@
-"""C-STORE as SCP on one association (PS3.7 9.1.1, PS3.4 annex B): from the command to the sink and back.
+"""C-STORE as SCP on one association (PS3.7 9.1.1, PS3.4 annex B): what is taken, what is refused.
 
 Rules that this room keeps:
-- an instance's success response is sent by the sink once it is safe, never from here;
-- while the sink carries a data set the link is its own: nothing here reads until it comes back;
-- no more data sets are under way than the operations window allows, so memory is bounded.
+- between messages the link is lent to the sink's intake, which takes instance after instance; nothing
+  here reads until it comes back, before something that the intake does not take;
+- an instance's response is sent by the intake once it is safe, never from here;
+- the link is given up only when nothing is under way on it.
 """
 
-import errno
 import os
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Generic
 
 import structlog
 import trio
 
-from port104 import native
+from port104 import native, uids
 from port104.net.connection import Connection
-from port104.net.contracts import Route, Sink
+from port104.net.contracts import Admitted, IntakeT, Sink
 from port104.net.tally import Tally
 from port104.wire.association import Association
-from port104.wire.command import Command, Status, response_to
+from port104.wire.command import Status
 from port104.wire.events import CommandReceived
 from port104.wire.identifiers import valid_uid
 from port104.wire.pdu import AssociateRQ
@@ -28,16 +27,17 @@ from port104.wire.states import State
 
 log = structlog.get_logger("port104.store")
 
-_OUT_OF_RESOURCES = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EFBIG}
-)
+# The native side only counts what it hears; it is asked this often in each idle timeout.
+_LOOKS_PER_TIMEOUT = 4
 
 
-class Storing(Generic[Route]):
+class Storing(Generic[IntakeT]):
     """Stores what one established association sends.
 
-    `wait_input` waits until the peer's next bytes are there, or the association has given it up.
-    `flush`: called when response bytes are queued that the socket did not take.
+    `admitted`: the rules it was accepted under; its ignored SOP classes are left to the caller.
+    `idle_timeout`: the association's, in seconds. `wait_input` waits until the peer's next bytes are there,
+    or the association has given it up; `send_due` sends what the association has to say; `flush` is called
+    when response bytes are queued that the socket did not take. End with `finish`.
     """
 
     def __init__(
@@ -45,40 +45,70 @@ class Storing(Generic[Route]):
         connection: Connection,
         association: Association,
         request: AssociateRQ,
-        sink: Sink[Route],
+        sink: Sink[IntakeT],
         tally: Tally,
         *,
-        overwrite: bool,
+        admitted: Admitted,
+        idle_timeout: float,
         wait_input: Callable[[], Awaitable[None]],
+        send_due: Callable[[], None],
         flush: Callable[[], None],
     ) -> None:
         self._connection = connection
-        self._link = connection.link
         self._association = association
         self._request = request
         self._sink = sink
         self._tally = tally
-        self._overwrite = overwrite
+        self._look_interval = idle_timeout / _LOOKS_PER_TIMEOUT
         self._wait_input = wait_input
+        self._send_due = send_due
         self._flush = flush
-        self._routes: dict[int, Route] = {}
-        self._under_way: set[int | None] = set()  # message IDs
-        self._answered = 0  # completions of answered stores that were seen
-        self._carried: int | None = None  # the store that has the link, or had it and paused
-        self._paused = False
+        self._lent = False
+        self._reason = native.RETURN_OTHER
+        self._receipts = 0
         self._news = trio.Event()  # set by completions, renewed by who waited
+        left_out = admitted.ignored | {uids.VERIFICATION}
+        self._intake = sink.intake(
+            connection.link,
+            [
+                (context_id, context.abstract_syntax, context.transfer_syntax)
+                for context_id, context in association.contexts.items()
+                if context.abstract_syntax not in left_out
+            ],
+            calling_ae_title=request.calling_ae_title,
+            called_ae_title=request.called_ae_title,
+            window=association.window,
+            peer_maximum_length=association.peer_maximum_length,
+            overwrite=admitted.overwrite,
+            callback=self._completed,
+        )
 
-    async def refusal_of(self, event: CommandReceived) -> Status | None:
-        """Judge a C-STORE-RQ: None when its data set may be stored (PS3.7 9.1.1.1.9)."""
+    async def take(self) -> None:
+        """Store instance after instance, until something else comes or the association gives the peer up.
+
+        Nothing is under way then. Call between messages.
+        """
+        await self._lend_and_wait()
+        while self._reason == native.RETURN_BYTES:
+            await self._wait_input()
+            if self._association.state is State.STA6:
+                self._association.note_input(trio.current_time())
+                await self._lend_and_wait()
+            else:
+                await self._lend_and_wait(give_up=True)
+
+    def refusal_of(self, event: CommandReceived) -> Status | None:
+        """What is wrong with a C-STORE-RQ that the intake did not take (PS3.7 9.1.1.1.9); None: nothing."""
         command = event.command
         context = self._association.contexts[event.context_id]
-        if command.message_id in self._under_way:
-            await self._see_answers()
-            if command.message_id in self._under_way:
-                return Status.DUPLICATE_INVOCATION
+        if self._reason == native.RETURN_DUPLICATE:
+            return Status.DUPLICATE_INVOCATION
         if not (command.affected_sop_class_uid and command.affected_sop_instance_uid):
             return Status.MISTYPED_ARGUMENT
-        if command.affected_sop_class_uid != context.abstract_syntax:
+        if (
+            command.affected_sop_class_uid != context.abstract_syntax
+            or context.abstract_syntax == uids.VERIFICATION
+        ):
             return Status.SOP_CLASS_NOT_SUPPORTED
         if not valid_uid(command.affected_sop_instance_uid):
             return Status.INVALID_SOP_INSTANCE
@@ -86,135 +116,65 @@ class Storing(Generic[Route]):
             return Status.MISTYPED_ARGUMENT
         return None
 
-    async def store(self, event: CommandReceived) -> None:
-        """Hand the data set that follows an approved C-STORE-RQ to the sink.
-
-        Returns when the link may be read again: at once where the data set was at hand, else when the
-        sink has read it to its end, or found something else in its place.
-        """
-        if len(self._under_way) >= self._association.window:
-            # Mostly the peer has its response already, and only the completion is still to be seen.
-            self._sink.catch_up()
-        while len(self._under_way) >= self._association.window:
-            await self._wait_news()
-        command, context_id = event.command, event.context_id
-        success = response_to(command, Status.SUCCESS)
-        store_id, result = self._sink.begin(
-            self._link,
-            self._route(context_id),
-            command.affected_sop_instance_uid or "",
-            self._association.encode_command(context_id, success),
-            partial(self._completed, context_id, command),
-        )
-        if result == native.NOT_BEGUN:
-            return
-        self._under_way.add(command.message_id)
-        if result == native.CARRIED:
-            self._carried = store_id
-            await self._carry()
-        else:
-            self._tell_what_is_owed()
-
     async def finish(self) -> None:
-        """Wait until no data set is under way any more."""
-        while self._under_way:
-            await self._wait_news()
-
-    async def give_up(self) -> None:
-        """Break off what is still being received, and wait for what is being committed."""
+        """Break off what is being received, wait for what is being committed, and let the intake go."""
         self._connection.interrupt()
-        while self._under_way:
-            if self._paused and self._carried is not None:
-                self._paused = False
-                self._sink.abandon(self._carried)
-            await self._wait_news()
+        await self._returned()
+        if self._reason == native.RETURN_BYTES:
+            await self._lend_and_wait(give_up=True)
+        counts = self._intake.counts()
+        self._tally.stored += counts.stored
+        self._tally.duplicates += counts.duplicates
+        self._tally.failed += counts.failed
+        self._tally.bytes += counts.bytes
+        self._sink.release(self._intake)
 
-    def _route(self, context_id: int) -> Route:
-        route = self._routes.get(context_id)
-        if route is None:
-            context = self._association.contexts[context_id]
-            route = self._routes[context_id] = self._sink.route(
-                sop_class_uid=context.abstract_syntax,
-                transfer_syntax_uid=context.transfer_syntax,
-                calling_ae_title=self._request.calling_ae_title,
-                called_ae_title=self._request.called_ae_title,
-                overwrite=self._overwrite,
-                pipelined=self._association.window > 1,
-            )
-        return route
+    async def _lend_and_wait(self, *, give_up: bool = False) -> None:
+        self._lent = True
+        self._intake.lend(give_up=give_up)
+        await self._returned()
 
-    async def _carry(self) -> None:
-        """Wait for the link to come back; when the peer falls silent, wait for its next bytes."""
-        while self._carried is not None:
-            if self._paused:
-                await self._wait_input()
-                self._paused = False
-                if self._association.state is State.STA6:
-                    self._association.note_input(trio.current_time())
-                    self._sink.resume(self._carried)
-                else:  # the association has given the peer up
-                    self._sink.abandon(self._carried)
-            await self._wait_news()
+    async def _returned(self) -> None:
+        """Wait until the link is ours; a peer that is silent for too long is given up meanwhile."""
+        while self._lent:
+            with trio.move_on_after(self._look_interval) as scope:
+                await self._news.wait()
+                self._news = trio.Event()
+            if scope.cancelled_caught:
+                self._look_for_life()
 
-    def _tell_what_is_owed(self) -> None:
-        """Instances that are received and not answered; the one that is being received is not."""
-        owed = len(self._under_way) - (self._carried is not None)
-        self._association.owe(owed, trio.current_time())
+    def _look_for_life(self) -> None:
+        """The peer is not silent while bytes come, nor while it waits for us."""
+        now = trio.current_time()
+        receipts = self._connection.link.receipts
+        if receipts != self._receipts or self._intake.counts().under_way:
+            self._receipts = receipts
+            self._association.note_input(now)
+            return
+        self._association.handle_timer(now)
+        if self._association.state is not State.STA6:
+            self._send_due()
+            self._connection.interrupt()
 
-    async def _see_answers(self) -> None:
-        """Wait for the completions of all responses that were sent.
-
-        A peer may use a message ID again as soon as it has the response, and be faster than the
-        completion.
-        """
-        while self._answered < self._link.answers:
-            await self._wait_news()
-
-    async def _wait_news(self) -> None:
-        await self._news.wait()
-        self._news = trio.Event()
-
-    def _completed(self, context_id: int, command: Command, completion: native.Completion) -> None:
-        """Take what became of a store. Called from the sink's task: must not wait."""
-        if completion.kind == native.PAUSED:
-            self._paused = True
-        elif completion.link_returned:
-            self._carried = None
-        if completion.kind >= native.STORED:
-            self._under_way.discard(command.message_id)
-            self._account(context_id, command, completion)
-        self._tell_what_is_owed()
+    def _completed(self, completion: native.Completion) -> None:
+        """Take what became of an instance, or the link. Called from the sink's task: must not wait."""
+        if completion.kind == native.RETURNED:
+            self._lent = False
+            self._reason = completion.reason
+            self._news.set()
+            return
+        if completion.kind == native.FAILED:
+            self._report_failure(completion)
         if completion.unsent:
             self._flush()
-        self._news.set()
 
-    def _account(self, context_id: int, command: Command, completion: native.Completion) -> None:
-        tally = self._tally
-        if completion.kind == native.STORED:
-            self._answered += 1
-            tally.stored += 1
-            tally.duplicates += completion.duplicate
-            tally.bytes += completion.received
-        elif completion.kind == native.FAILED:
-            tally.failed += 1
-            self._answer_failure(context_id, command, completion.error)
-
-    def _answer_failure(self, context_id: int, command: Command, error: int) -> None:
-        """The data set was read to its end but is not kept: say so, to the peer and in the log."""
-        resources = error in _OUT_OF_RESOURCES
-        status = Status.OUT_OF_RESOURCES if resources else Status.PROCESSING_FAILURE
+    def _report_failure(self, completion: native.Completion) -> None:
+        resources = completion.status == Status.OUT_OF_RESOURCES
         log.error(
             "instance not stored",
             calling=self._request.calling_ae_title,
             called=self._request.called_ae_title,
-            status=f"{status:04X}",
-            reason=os.strerror(error),
+            status=f"{completion.status:04X}",
+            reason=os.strerror(completion.error),
             hint="free space or raise the limit on open files" if resources else "check the disk",
         )
-        response = self._association.encode_command(context_id, response_to(command, status))
-        try:
-            self._link.send(response)
-        except OSError:
-            return  # the peer is gone: the session meets the broken connection by itself
-        if self._link.unsent:
-            self._flush()

@@ -13,13 +13,14 @@ import structlog
 import trio
 
 from port104.errors import ConfigurationError, Port104Error
+from port104.native import Intake
 from port104.net.acceptor import Acceptor
 from port104.net.contracts import Admitted, Limits, Refused
 from port104.registry.registry import Refusal, Registry
 from port104.service.data_set_log import DataSetLog
 from port104.service.registration import registry_from
 from port104.service.settings import ScpSettings, Settings, StorageSettings
-from port104.storage.store import InstanceStore, Route, open_store
+from port104.storage.store import InstanceStore, open_store
 from port104.wire.association import AssociationLimits
 from port104.wire.negotiation import NegotiationPolicy
 from port104.wire.pdu import AssociateRQ
@@ -123,7 +124,7 @@ def _folder_of(storage: StorageSettings) -> Path:
     return Path(storage.temporary).absolute()
 
 
-def _acceptor(settings: Settings, admission: Admission, store: InstanceStore) -> Acceptor[Route]:
+def _acceptor(settings: Settings, admission: Admission, store: InstanceStore) -> Acceptor[Intake]:
     scp = settings.dicom.scp
     return Acceptor(
         admit=admission,
@@ -142,7 +143,7 @@ def _acceptor(settings: Settings, admission: Admission, store: InstanceStore) ->
     )
 
 
-async def _listen(acceptor: Acceptor[Route], scp: ScpSettings) -> list[tuple[str, int]]:
+async def _listen(acceptor: Acceptor[Intake], scp: ScpSettings) -> list[tuple[str, int]]:
     try:
         return await acceptor.listen(scp.host, scp.port)
     except OSError as failure:
@@ -187,7 +188,7 @@ async def _addresses_of(name: str) -> frozenset[str]:
     return frozenset(str(entry[4][0]) for entry in entries)
 
 
-async def _obey_signals(signals: AsyncIterator[int], acceptor: Acceptor[Route]) -> None:
+async def _obey_signals(signals: AsyncIterator[int], acceptor: Acceptor[Intake]) -> None:
     """First signal: drain. Second: abort every association; what hangs even then is left behind."""
     async with trio.open_nursery() as nursery:
         async for number in signals:

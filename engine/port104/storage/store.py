@@ -1,18 +1,18 @@
-"""The storage folder: begins stores on the native spool and hands completions to who waits.
+"""The storage folder: makes intakes on the native spool and hands completions to who waits.
 
 Rules that this room keeps:
 - nothing here touches a file on the event loop: the spool's threads do, and what blocks (opening,
   closing, counting) runs in a worker thread;
 - a file's name is a hash of called AE title and SOP instance UID, never a peer's string: two AE titles
   keep separate copies, and one instance is found again without an index;
-- every begun store ends in exactly one of STORED, FAILED, BROKEN, given to its callback.
+- every instance that was received to its end ends in exactly one of STORED and FAILED, given to the
+  callback of its intake, and every lent link in RETURNED.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ import trio
 
 from port104 import native
 from port104.storage.folder import prepare_folder
-from port104.storage.part10 import Header, is_little_endian_stream
+from port104.storage.part10 import encode_origin, is_little_endian_stream
 from port104.uids import IMPLICIT_VR_LITTLE_ENDIAN
 
 if TYPE_CHECKING:
@@ -55,80 +55,54 @@ class StoredInstance(msgspec.Struct, frozen=True):
     elements_complete: bool
 
 
-class Route(msgspec.Struct, frozen=True):
-    """What is the same for every instance of one presentation context of one association."""
-
-    header: Header
-    called_ae_title: bytes
-    flags: int
-
-
 class InstanceStore:
     """Durable instances under one folder. Made by `open_store`."""
 
     def __init__(self, root: Path, spool: native.Spool) -> None:
         self.root = root
         self._spool = spool
-        self._under_way: dict[int, tuple[Callback, Route, str]] = {}
+        self._intakes: dict[int, tuple[Callback, str]] = {}  # by ID: callback, called AE title
         self.on_stored: Callable[[StoredInstance], None] | None = None
         self._last_id = 0
 
-    def route(
-        self,
-        *,
-        sop_class_uid: str,
-        transfer_syntax_uid: str,
-        calling_ae_title: str,
-        called_ae_title: str,
-        overwrite: bool,
-        pipelined: bool,
-    ) -> Route:
-        """Prepare for the instances of one presentation context.
-
-        `overwrite`: other bytes under a known SOP instance UID replace the file instead of standing
-        beside it. `pipelined`: the peer may send on before it has its answer.
-        """
-        flags = native.OVERWRITE if overwrite else 0
-        if pipelined:
-            flags |= native.PIPELINED
-        if is_little_endian_stream(transfer_syntax_uid):
-            implicit = transfer_syntax_uid == IMPLICIT_VR_LITTLE_ENDIAN
-            flags |= native.IMPLICIT_VR if implicit else native.EXPLICIT_VR
-        header = Header(
-            sop_class_uid=sop_class_uid,
-            transfer_syntax_uid=transfer_syntax_uid,
-            calling_ae_title=calling_ae_title,
-            called_ae_title=called_ae_title,
-        )
-        return Route(header, called_ae_title.encode("latin-1"), flags)
-
-    def begin(
+    def intake(
         self,
         link: native.Link,
-        route: Route,
-        sop_instance_uid: str,
-        response: bytes,
+        contexts: Iterable[tuple[int, str, str]],
+        *,
+        calling_ae_title: str,
+        called_ae_title: str,
+        window: int,
+        peer_maximum_length: int,
+        overwrite: bool,
         callback: Callback,
-    ) -> tuple[int, int]:
-        """Begin to store the data set that `link` expects; `response` is sent once it is safe.
+    ) -> native.Intake:
+        """Prepare to take instances from an established association on `link`.
 
-        Returns the store's ID, and native.TAKEN, CARRIED or NOT_BEGUN: only then no callback follows.
+        `contexts`: presentation context ID, SOP class UID and transfer syntax UID of what is taken.
+        `window`: instances that the peer may have sent without an answer. `overwrite`: other bytes under a
+        known SOP instance UID replace the file instead of standing beside it. Give it to `release` at the
+        end.
         """
         self._last_id += 1
-        header, identity_end = route.header.encode(sop_instance_uid)
-        name = _name(route.called_ae_title, sop_instance_uid)
-        result = self._spool.begin(link, self._last_id, route.flags, name, header, identity_end, response)
-        if result != native.NOT_BEGUN:
-            self._under_way[self._last_id] = (callback, route, sop_instance_uid)
-        return self._last_id, result
+        intake = self._spool.intake(
+            link,
+            self._last_id,
+            window=window,
+            peer_maximum_length=peer_maximum_length,
+            called_ae_title=called_ae_title.encode("latin-1"),
+            origin=encode_origin(calling_ae_title=calling_ae_title, called_ae_title=called_ae_title),
+        )
+        for context_id, sop_class_uid, transfer_syntax_uid in contexts:
+            flags = _pick_flag(transfer_syntax_uid) | (native.OVERWRITE if overwrite else 0)
+            intake.allow(context_id, sop_class_uid, transfer_syntax_uid, flags)
+        self._intakes[intake.id] = (callback, called_ae_title)
+        return intake
 
-    def resume(self, store_id: int) -> None:
-        """Go on with a PAUSED store."""
-        self._spool.resume(store_id)
-
-    def abandon(self, store_id: int) -> None:
-        """Give a PAUSED store up; its part file is removed and BROKEN follows."""
-        self._spool.abandon(store_id)
+    def release(self, intake: native.Intake) -> None:
+        """Free an intake whose link was returned for the last time."""
+        del self._intakes[intake.id]
+        intake.close()
 
     def path_of(self, called_ae_title: str, sop_instance_uid: str, copy: int = 0) -> Path:
         """Where the instance stands; `copy` as in the completion that stored it."""
@@ -154,23 +128,26 @@ class InstanceStore:
             self._deliver(completion)
 
     def _deliver(self, completion: native.Completion) -> None:
-        if completion.kind < native.STORED:
-            self._under_way[completion.id][0](completion)
-            return
-        callback, route, sop_instance_uid = self._under_way.pop(completion.id)
-        callback(completion)
-        if self.on_stored is not None and completion.kind == native.STORED:
-            called = route.called_ae_title.decode("latin-1")
-            path = self.path_of(called, sop_instance_uid, completion.copy)
+        callback, called_ae_title = self._intakes[completion.intake]
+        if completion.kind == native.STORED and self.on_stored is not None:
+            path = _path(self.root, completion.name, completion.copy)
             stored = StoredInstance(
-                called, sop_instance_uid, path, completion.elements, completion.elements_complete
+                called_ae_title,
+                completion.sop_instance_uid,
+                path,
+                completion.elements,
+                completion.elements_complete,
             )
             self.on_stored(stored)
+        callback(completion)
 
 
 def instance_path(root: Path, called_ae_title: str, sop_instance_uid: str, copy: int = 0) -> Path:
     """Where below `root` an instance stands; copies from 1 on hold other bytes under the same UID."""
-    name = _name(called_ae_title.encode("latin-1"), sop_instance_uid).decode()
+    return _path(root, native.file_name(called_ae_title, sop_instance_uid), copy)
+
+
+def _path(root: Path, name: str, copy: int) -> Path:
     suffix = f".{copy}.dcm" if copy else ".dcm"
     return root / "instances" / name[:2] / (name + suffix)
 
@@ -201,9 +178,12 @@ def _open(root: Path, *, sync: bool, threads: int) -> native.Spool:
     return native.Spool(str(root), sync=sync, threads=threads, tags=ROUTING_TAGS)
 
 
-def _name(called_ae_title: bytes, sop_instance_uid: str) -> bytes:
-    identity = called_ae_title + b"\x00" + sop_instance_uid.encode("latin-1")
-    return blake2b(identity, digest_size=16).hexdigest().encode()
+def _pick_flag(transfer_syntax_uid: str) -> int:
+    """How the routing elements are read while a data set passes; 0: not at all."""
+    if not is_little_endian_stream(transfer_syntax_uid):
+        return 0
+    implicit = transfer_syntax_uid == IMPLICIT_VR_LITTLE_ENDIAN
+    return native.IMPLICIT_VR if implicit else native.EXPLICIT_VR
 
 
 def _count_files(instances: Path) -> int:

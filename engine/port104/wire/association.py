@@ -70,8 +70,8 @@ class Role(enum.Enum):
 class AssociationLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Times in seconds. `artim` also bounds the waits for A-ASSOCIATE-AC and A-RELEASE-RP (Sta5, Sta7).
 
-    `idle`: how long the peer may be silent while it owes something, or nobody does. `maximum_length`: of
-    the P-DATA-TF PDUs that we receive, in bytes.
+    `idle`: how long the peer may be silent. `maximum_length`: of the P-DATA-TF PDUs that we receive, in
+    bytes.
     """
 
     artim: float = 30.0
@@ -91,16 +91,15 @@ class Association:
         self.state = State.STA2 if role is Role.ACCEPTOR else State.STA4
         self.contexts: dict[int, AcceptedContext] = {}
         self.window = 1  # operations that the requestor may have outstanding
+        self.peer_maximum_length = 0  # of the P-DATA-TF PDUs that the peer receives; 0 = unlimited
         self.closed = False
         self._link = link
         self._limits = limits
         self._events: deque[Event] = deque()
         self._due: list[bytes] = []
         self._proposed: AssociateRQ  # before Sta3 and Sta5, the only states that ask for it
-        self._peer_maximum_length = 0
         self._deadline = now + limits.artim if role is Role.ACCEPTOR else math.inf
         self._heard = now  # when the peer's last bytes came
-        self._owed = 0  # operations that the peer waits for
         self._pdu_type = 0
         self._body: bytearray | None = None  # of the PDU that is being collected
         self._abort_sent = False
@@ -126,14 +125,18 @@ class Association:
         self._due.clear()
         return due
 
+    @property
+    def between_messages(self) -> bool:
+        """Whether a message may begin with the next byte: the link may be lent to who takes messages."""
+        at_rest = not self._events and self._body is None and not self._link.in_message
+        return at_rest and self.state is State.STA6
+
     # ---- time ----
 
     def next_deadline(self) -> float:
         """When `handle_timer` must be called, on the clock of `now`; infinity for never."""
         if self.state is not State.STA6:
             return self._deadline
-        if self._owed and not self._link.in_message:
-            return math.inf
         return self._heard + self._limits.idle
 
     def handle_timer(self, now: float) -> None:
@@ -149,12 +152,7 @@ class Association:
             self._step(Evt.EVT15, now)
 
     def note_input(self, now: float) -> None:
-        """Bytes of a data set came that the association does not see."""
-        self._heard = now
-
-    def owe(self, operations: int, now: float) -> None:
-        """So many whole messages wait for our response: while any does, silence is in order."""
-        self._owed = operations
+        """The peer is not silent: bytes come that the association does not see, or it waits for us."""
         self._heard = now
 
     # ---- primitives of the local user ----
@@ -205,7 +203,7 @@ class Association:
             context_id,
             command.encode(),
             fragmentation.COMMAND,
-            maximum_length=self._peer_maximum_length,
+            maximum_length=self.peer_maximum_length,
         )
 
     def send_command(self, context_id: int, command: Command, now: float) -> None:
@@ -219,7 +217,7 @@ class Association:
         self._require(Evt.EVT9)
         self._require_context(context_id)
         self._due.append(
-            fragmentation.fragments(context_id, data, 0, maximum_length=self._peer_maximum_length, last=last)
+            fragmentation.fragments(context_id, data, 0, maximum_length=self.peer_maximum_length, last=last)
         )
         self._step(Evt.EVT9, now)
 
@@ -330,11 +328,11 @@ class Association:
     def _read(self, pdu: PDU) -> Event:
         """A PDU whose fields matter; every other one is stepped at its header."""
         if isinstance(pdu, AssociateRQ):
-            self._peer_maximum_length = maximum_length_of(pdu.user_information)
+            self.peer_maximum_length = maximum_length_of(pdu.user_information)
             self._proposed = pdu
             return AssociationRequested(pdu)
         if isinstance(pdu, AssociateAC):
-            self._peer_maximum_length = maximum_length_of(pdu.user_information)
+            self.peer_maximum_length = maximum_length_of(pdu.user_information)
             self._establish(agree(self._proposed, pdu))
             return AssociationAccepted(pdu)
         if isinstance(pdu, AssociateRJ):

@@ -1,0 +1,188 @@
+/* completions.c - what the threads tell the event loop (spool.h).
+ *
+ * Rules:
+ * - An intake's notices come in the order in which it went on: its return is the last.
+ * - The event loop is woken at once for what somebody waits for, and for stored instances once for many;
+ *   a thread that finds nothing to do wakes it for the rest. */
+
+#include "spool_inside.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    /* Told at once from this many on: a wake-up costs the event loop some ten times what a completion does. */
+    TELL_FROM = 128,
+    /* More are not kept: the threads wait until the event loop has taken some. */
+    NOTICE_LIMIT = 16 * 1024,
+    /* Taken from the list under one lock. */
+    TAKEN_AT_ONCE = 64,
+};
+
+/* ---- from the threads ---- */
+
+/* Append with the lock held. Returns whether the event loop must be woken. */
+static int append(p104_spool *spool, p104_notice *notice, int urgent)
+{
+    notice->next = NULL;
+    *spool->notices_end = notice;
+    spool->notices_end = &notice->next;
+    spool->notice_count++;
+    int wakes = !spool->woken && (urgent || spool->notice_count >= TELL_FROM);
+    spool->woken |= wakes;
+    atomic_store(&spool->untold, !spool->woken);
+    return wakes;
+}
+
+static void raise_event(const p104_spool *spool)
+{
+    uint64_t one = 1;
+    while (write(spool->event_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+void p104_tell_returned(p104_spool *spool, p104_intake *intake)
+{
+    p104_notice *notice = &intake->returned;
+    notice->kind = P104_RETURNED;
+    notice->intake_id = intake->id;
+    pthread_mutex_lock(&spool->lock);
+    int wakes = append(spool, notice, 1);
+    pthread_mutex_unlock(&spool->lock);
+    if (wakes)
+        raise_event(spool);
+}
+
+void p104_tell_of_store(p104_spool *spool, p104_store *store, int unsent)
+{
+    p104_notice *notice = &store->notice;
+    int failed = store->error != 0;
+    notice->kind = failed ? P104_FAILED : P104_STORED;
+    notice->intake_id = store->intake->id;
+    notice->store = store;
+    notice->unsent = unsent;
+    pthread_mutex_lock(&spool->lock);
+    while (spool->notice_count >= NOTICE_LIMIT && !atomic_load(&spool->closing))
+        pthread_cond_wait(&spool->notices_taken, &spool->lock);
+    spool->counts.stored += !failed;
+    spool->counts.failed += failed;
+    p104_intake *waiting = p104_intake_settle(store);
+    int wakes = append(spool, notice, failed || unsent);
+    pthread_mutex_unlock(&spool->lock);
+    if (wakes)
+        raise_event(spool);
+    if (waiting)
+        p104_give_work(waiting);
+}
+
+void p104_wake(p104_spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    int wakes = spool->notices != NULL && !spool->woken;
+    spool->woken |= wakes;
+    atomic_store(&spool->untold, 0);
+    pthread_mutex_unlock(&spool->lock);
+    if (wakes)
+        raise_event(spool);
+}
+
+/* ---- to the event loop ---- */
+
+/* Pack what was picked; a value that does not fit makes the whole unreadable: the caller reads the file. */
+static void pack(const p104_picker *picker, p104_completion *out)
+{
+    size_t used = 0;
+    uint8_t *packed = out->picked;
+    for (int index = 0; index < picker->count; index++) {
+        const p104_picked *picked = &picker->picked[index];
+        size_t need = 6 + (size_t)picked->length;
+        if (!picked->found)
+            continue;
+        if (picked->truncated || used + need > sizeof out->picked) {
+            out->pick_state = P104_PICK_UNREADABLE;
+            continue;
+        }
+        for (int shift = 0; shift < 4; shift++)
+            packed[used + (size_t)shift] = (uint8_t)(picked->tag >> (8 * shift));
+        packed[used + 4] = (uint8_t)picked->length;
+        packed[used + 5] = (uint8_t)(picked->length >> 8);
+        memcpy(packed + used + 6, picked->value, picked->length);
+        used += need;
+    }
+    out->picked_length = (uint16_t)used;
+}
+
+static void describe_store(const p104_store *store, p104_completion *out)
+{
+    out->bytes = store->received;
+    out->error = store->error;
+    out->status = store->status;
+    out->unsent = store->notice.unsent != 0;
+    out->duplicate = store->part.duplicate != 0;
+    out->replaced = store->part.replaced != 0;
+    out->copy = store->part.copy;
+    out->pick_state = store->picker.state;
+    memcpy(out->sop_instance, store->sop_instance, sizeof out->sop_instance);
+    memcpy(out->name, store->part.name, sizeof out->name);
+    if (store->error == 0)
+        pack(&store->picker, out);
+}
+
+static void hand_over(const p104_notice *notice, p104_completion *out)
+{
+    memset(out, 0, offsetof(p104_completion, picked));
+    out->id = notice->intake_id;
+    out->kind = notice->kind;
+    if (notice->kind == P104_RETURNED) {
+        out->reason = notice->reason;
+    } else {
+        describe_store(notice->store, out);
+        free(notice->store);
+    }
+}
+
+/* Take up to limit notices from the list. */
+static size_t take(p104_spool *spool, p104_notice **taken, size_t limit)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&spool->lock);
+    while (count < limit && spool->notices) {
+        taken[count++] = spool->notices;
+        spool->notices = spool->notices->next;
+    }
+    if (!spool->notices)
+        spool->notices_end = &spool->notices;
+    spool->notice_count -= count;
+    pthread_mutex_unlock(&spool->lock);
+    pthread_cond_broadcast(&spool->notices_taken);
+    return count;
+}
+
+static void clear_event(p104_spool *spool)
+{
+    uint64_t ignored;
+    pthread_mutex_lock(&spool->lock);
+    spool->woken = 0;
+    pthread_mutex_unlock(&spool->lock);
+    /* Whoever set woken may write only now, which wakes the event loop once for nothing. */
+    ssize_t cleared = read(spool->event_fd, &ignored, sizeof ignored);
+    (void)cleared;
+}
+
+size_t p104_spool_completions(p104_spool *spool, p104_completion *out, size_t capacity)
+{
+    p104_notice *taken[TAKEN_AT_ONCE];
+    /* Cleared first: a notice posted after the last look raises the event again. */
+    clear_event(spool);
+    size_t count = take(spool, taken, capacity < TAKEN_AT_ONCE ? capacity : TAKEN_AT_ONCE);
+    for (size_t index = 0; index < count; index++)
+        hand_over(taken[index], &out[index]);
+    return count;
+}
+
+int p104_spool_event_fd(const p104_spool *spool)
+{
+    return spool->event_fd;
+}

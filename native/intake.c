@@ -1,0 +1,396 @@
+/* intake.c - see intake.h. What a thread does with one association, turn by turn.
+ *
+ * Rules:
+ * - An intake is in the hands of one thread at a time, of the event loop, or of nobody: then its socket is
+ *   watched, or it waits for what is under way. Whoever gives it away touches it no more.
+ * - A link is returned only when nothing is under way on it, so that answers keep their order; but for a
+ *   link that asks for bytes. */
+
+#include "spool_inside.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    /* A command set is a few hundred bytes; a longer one than this is the association's to refuse. */
+    COMMAND_LIMIT = 64 * 1024,
+};
+
+/* What a turn ended with. */
+enum outcome {
+    GO_ON,
+    WATCH,     /* no byte is there, or others have their turn first */
+    GIVEN_AWAY /* it waits, or is returned */
+};
+
+/* ---- life ---- */
+
+p104_intake *p104_intake_new(p104_spool *spool, p104_link *link, uint64_t id, uint32_t window,
+                             uint32_t peer_maximum_length, const uint8_t *called, size_t called_length,
+                             const uint8_t *origin, size_t origin_length)
+{
+    p104_intake *intake = calloc(1, sizeof *intake);
+    uint16_t *message_ids = calloc(window, sizeof *message_ids);
+    if (!intake || !message_ids) {
+        free(intake);
+        free(message_ids);
+        return NULL;
+    }
+    intake->spool = spool;
+    intake->link = link;
+    intake->id = id;
+    intake->window = window;
+    intake->message_ids = message_ids;
+    intake->peer_maximum_length = peer_maximum_length;
+    memcpy(intake->called, called, called_length);
+    intake->called_length = called_length;
+    memcpy(intake->origin, origin, origin_length);
+    intake->origin_length = origin_length;
+    return intake;
+}
+
+void p104_intake_free(p104_intake *intake)
+{
+    for (int index = 0; index < P104_CONTEXTS; index++)
+        free(intake->contexts[index]);
+    free(intake->command);
+    free(intake->message_ids);
+    free(intake);
+}
+
+int p104_intake_allow(p104_intake *intake, uint8_t context_id, const char *sop_class,
+                      const char *transfer_syntax, int flags)
+{
+    size_t class_length = strlen(sop_class);
+    size_t syntax_length = strlen(transfer_syntax);
+    p104_context *context = malloc(sizeof *context + class_length + syntax_length);
+    if (!context)
+        return -1;
+    context->id = context_id;
+    context->flags = flags;
+    memcpy(context->memory, sop_class, class_length);
+    memcpy(context->memory + class_length, transfer_syntax, syntax_length);
+    context->sop_class = (p104_uid){context->memory, class_length};
+    context->transfer_syntax = (p104_uid){context->memory + class_length, syntax_length};
+    free(intake->contexts[context_id / 2]);
+    intake->contexts[context_id / 2] = context;
+    return 0;
+}
+
+void p104_intake_lend(p104_intake *intake, int give_up)
+{
+    intake->give_up = give_up;
+    intake->returning = 0;
+    if (give_up || !p104_link_receives(intake->link) || p104_link_at_hand(intake->link) > 0)
+        p104_give_work(intake);
+    else
+        p104_watch(intake);
+}
+
+void p104_intake_count(p104_intake *intake, p104_intake_counts *out)
+{
+    pthread_mutex_lock(&intake->spool->lock);
+    *out = intake->counts;
+    pthread_mutex_unlock(&intake->spool->lock);
+}
+
+/* ---- what is under way ---- */
+
+/* Leave the intake alone until no more than resume_at are under way. 0: that is so already. */
+static int wait_for_answers(p104_intake *intake, uint32_t resume_at)
+{
+    pthread_mutex_lock(&intake->spool->lock);
+    int waits = intake->counts.under_way > resume_at;
+    intake->waits = waits;
+    intake->resume_at = resume_at;
+    pthread_mutex_unlock(&intake->spool->lock);
+    return waits;
+}
+
+static int is_under_way(p104_intake *intake, uint16_t message_id)
+{
+    int found = 0;
+    pthread_mutex_lock(&intake->spool->lock);
+    for (uint32_t index = 0; index < intake->counts.under_way; index++)
+        found |= intake->message_ids[index] == message_id;
+    pthread_mutex_unlock(&intake->spool->lock);
+    return found;
+}
+
+static void set_under_way(p104_intake *intake, uint16_t message_id)
+{
+    pthread_mutex_lock(&intake->spool->lock);
+    intake->message_ids[intake->counts.under_way++] = message_id;
+    pthread_mutex_unlock(&intake->spool->lock);
+}
+
+static void forget_message(p104_intake *intake, uint16_t message_id)
+{
+    uint32_t index = 0;
+    while (intake->message_ids[index] != message_id)
+        index++;
+    intake->message_ids[index] = intake->message_ids[--intake->counts.under_way];
+}
+
+static void count(p104_intake_counts *counts, const p104_store *store)
+{
+    if (store->error) {
+        counts->failed++;
+        return;
+    }
+    counts->stored++;
+    counts->duplicates += store->part.duplicate != 0;
+    counts->bytes += store->received;
+}
+
+p104_intake *p104_intake_settle(const p104_store *store)
+{
+    p104_intake *intake = store->intake;
+    count(&intake->counts, store);
+    forget_message(intake, store->message_id);
+    if (!intake->waits || intake->counts.under_way > intake->resume_at)
+        return NULL;
+    intake->waits = 0;
+    return intake;
+}
+
+/* ---- giving the link back ---- */
+
+static enum outcome give_back(p104_intake *intake, int reason)
+{
+    intake->returning = 1;
+    intake->returned.reason = reason;
+    if (reason != P104_RETURN_BYTES && wait_for_answers(intake, 0))
+        return GIVEN_AWAY;
+    p104_unwatch(intake);
+    p104_tell_returned(intake->spool, intake);
+    return GIVEN_AWAY;
+}
+
+/* No byte is at hand and none is there. */
+static enum outcome want_bytes(p104_intake *intake)
+{
+    return p104_link_receives(intake->link) ? WATCH : give_back(intake, P104_RETURN_BYTES);
+}
+
+static enum outcome break_off(p104_intake *intake)
+{
+    if (intake->store) {
+        p104_part_discard(&intake->store->part);
+        free(intake->store);
+        intake->store = NULL;
+        pthread_mutex_lock(&intake->spool->lock);
+        intake->spool->counts.broken++;
+        pthread_mutex_unlock(&intake->spool->lock);
+    }
+    return give_back(intake, P104_RETURN_OTHER);
+}
+
+/* ---- commands ---- */
+
+static int append_command(p104_intake *intake, const uint8_t *bytes, size_t length)
+{
+    size_t need = intake->command_length + length;
+    if (need > intake->command_size) {
+        uint8_t *larger = realloc(intake->command, need);
+        if (!larger)
+            return -1;
+        intake->command = larger;
+        intake->command_size = need;
+    }
+    memcpy(intake->command + intake->command_length, bytes, length);
+    intake->command_length = need;
+    return 0;
+}
+
+static void start_picking(const p104_spool *spool, p104_store *store)
+{
+    int readable = store->context->flags & (P104_EXPLICIT_VR | P104_IMPLICIT_VR);
+    p104_picker_start(&store->picker, (store->context->flags & P104_EXPLICIT_VR) != 0, spool->tags,
+                      spool->tag_count);
+    if (!readable)
+        store->picker.state = P104_PICK_UNREADABLE;
+}
+
+static uint8_t shelf_of(const char *name)
+{
+    char digits[3] = {name[0], name[1], 0};
+    return (uint8_t)strtoul(digits, NULL, 16);
+}
+
+static void prepare_part(p104_intake *intake, p104_store *store, p104_uid sop_instance)
+{
+    p104_part *part = &store->part;
+    p104_spool *spool = intake->spool;
+    part->folders = &spool->folders;
+    part->number = atomic_fetch_add(&spool->last_number, 1) + 1;
+    part->descriptor = -1;
+    part->overwrite = (store->context->flags & P104_OVERWRITE) != 0;
+    part->durable = spool->sync;
+    p104_file_name(part->name, intake->called, intake->called_length, sop_instance);
+    part->shelf = shelf_of(part->name);
+    part->header = store->header;
+    part->header_length = p104_encode_meta(store->header, store->context->sop_class, sop_instance,
+                                           store->context->transfer_syntax, intake->origin,
+                                           intake->origin_length, &part->identity_end);
+}
+
+static p104_store *new_store(p104_intake *intake, const p104_context *context, const p104_store_request *request)
+{
+    p104_store *store = malloc(sizeof *store);
+    if (!store)
+        return NULL;
+    memset(store, 0, offsetof(p104_store, header));
+    store->intake = intake;
+    store->context = context;
+    store->message_id = request->message_id;
+    store->sop_instance_length = (uint8_t)request->sop_instance_length;
+    memcpy(store->sop_instance, request->sop_instance, request->sop_instance_length);
+    store->sync_failures = atomic_load(&intake->spool->sync_failures);
+    prepare_part(intake, store, (p104_uid){request->sop_instance, request->sop_instance_length});
+    start_picking(intake->spool, store);
+    return store;
+}
+
+static const p104_context *context_of(const p104_intake *intake, uint8_t id, const p104_store_request *request)
+{
+    const p104_context *context = intake->contexts[id / 2];
+    int taken = context && context->id == id && context->sop_class.length == request->sop_class_length
+        && memcmp(context->sop_class.bytes, request->sop_class, request->sop_class_length) == 0;
+    return taken ? context : NULL;
+}
+
+/* Begin to take the instance that a whole command set announces. Returns a reason to give the link
+ * back, or -1. */
+static int judge(p104_intake *intake, uint8_t context_id, const uint8_t *bytes, size_t length)
+{
+    p104_store_request request;
+    if (!p104_read_store_request(bytes, length, &request))
+        return P104_RETURN_OTHER;
+    const p104_context *context = context_of(intake, context_id, &request);
+    if (!context)
+        return P104_RETURN_OTHER;
+    if (is_under_way(intake, request.message_id))
+        return P104_RETURN_DUPLICATE;
+    intake->store = new_store(intake, context, &request);
+    if (!intake->store)
+        return P104_RETURN_OTHER;
+    p104_link_expect_data_set(intake->link);
+    return -1;
+}
+
+/* A command set is lost: nothing behind it can be understood. */
+static enum outcome run_out_of_memory(p104_intake *intake)
+{
+    p104_link_fail(intake->link, ENOMEM);
+    return give_back(intake, P104_RETURN_OTHER);
+}
+
+/* Take a run of a command set. */
+static enum outcome take_command(p104_intake *intake, const p104_run *run, const uint8_t *data)
+{
+    size_t length = run->length;
+    int reason = P104_RETURN_OTHER;
+    if (intake->command_length > 0 || !run->ends) {
+        if (append_command(intake, data, length) < 0)
+            return run_out_of_memory(intake);
+        data = intake->command;
+        length = intake->command_length;
+        if (!run->ends && length <= COMMAND_LIMIT)
+            return GO_ON;
+    }
+    if (run->ends)
+        reason = judge(intake, run->context_id, data, length);
+    intake->command_length = 0;
+    if (reason < 0)
+        return GO_ON;
+    if (p104_link_hold(intake->link, data, length, run->context_id, run->ends) < 0)
+        return run_out_of_memory(intake);
+    return give_back(intake, reason);
+}
+
+/* Scan on for a command set, receiving where this turn has not received yet. */
+static enum outcome next_command(p104_intake *intake, int *received)
+{
+    p104_run run;
+    const uint8_t *data;
+    p104_link *link = intake->link;
+    int result = p104_link_next_of(link, P104_COMMAND, &run, &data);
+    if (result == P104_COMMAND)
+        return take_command(intake, &run, data);
+    if (result != P104_NEED_INPUT)
+        return give_back(intake, P104_RETURN_OTHER);
+    if (!p104_link_receives(link))
+        return want_bytes(intake);
+    if (*received)
+        return WATCH;
+    *received = 1;
+    long got = p104_link_receive(link);
+    if (got < 0)
+        return give_back(intake, P104_RETURN_OTHER);
+    return got > 0 ? GO_ON : WATCH;
+}
+
+/* ---- data sets ---- */
+
+/* The data set is read to its end and written, where nothing failed. */
+static void ended(p104_intake *intake, p104_store *store)
+{
+    p104_spool *spool = intake->spool;
+    intake->store = NULL;
+    set_under_way(intake, store->message_id);
+    if (!spool->sync || store->error) {
+        p104_commit_unsynced(spool, store);
+        return;
+    }
+    int failure = p104_part_compare(&store->part);
+    if (failure) {
+        p104_store_fail(store, failure);
+        p104_commit_unsynced(spool, store);
+    } else {
+        p104_give_commit(spool, store);
+    }
+}
+
+static enum outcome next_bytes(p104_intake *intake, int *received)
+{
+    *received = 1;
+    switch (p104_transfer(intake->store)) {
+    case P104_TRANSFER_ENDED:
+        ended(intake, intake->store);
+        return GO_ON;
+    case P104_TRANSFER_SILENT:
+        return want_bytes(intake);
+    case P104_TRANSFER_TURN_OVER:
+        return WATCH; /* its socket comes up again behind those that wait */
+    default:
+        return break_off(intake);
+    }
+}
+
+static enum outcome step(p104_intake *intake, int *received)
+{
+    if (intake->returning)
+        return give_back(intake, intake->returned.reason);
+    if (intake->give_up)
+        return break_off(intake);
+    if (intake->store)
+        return next_bytes(intake, received);
+    if (wait_for_answers(intake, intake->window - 1))
+        return GIVEN_AWAY;
+    return next_command(intake, received);
+}
+
+void p104_intake_turn(p104_intake *intake)
+{
+    int received = 0;
+    enum outcome outcome;
+    do
+        outcome = step(intake, &received);
+    while (outcome == GO_ON);
+    if (outcome == WATCH) {
+        p104_link_rest(intake->link);
+        p104_watch(intake);
+    }
+}
