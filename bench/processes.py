@@ -5,11 +5,13 @@ them are there to be asked: no sampling, which would cost the most where there a
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -27,10 +29,30 @@ LOAD_SECONDS = 120.0  # the slowest honest load takes a tenth of it
 _PRESENT = contextlib.suppress(psutil.Error, OSError, StopIteration)
 
 
+def clear_leftovers(parent: Path) -> None:
+    """Delete what runs that were killed left below `parent`: it fills a RAM disk."""
+    for left in parent.glob("port104-bench-*"):
+        owner = left.stem.rpartition("-")[2]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Wait until no other bench runs on this checkout: each would measure the other."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another bench runs; waiting for its end", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def compile_programs() -> None:
     """Compile sender and floor into build/bench."""
     here = Path(__file__).parent
-    BUILD.mkdir(parents=True, exist_ok=True)
     for name, sources in {
         "sender": sorted((here / "sender").glob("*.c")),
         "floor": [here / "floor.c"],
@@ -99,7 +121,7 @@ class Running:
 @contextlib.contextmanager
 def running(receiver: Receiver, parent: Path) -> Iterator[Running]:
     """Start `receiver` with an empty folder below `parent`; stop it and delete the folder at the end."""
-    folder = parent / "port104-bench"
+    folder = parent / f"port104-bench-{os.getpid()}"
     _empty(folder)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -132,7 +154,8 @@ def _empty(folder: Path) -> None:
 
 
 def _stop(process: psutil.Popen) -> None:
-    process.terminate()
+    with _PRESENT:
+        process.terminate()
     try:
         process.wait(STOP_SECONDS)
     except psutil.TimeoutExpired:

@@ -11,7 +11,8 @@ METHOD = """\
 A C sender (bench/sender/) sends over loopback, a process for each association, with TCP_NODELAY and
 TCP_QUICKACK and PDUs as long as the acceptor takes, at most 1 MiB; it shares the machine with the receiver.
 Each receiver is started anew for each cell in each round, warmed up, and sent to for the same time as every
-other; its files are counted and deleted afterwards; the order rotates. Figures are medians over the rounds;
+other; its files are counted and deleted afterwards; the order rotates. On a virtual machine memory is kept
+warm for all (bench/ballast.py). Figures are medians over the rounds;
 `least-most` are the slowest and the fastest round. `port104 (os) is` is the median over the rounds of the
 ratio of port104 (os) to the receiver within a round.
 

@@ -1,16 +1,21 @@
 """Runs trials in turn and keeps every figure of every round."""
 
-import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import psutil
+
+from ballast import Ballast
 from cells import MIB
 from figures import Failure, Measurement
 from processes import Running, idle, running, sending
 from receivers import Figures
 from trials import Group, Trial, in_turn
+
+# A load may be faster than its warm-up, and writes more than data sets.
+MARGIN = 1.5
 
 
 class Results(NamedTuple):
@@ -20,7 +25,7 @@ class Results(NamedTuple):
     failures: list[Failure]
 
 
-def measure(trial: Trial) -> Figures:
+def measure(trial: Trial, warm_pages: Ballast) -> Figures:
     """Start the receiver, warm it up, measure the cell, and see that it stored all of it."""
     trial.place.folder.mkdir(parents=True, exist_ok=True)
     with running(trial.receiver, trial.place.folder) as started:
@@ -28,6 +33,7 @@ def measure(trial: Trial) -> Figures:
             started.port, trial.cell.warm_up(slow=trial.receiver.slow), trial.instances, trial.window
         ) as warm:
             pass
+        warm_pages.release(MARGIN * warm["megabytes_per_second"] * 1e6 * trial.cell.seconds)
         if trial.idle:
             before = started.rss()
             with idle(started.port, trial.idle):
@@ -54,31 +60,30 @@ def _measure_load(trial: Trial, started: Running) -> Figures:
     return sent | own
 
 
-def run(groups: Sequence[Group], rounds: int, keep: Callable[[Results], None]) -> Results:
+def run(groups: Sequence[Group], rounds: int, warm_pages: Ballast, keep: Callable[[Results], None]) -> None:
     """Every trial of every group, `rounds` times; `keep` is given what there is after each round."""
     results = Results([], [])
     failed: set[tuple[str, str, str, str]] = set()
     for number in range(rounds):
         for group in groups:
             for trial in in_turn(group, number):
-                if trial.key not in failed and not _run_one(trial, number, results):
+                if trial.key not in failed and not _run_one(trial, number, results, warm_pages):
                     failed.add(trial.key)
         keep(results)
-    return results
 
 
-def _run_one(trial: Trial, number: int, results: Results) -> bool:
+def _run_one(trial: Trial, number: int, results: Results, warm_pages: Ballast) -> bool:
     began = time.monotonic()
     try:
-        figures = measure(trial)
-    except (RuntimeError, OSError) as error:
+        figures = measure(trial, warm_pages)
+    except (RuntimeError, OSError, psutil.Error) as error:
         results.failures.append(Failure(*trial.key, number, str(error)))
         said = f"FAILED: {error}"
     else:
         results.measurements.append(Measurement(*trial.key, number, figures))
         said = f"{figures['instances_per_second']:,.0f}/s"
     finally:
-        shutil.rmtree(trial.place.folder / "port104-bench", ignore_errors=True)
+        warm_pages.fill()
     took = time.monotonic() - began
     print(f"round {number + 1}, {', '.join(trial.key)}: {said} ({took:.1f} s)", file=sys.stderr, flush=True)
     return not said.startswith("FAILED")

@@ -5,6 +5,7 @@ Absolute figures belong to the machine; the ratios within a round are what is cl
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,18 +18,20 @@ import plots
 import report
 import targets
 import trials
+from ballast import ballast
 from cells import Cell
 from dcm4che import dcm4che
 from dicom_rs import dicom_rs
 from figures import Measurement, Table
 from orthanc import orthanc
-from processes import compile_programs
+from processes import alone, clear_leftovers, compile_programs
 from python_peer import pynetdicom
 from receivers import BUILD, NotInstalledError, Receiver, dcmtk, floor, port104
 from rounds import Results, run
 
 RESULTS = Path(__file__).with_name("results")
-FOLDERS = (Path("/dev/shm"), BUILD / "storage")
+RAM_DISK_FOLDER = Path("/dev/shm")
+FOLDERS = (RAM_DISK_FOLDER, BUILD / "storage")
 PARTS = ("grid", "growth", "idle", "window")
 
 # In the order of their first round. The references are all that a quick run measures.
@@ -117,6 +120,7 @@ def write(everything: dict[str, Any], results: Results | None) -> None:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run it all; returns what results.json holds."""
     compile_programs()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that receivers end and files go
     receivers, left_out = chosen_receivers(arguments)
     groups = plan(arguments, receivers)
     rounds = arguments.rounds or (3 if arguments.quick else 5)
@@ -127,7 +131,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "receivers": {one.name: described(one) for one in receivers},
         "left_out": left_out,
     }
-    run(groups, rounds, lambda results: write(everything, results))
+    for place in {trial.place for group in groups for trial in group}:
+        clear_leftovers(place.folder)
+    ram_disk = machine.place(RAM_DISK_FOLDER)
+    with ballast(ram_disk.folder, on_ram_disk=ram_disk.name == trials.RAM_DISK) as warm_pages:
+        run(groups, rounds, warm_pages, lambda results: write(everything, results))
     return everything
 
 
@@ -138,7 +146,8 @@ def main() -> None:
         everything = json.loads((RESULTS / "results.json").read_text())
         write(everything, None)
     else:
-        everything = measure(arguments)
+        with alone():
+            everything = measure(arguments)
     print((RESULTS / "results.md").read_text())
     print(targets.markdown(Table(Measurement(**one) for one in everything["measurements"])))
 
