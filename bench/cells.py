@@ -19,7 +19,7 @@ class Cell(NamedTuple):
 
     size: int
     associations: int
-    seconds: float = 1.2
+    seconds: float = 1.0
 
     @property
     def size_name(self) -> str:
@@ -46,13 +46,13 @@ class Cell(NamedTuple):
         return Cell(self.size, min(self.associations, 8) if few else self.associations, 0.25)
 
 
-FULL = tuple(Cell(8 * KIB, count, 2.0 if count == 1 else 1.2) for count in (1, 8, 32, 200))
-FULL += tuple(Cell(512 * KIB, count, 2.0 if count == 1 else 1.2) for count in (1, 8, 32, 200))
+FULL = tuple(Cell(8 * KIB, count, 2.0 if count == 1 else 1.0) for count in (1, 8, 32, 200))
+FULL += tuple(Cell(512 * KIB, count, 2.0 if count == 1 else 1.0) for count in (1, 8, 32, 200))
 FULL += tuple(Cell(32 * MIB, count) for count in (1, 8, 32, 200))
 QUICK = tuple(
     Cell(size, count, 2.0 if count == 1 else 1.0) for size in (8 * KIB, 512 * KIB) for count in (1, 32)
 )
-GROWTH = tuple(Cell(8 * KIB, count, 1.5) for count in (1, 10, 100, 300, 1000))
+GROWTH = tuple(Cell(8 * KIB, count, 1.0) for count in (1, 10, 100, 300, 1000))
 BUSY = (Cell(8 * KIB, 8, 2.0), Cell(512 * KIB, 8, 2.0))
 IDLE_ASSOCIATIONS = 1000
 WINDOW_CELL = Cell(8 * KIB, 1, 2.0)

@@ -38,6 +38,6 @@ def dicom_rs(*, serves_many: bool) -> Receiver:
         settings=" ".join(options),
         command=command,
         streams=False,
-        one_at_a_time=not serves_many,
+        most=10_000 if serves_many else 1,
         environment={"RUST_LOG": QUIET},
     )

@@ -41,7 +41,8 @@ class Receiver(NamedTuple):
     stored: str = "files/**/*"
     streams: bool = True  # it writes as it receives; others hold every instance that is under way
     slow: bool = False  # a single instance of each of many associations takes it seconds
-    one_at_a_time: bool = False  # it serves a single association
+    fewest: int = 1  # associations that it is measured with
+    most: int = 10_000
     reference: bool = False  # it is measured on every file system and in the quick run
     environment: Mapping[str, str] = MappingProxyType({})
     last_words: Callable[[Path], Figures] = _no_last_words
@@ -129,6 +130,7 @@ def floor(*, forks: bool) -> Receiver:
         settings="recv and write, "
         + ("a process per connection" if forks else "one process, one connection at a time"),
         command=command,
-        one_at_a_time=not forks,
+        fewest=2 if forks else 1,
+        most=10_000 if forks else 1,
         reference=True,
     )

@@ -12,9 +12,9 @@ A C sender (bench/sender/) sends over loopback, a process for each association, 
 TCP_QUICKACK and PDUs as long as the acceptor takes, at most 1 MiB; it shares the machine with the receiver.
 Each receiver is started anew for each cell in each round, warmed up, and sent to for the same time as every
 other; its files are counted and deleted afterwards; the order rotates. On a virtual machine memory is kept
-warm for all (bench/ballast.py). Figures are medians over the rounds;
-`least-most` are the slowest and the fastest round. `port104 (os) is` is the median over the rounds of the
-ratio of port104 (os) to the receiver within a round.
+warm for all (bench/ballast.py). Figures are medians over the rounds; `least-most` are the slowest and the
+fastest round. `port104 (os) is` is the median over the rounds of the ratio of port104 (os) to the receiver
+within a round.
 
 CPU includes children, those that ended too. `peak MiB` is the sum over a receiver's processes of each one's
 largest resident set (VmHWM; pages that forked processes share count in each); `PSS` is what they hold
@@ -22,8 +22,7 @@ together when the load is done, shared pages counted once. `sender us` is the se
 an instance. `files/barrier` includes the warm-up.
 
 Receivers that hold whole instances in memory are left out where these would come to more than 2 GiB at
-once, slow ones (Orthanc, pynetdicom)
-where to more than half of one."""
+once, slow ones (Orthanc, pynetdicom) where to more than half of one."""
 
 
 class Column(NamedTuple):

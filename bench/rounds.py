@@ -8,14 +8,14 @@ from typing import NamedTuple
 import psutil
 
 from ballast import Ballast
-from cells import MIB
+from cells import GIB, MIB
 from figures import Failure, Measurement
 from processes import Running, idle, running, sending
 from receivers import Figures
 from trials import Group, Trial, in_turn
 
-# A load may be faster than its warm-up, and writes more than data sets.
-MARGIN = 1.5
+# Warm pages for a warm-up, and for a load as many times what it would write at the warm-up's pace.
+WARM_UP_BYTES, MARGIN = GIB // 2, 2.0
 
 
 class Results(NamedTuple):
@@ -29,6 +29,7 @@ def measure(trial: Trial, warm_pages: Ballast) -> Figures:
     """Start the receiver, warm it up, measure the cell, and see that it stored all of it."""
     trial.place.folder.mkdir(parents=True, exist_ok=True)
     with running(trial.receiver, trial.place.folder) as started:
+        warm_pages.release(WARM_UP_BYTES)
         with sending(
             started.port, trial.cell.warm_up(slow=trial.receiver.slow), trial.instances, trial.window
         ) as warm:

@@ -72,7 +72,7 @@ def grid(places: Sequence[Place], what: Iterable[Cell], receivers: Sequence[Rece
 
 def _takes_part(receiver: Receiver, cell: Cell, place: Place) -> bool:
     return (
-        (cell.associations == 1 or not receiver.one_at_a_time)
+        receiver.fewest <= cell.associations <= receiver.most
         and (receiver.streams or cell.bytes_at_once <= HELD_AT_ONCE)
         and (not receiver.slow or cell.bytes_at_once <= SLOW_AT_ONCE)
         and (receiver.reference or place.name == RAM_DISK)
