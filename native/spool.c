@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -119,12 +120,32 @@ static void *work(void *argument)
     return NULL;
 }
 
+/* Wait, with the lock, until something is written. What the last barrier stored is told meanwhile: the I/O
+ * threads may all be asleep since before it. */
+static void wait_for_commits(p104_spool *spool)
+{
+    struct timespec until;
+    if (atomic_load(&spool->untold) == 0) {
+        pthread_cond_wait(&spool->commit_waits, &spool->lock);
+        return;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += TELL_MILLISECONDS * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    if (pthread_cond_timedwait(&spool->commit_waits, &spool->lock, &until) != ETIMEDOUT)
+        return;
+    pthread_mutex_unlock(&spool->lock);
+    p104_wake(spool);
+    pthread_mutex_lock(&spool->lock);
+}
+
 /* Everything that was written while the last barrier ran goes into the next. */
 static p104_store *next_batch(p104_spool *spool)
 {
     pthread_mutex_lock(&spool->lock);
     while (!spool->commits && !spool->workers_ended)
-        pthread_cond_wait(&spool->commit_waits, &spool->lock);
+        wait_for_commits(spool);
     p104_store *batch = spool->commits;
     spool->commits = NULL;
     spool->commits_end = &spool->commits;
@@ -226,6 +247,16 @@ static int start(p104_spool *spool, const char *root, int threads)
     return start_threads(spool, threads);
 }
 
+/* A condition whose deadlines do not move when somebody sets the clock. */
+static void init_timed_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 p104_spool *p104_spool_open(const char *root, int durability, int threads,
                             const uint32_t *tags, size_t tag_count, int *error)
 {
@@ -244,7 +275,7 @@ p104_spool *p104_spool_open(const char *root, int durability, int threads,
         memcpy(spool->tags, tags, tag_count * sizeof *tags);
     spool->tag_count = tag_count;
     pthread_mutex_init(&spool->lock, NULL);
-    pthread_cond_init(&spool->commit_waits, NULL);
+    init_timed_condition(&spool->commit_waits);
     pthread_cond_init(&spool->notices_taken, NULL);
     spool->work_end = &spool->work;
     spool->commits_end = &spool->commits;
