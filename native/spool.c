@@ -77,8 +77,11 @@ void p104_watch(p104_intake *intake)
     /* One event, then none until it is asked for again: an intake is never in two threads' hands. */
     struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = intake};
     int operation = intake->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    int epoll_fd = intake->spool->epoll_fd;
+    int socket = p104_link_socket(intake->link);
     intake->watched = 1;
-    if (epoll_ctl(intake->spool->epoll_fd, operation, p104_link_socket(intake->link), &event) < 0) {
+    atomic_store_explicit(&intake->passed_on, 1, memory_order_release);
+    if (epoll_ctl(epoll_fd, operation, socket, &event) < 0) {
         intake->watched = 0;
         p104_link_fail(intake->link, errno);
         p104_give_work(intake);
@@ -105,7 +108,11 @@ static p104_intake *next_intake(p104_spool *spool)
             p104_wake(spool);
         if (count <= 0)
             continue;
-        p104_intake *intake = event.data.ptr ? event.data.ptr : take_work(spool);
+        p104_intake *intake = event.data.ptr;
+        if (intake)
+            atomic_load_explicit(&intake->passed_on, memory_order_acquire);
+        else
+            intake = take_work(spool);
         if (intake || atomic_load(&spool->closing))
             return intake;
     }
@@ -294,7 +301,8 @@ void p104_spool_close(p104_spool *spool)
     p104_notice *next;
     for (p104_notice *notice = spool->notices; notice; notice = next) {
         next = notice->next;
-        free(notice->store);
+        if (notice->completion.kind != P104_RETURNED)
+            free(notice);
     }
     release(spool);
 }

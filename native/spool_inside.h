@@ -28,14 +28,10 @@
 
 typedef struct p104_store p104_store;
 
-/* A completion on its way to the event loop: of a store, or of an intake that is returned. */
+/* A completion on its way to the event loop, which frees it. */
 typedef struct p104_notice {
     struct p104_notice *next;
-    int kind;           /* enum p104_completion_kind */
-    uint64_t intake_id;
-    int reason;         /* P104_RETURNED */
-    p104_store *store;  /* P104_STORED, P104_FAILED: freed once it is told */
-    int unsent;
+    p104_completion completion;
 } p104_notice;
 
 /* A presentation context whose instances are taken. */
@@ -68,8 +64,10 @@ struct p104_intake {
     size_t command_length;
     size_t command_size;
     int watched;        /* the socket is known to the spool's epoll */
+    atomic_int passed_on; /* through epoll: what one hand wrote is seen by the next */
     int give_up;
-    int returning;      /* nothing more is taken */
+    int returning;      /* nothing more is taken, and for what reason */
+    int reason;
     p104_notice returned;
 
     /* under the spool's lock */
@@ -88,11 +86,10 @@ struct p104_store {
     char sop_instance[P104_UID_LENGTH + 1];
     int begun;        /* the header is written */
     int error;        /* errno of the first failed call: nothing more is written */
-    uint16_t status;  /* that was answered */
     uint64_t received; /* data set bytes so far */
     uint64_t sync_failures; /* the spool's count when this store began */
     p104_part part;
-    p104_notice notice;
+    p104_notice *notice; /* to be filled in: there is no want of memory once an instance is taken */
     uint8_t header[P104_META_ROOM];
     p104_picker picker; /* last: started, not cleared */
 };
@@ -143,6 +140,8 @@ void p104_give_commit(p104_spool *spool, p104_store *store);
 
 /* ---- intake.c ---- */
 
+/* Free a store whose notice was not posted. */
+void p104_store_free(p104_store *store);
 /* One turn of an I/O thread: as far as the bytes at hand and one receive go. */
 void p104_intake_turn(p104_intake *intake);
 /* A store is answered: count it and let go of its message ID. Call with the lock. Returns the intake where
@@ -174,8 +173,8 @@ void p104_commit_unsynced(p104_spool *spool, p104_store *store);
 
 /* ---- completions.c ---- */
 
-/* Tell the event loop that a store is stored or has failed. The store is its own from here on. */
-void p104_tell_of_store(p104_spool *spool, p104_store *store, int unsent);
+/* Tell the event loop that a store is stored or has failed, and free it. */
+void p104_tell_of_store(p104_spool *spool, p104_store *store, uint16_t status, int unsent);
 /* Tell it that an intake is returned, which is its own from here on. */
 void p104_tell_returned(p104_spool *spool, p104_intake *intake);
 /* Wake the event loop for what was to be told soon. */
