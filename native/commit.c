@@ -130,11 +130,11 @@ static void answer(p104_spool *spool, p104_store *store)
     p104_uid sop_class = store->context->sop_class;
     p104_store_request request = {sop_class.bytes, (const uint8_t *)store->sop_instance, sop_class.length,
                                   store->sop_instance_length, store->message_id};
-    store->status = status_of(store->error);
+    uint16_t status = status_of(store->error);
     size_t length = p104_encode_store_response(response, store->context->id, intake->peer_maximum_length,
-                                               &request, store->status);
+                                               &request, status);
     p104_link_send(intake->link, response, length);
-    p104_tell_of_store(spool, store, p104_link_unsent(intake->link) > 0);
+    p104_tell_of_store(spool, store, status, p104_link_unsent(intake->link) > 0);
 }
 
 void p104_commit_batch(p104_spool *spool, p104_store *batch)

@@ -21,74 +21,7 @@ enum {
     TAKEN_AT_ONCE = 64,
 };
 
-/* ---- from the threads ---- */
-
-/* Append with the lock held. Returns whether the event loop must be woken. */
-static int append(p104_spool *spool, p104_notice *notice, int urgent)
-{
-    notice->next = NULL;
-    *spool->notices_end = notice;
-    spool->notices_end = &notice->next;
-    spool->notice_count++;
-    int wakes = !spool->woken && (urgent || spool->notice_count >= TELL_FROM);
-    spool->woken |= wakes;
-    atomic_store(&spool->untold, !spool->woken);
-    return wakes;
-}
-
-static void raise_event(const p104_spool *spool)
-{
-    uint64_t one = 1;
-    while (write(spool->event_fd, &one, sizeof one) < 0 && errno == EINTR)
-        ;
-}
-
-void p104_tell_returned(p104_spool *spool, p104_intake *intake)
-{
-    p104_notice *notice = &intake->returned;
-    notice->kind = P104_RETURNED;
-    notice->intake_id = intake->id;
-    pthread_mutex_lock(&spool->lock);
-    int wakes = append(spool, notice, 1);
-    pthread_mutex_unlock(&spool->lock);
-    if (wakes)
-        raise_event(spool);
-}
-
-void p104_tell_of_store(p104_spool *spool, p104_store *store, int unsent)
-{
-    p104_notice *notice = &store->notice;
-    int failed = store->error != 0;
-    notice->kind = failed ? P104_FAILED : P104_STORED;
-    notice->intake_id = store->intake->id;
-    notice->store = store;
-    notice->unsent = unsent;
-    pthread_mutex_lock(&spool->lock);
-    while (spool->notice_count >= NOTICE_LIMIT && !atomic_load(&spool->closing))
-        pthread_cond_wait(&spool->notices_taken, &spool->lock);
-    spool->counts.stored += !failed;
-    spool->counts.failed += failed;
-    p104_intake *waiting = p104_intake_settle(store);
-    int wakes = append(spool, notice, failed || unsent);
-    pthread_mutex_unlock(&spool->lock);
-    if (wakes)
-        raise_event(spool);
-    if (waiting)
-        p104_give_work(waiting);
-}
-
-void p104_wake(p104_spool *spool)
-{
-    pthread_mutex_lock(&spool->lock);
-    int wakes = spool->notices != NULL && !spool->woken;
-    spool->woken |= wakes;
-    atomic_store(&spool->untold, 0);
-    pthread_mutex_unlock(&spool->lock);
-    if (wakes)
-        raise_event(spool);
-}
-
-/* ---- to the event loop ---- */
+/* ---- what is told ---- */
 
 /* Pack what was picked; a value that does not fit makes the whole unreadable: the caller reads the file. */
 static void pack(const p104_picker *picker, p104_completion *out)
@@ -116,32 +49,91 @@ static void pack(const p104_picker *picker, p104_completion *out)
 
 static void describe_store(const p104_store *store, p104_completion *out)
 {
+    memset(out, 0, offsetof(p104_completion, picked));
+    out->kind = store->error ? P104_FAILED : P104_STORED;
+    out->id = store->intake->id;
     out->bytes = store->received;
     out->error = store->error;
-    out->status = store->status;
-    out->unsent = store->notice.unsent != 0;
     out->duplicate = store->part.duplicate != 0;
     out->replaced = store->part.replaced != 0;
     out->copy = store->part.copy;
     out->pick_state = store->picker.state;
-    memcpy(out->sop_instance, store->sop_instance, sizeof out->sop_instance);
-    memcpy(out->name, store->part.name, sizeof out->name);
+    memcpy(out->sop_instance, store->sop_instance, store->sop_instance_length);
+    memcpy(out->name, store->part.name, P104_NAME_LENGTH);
     if (store->error == 0)
         pack(&store->picker, out);
 }
 
-static void hand_over(const p104_notice *notice, p104_completion *out)
+/* ---- from the threads ---- */
+
+/* Append with the lock held. Returns whether the event loop must be woken. */
+static int append(p104_spool *spool, p104_notice *notice, int urgent)
 {
-    memset(out, 0, offsetof(p104_completion, picked));
-    out->id = notice->intake_id;
-    out->kind = notice->kind;
-    if (notice->kind == P104_RETURNED) {
-        out->reason = notice->reason;
-    } else {
-        describe_store(notice->store, out);
-        free(notice->store);
-    }
+    notice->next = NULL;
+    *spool->notices_end = notice;
+    spool->notices_end = &notice->next;
+    spool->notice_count++;
+    int wakes = !spool->woken && (urgent || spool->notice_count >= TELL_FROM);
+    spool->woken |= wakes;
+    atomic_store(&spool->untold, !spool->woken);
+    return wakes;
 }
+
+static void raise_event(const p104_spool *spool)
+{
+    uint64_t one = 1;
+    while (write(spool->event_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+void p104_tell_returned(p104_spool *spool, p104_intake *intake)
+{
+    p104_notice *notice = &intake->returned;
+    memset(&notice->completion, 0, offsetof(p104_completion, picked));
+    notice->completion.kind = P104_RETURNED;
+    notice->completion.id = intake->id;
+    notice->completion.reason = intake->reason;
+    pthread_mutex_lock(&spool->lock);
+    int wakes = append(spool, notice, 1);
+    pthread_mutex_unlock(&spool->lock);
+    if (wakes)
+        raise_event(spool);
+}
+
+void p104_tell_of_store(p104_spool *spool, p104_store *store, uint16_t status, int unsent)
+{
+    p104_notice *notice = store->notice;
+    int failed = store->error != 0;
+    describe_store(store, &notice->completion);
+    notice->completion.status = status;
+    notice->completion.unsent = unsent != 0;
+    pthread_mutex_lock(&spool->lock);
+    while (spool->notice_count >= NOTICE_LIMIT && !atomic_load(&spool->closing))
+        pthread_cond_wait(&spool->notices_taken, &spool->lock);
+    spool->counts.stored += !failed;
+    spool->counts.failed += failed;
+    p104_intake *waiting = p104_intake_settle(store);
+    int wakes = append(spool, notice, failed || unsent);
+    pthread_mutex_unlock(&spool->lock);
+    free(store);
+    if (wakes)
+        raise_event(spool);
+    if (waiting)
+        p104_give_work(waiting);
+}
+
+void p104_wake(p104_spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    int wakes = spool->notices != NULL && !spool->woken;
+    spool->woken |= wakes;
+    atomic_store(&spool->untold, 0);
+    pthread_mutex_unlock(&spool->lock);
+    if (wakes)
+        raise_event(spool);
+}
+
+/* ---- to the event loop ---- */
 
 /* Take up to limit notices from the list. */
 static size_t take(p104_spool *spool, p104_notice **taken, size_t limit)
@@ -158,6 +150,15 @@ static size_t take(p104_spool *spool, p104_notice **taken, size_t limit)
     pthread_mutex_unlock(&spool->lock);
     pthread_cond_broadcast(&spool->notices_taken);
     return count;
+}
+
+/* A returned link's notice is a part of its intake. */
+static void hand_over(p104_notice *notice, p104_completion *out)
+{
+    const p104_completion *told = &notice->completion;
+    memcpy(out, told, offsetof(p104_completion, picked) + told->picked_length);
+    if (told->kind != P104_RETURNED)
+        free(notice);
 }
 
 static void clear_event(p104_spool *spool)

@@ -15,6 +15,8 @@
 enum {
     /* A command set is a few hundred bytes; a longer one than this is the association's to refuse. */
     COMMAND_LIMIT = 64 * 1024,
+    /* Enough for what is at the beginning of any message; a large data set's rest is better spliced. */
+    FIRST_RECEIVE = 32 * 1024,
 };
 
 /* What a turn ended with. */
@@ -160,7 +162,7 @@ p104_intake *p104_intake_settle(const p104_store *store)
 static enum outcome give_back(p104_intake *intake, int reason)
 {
     intake->returning = 1;
-    intake->returned.reason = reason;
+    intake->reason = reason;
     if (reason != P104_RETURN_BYTES && wait_for_answers(intake, 0))
         return GIVEN_AWAY;
     p104_unwatch(intake);
@@ -171,14 +173,17 @@ static enum outcome give_back(p104_intake *intake, int reason)
 /* No byte is at hand and none is there. */
 static enum outcome want_bytes(p104_intake *intake)
 {
-    return p104_link_receives(intake->link) ? WATCH : give_back(intake, P104_RETURN_BYTES);
+    if (p104_link_receives(intake->link))
+        return WATCH;
+    p104_link_rest(intake->link);
+    return give_back(intake, P104_RETURN_BYTES);
 }
 
 static enum outcome break_off(p104_intake *intake)
 {
     if (intake->store) {
         p104_part_discard(&intake->store->part);
-        free(intake->store);
+        p104_store_free(intake->store);
         intake->store = NULL;
         pthread_mutex_lock(&intake->spool->lock);
         intake->spool->counts.broken++;
@@ -236,12 +241,23 @@ static void prepare_part(p104_intake *intake, p104_store *store, p104_uid sop_in
                                            intake->origin_length, &part->identity_end);
 }
 
+void p104_store_free(p104_store *store)
+{
+    free(store->notice);
+    free(store);
+}
+
 static p104_store *new_store(p104_intake *intake, const p104_context *context, const p104_store_request *request)
 {
     p104_store *store = malloc(sizeof *store);
-    if (!store)
+    p104_notice *notice = malloc(sizeof *notice);
+    if (!store || !notice) {
+        free(store);
+        free(notice);
         return NULL;
+    }
     memset(store, 0, offsetof(p104_store, header));
+    store->notice = notice;
     store->intake = intake;
     store->context = context;
     store->message_id = request->message_id;
@@ -326,7 +342,7 @@ static enum outcome next_command(p104_intake *intake, int *received)
     if (*received)
         return WATCH;
     *received = 1;
-    long got = p104_link_receive(link);
+    long got = p104_link_receive(link, FIRST_RECEIVE);
     if (got < 0)
         return give_back(intake, P104_RETURN_OTHER);
     return got > 0 ? GO_ON : WATCH;
@@ -353,10 +369,10 @@ static void ended(p104_intake *intake, p104_store *store)
     }
 }
 
-static enum outcome next_bytes(p104_intake *intake, int *received)
+static enum outcome next_bytes(p104_intake *intake, p104_pipe *pipe, int *received)
 {
     *received = 1;
-    switch (p104_transfer(intake->store)) {
+    switch (p104_transfer(intake->store, pipe)) {
     case P104_TRANSFER_ENDED:
         ended(intake, intake->store);
         return GO_ON;
@@ -369,25 +385,25 @@ static enum outcome next_bytes(p104_intake *intake, int *received)
     }
 }
 
-static enum outcome step(p104_intake *intake, int *received)
+static enum outcome step(p104_intake *intake, p104_pipe *pipe, int *received)
 {
     if (intake->returning)
-        return give_back(intake, intake->returned.reason);
+        return give_back(intake, intake->reason);
     if (intake->give_up)
         return break_off(intake);
     if (intake->store)
-        return next_bytes(intake, received);
+        return next_bytes(intake, pipe, received);
     if (wait_for_answers(intake, intake->window - 1))
         return GIVEN_AWAY;
     return next_command(intake, received);
 }
 
-void p104_intake_turn(p104_intake *intake)
+void p104_intake_turn(p104_intake *intake, p104_pipe *pipe)
 {
     int received = 0;
     enum outcome outcome;
     do
-        outcome = step(intake, &received);
+        outcome = step(intake, pipe, &received);
     while (outcome == GO_ON);
     if (outcome == WATCH) {
         p104_link_rest(intake->link);

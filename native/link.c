@@ -2,6 +2,7 @@
  * not take. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -190,8 +191,24 @@ static void acknowledge_now(const p104_link *link)
         setsockopt(link->receive_from, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
 }
 
-/* One recv into the buffer's free end: bytes received, 0 for none now, -1 for the end or an error. */
-static long receive_once(p104_link *link)
+/* What a receiving call came to: bytes, 0 for none now, -1 for the end or an error. */
+static long received(p104_link *link, ssize_t got)
+{
+    if (got > 0) {
+        atomic_fetch_add_explicit(&link->receipts, 1, memory_order_relaxed);
+        return got;
+    }
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return 0;
+    if (got < 0)
+        link->receive_errno = errno;
+    else
+        link->end_of_stream = 1;
+    return -1;
+}
+
+/* One recv into the buffer's free end. */
+static long receive_once(p104_link *link, size_t limit)
 {
     if (link->end_of_stream || link->receive_errno)
         return -1;
@@ -200,23 +217,17 @@ static long receive_once(p104_link *link)
         return -1;
     }
     size_t room = BUFFER_SIZE - link->end;
+    if (limit > 0 && limit < room)
+        room = limit;
     ssize_t got;
     do
         got = recv(link->receive_from, link->buffer + link->end, room, MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
     if (got > 0) {
-        atomic_fetch_add_explicit(&link->receipts, 1, memory_order_relaxed);
         link->end += (size_t)got;
         link->drained = (size_t)got < room;
-        return got;
     }
-    if (got == 0)
-        link->end_of_stream = 1;
-    else if (errno == EAGAIN || errno == EWOULDBLOCK)
-        return 0;
-    else
-        link->receive_errno = errno;
-    return -1;
+    return received(link, got);
 }
 
 size_t p104_link_at_hand(const p104_link *link)
@@ -246,9 +257,30 @@ void p104_link_fail(p104_link *link, int error)
     link->position = link->end;
 }
 
-long p104_link_receive(p104_link *link)
+long p104_link_receive(p104_link *link, size_t limit)
 {
-    return atomic_load(&link->interrupted) ? -1 : receive_once(link);
+    return atomic_load(&link->interrupted) ? -1 : receive_once(link, limit);
+}
+
+size_t p104_link_spliceable(const p104_link *link)
+{
+    int possible = link->receive_from >= 0 && link->position == link->end && !link->discarding;
+    return possible ? p104_scanner_passable(&link->scanner) : 0;
+}
+
+long p104_link_splice(p104_link *link, int pipe, size_t limit, p104_run *run)
+{
+    size_t passable = p104_link_spliceable(link);
+    size_t length = limit < passable ? limit : passable;
+    if (link->end_of_stream || link->receive_errno || atomic_load(&link->interrupted))
+        return -1;
+    ssize_t got;
+    do
+        got = splice(link->receive_from, NULL, pipe, NULL, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    while (got < 0 && errno == EINTR);
+    if (got > 0)
+        p104_scanner_pass(&link->scanner, (uint32_t)got, run);
+    return received(link, got);
 }
 
 int p104_link_hold(p104_link *link, const uint8_t *bytes, size_t length, uint8_t context_id, int ends)
@@ -325,7 +357,7 @@ int p104_link_next(p104_link *link, p104_run *run, const uint8_t **data)
             link->drained = 0;
             return idle(link);
         }
-        if (receive_once(link) <= 0)
+        if (receive_once(link, 0) <= 0)
             return idle(link);
     }
 }

@@ -81,9 +81,17 @@ int p104_link_socket(const p104_link *link);
 /* Whether there is a socket to receive from, or an end to meet. */
 int p104_link_receives(const p104_link *link);
 
-/* Receive once. Only when every byte at hand was scanned. Returns how many bytes came, 0 when none
- * is there, or -1 at the end of the stream or on an error, which p104_link_next repeats. */
-long p104_link_receive(p104_link *link);
+/* Receive once, at most limit bytes (0: as many as fit). Only when every byte at hand was scanned. Returns how
+ * many bytes came, 0 when none is there, or -1 at the end of the stream or on an error, which
+ * p104_link_next repeats. */
+long p104_link_receive(p104_link *link, size_t limit);
+
+/* Bytes of a data set that p104_link_splice may take now: 0 when some are at hand, or there is no socket. */
+size_t p104_link_spliceable(const p104_link *link);
+
+/* Move up to limit of them, at least one, into a pipe without copying them. Returns as p104_link_receive does; where
+ * bytes came, run tells of them as if p104_link_next_of had. */
+long p104_link_splice(p104_link *link, int pipe, size_t limit, p104_run *run);
 
 /* Put command set bytes back that p104_link_next_of gave: p104_link_next gives them once more, as one
  * run. Returns 0, or -1 when memory is short. */

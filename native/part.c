@@ -154,20 +154,32 @@ typedef struct {
     char text[P104_NAME_LENGTH + 16];
 } file_name;
 
+/* Written by hand: two names for each instance, and printf would cost as much as the hash in them. */
+static char *put_text(char *at, const char *text)
+{
+    size_t length = strlen(text);
+    memcpy(at, text, length + 1);
+    return at + length;
+}
+
 static file_name part_name(const p104_part *part)
 {
     file_name name;
-    snprintf(name.text, sizeof name.text, "%016llx.part", (unsigned long long)part->number);
+    char *at = name.text;
+    for (int shift = 60; shift >= 0; shift -= 4)
+        *at++ = "0123456789abcdef"[part->number >> shift & 15];
+    put_text(at, ".part");
     return name;
 }
 
 static file_name final_name(const p104_part *part)
 {
     file_name name;
-    if (part->copy == 0)
-        snprintf(name.text, sizeof name.text, "%s.dcm", part->name);
+    char *at = put_text(name.text, part->name);
+    if (part->copy > 0)
+        snprintf(at, sizeof name.text - P104_NAME_LENGTH, ".%u.dcm", (unsigned)part->copy);
     else
-        snprintf(name.text, sizeof name.text, "%s.%u.dcm", part->name, (unsigned)part->copy);
+        put_text(at, ".dcm");
     return name;
 }
 
@@ -208,6 +220,21 @@ int p104_part_write(p104_part *part, struct iovec *vector, int count)
             vector->iov_base = (uint8_t *)vector->iov_base + left;
             vector->iov_len -= left;
         }
+    }
+    return 0;
+}
+
+int p104_part_splice(p104_part *part, int pipe, size_t length)
+{
+    while (length > 0) {
+        ssize_t written = splice(pipe, NULL, part->descriptor, NULL, length, SPLICE_F_MOVE);
+        if (written <= 0) {
+            if (written < 0 && errno == EINTR)
+                continue;
+            return written < 0 ? errno : EIO;
+        }
+        part->size += (uint64_t)written;
+        length -= (size_t)written;
     }
     return 0;
 }

@@ -51,6 +51,8 @@ void p104_folders_close(p104_folders *folders);
 int p104_part_open(p104_part *part);
 /* Writes every byte, through short writes and EINTR; the vector's entries are used up. */
 int p104_part_write(p104_part *part, struct iovec *vector, int count);
+/* Writes length bytes that stand in a pipe. After a failure some may be left in it. */
+int p104_part_splice(p104_part *part, int pipe, size_t length);
 int p104_part_sync(p104_part *part);
 int p104_part_close(p104_part *part);
 

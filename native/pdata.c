@@ -123,6 +123,16 @@ static int fragment_run(p104_scanner *scanner, size_t left, p104_run *run)
     return scanner->control & IS_COMMAND ? P104_COMMAND : P104_DATA_SET;
 }
 
+uint32_t p104_scanner_passable(const p104_scanner *scanner)
+{
+    return scanner->in_pdv && !(scanner->control & IS_COMMAND) ? scanner->pdv_left : 0;
+}
+
+void p104_scanner_pass(p104_scanner *scanner, uint32_t length, p104_run *run)
+{
+    fragment_run(scanner, length, run);
+}
+
 /* A run at position: reported when it has bytes or ends something; 0 when there is nothing to report. */
 static int next_run(p104_scanner *scanner, size_t left, p104_run *run)
 {

@@ -65,6 +65,12 @@ void p104_scanner_establish(p104_scanner *scanner, uint32_t maximum_length);
  * the next fragment must be a data set fragment on the same presentation context. */
 void p104_scanner_expect_data_set(p104_scanner *scanner);
 
+/* Bytes of the data set fragment in progress that may pass without being scanned: 0 outside of one. */
+uint32_t p104_scanner_passable(const p104_scanner *scanner);
+
+/* So many of them, at least one, passed by another way: the run that p104_scan would have given for them. */
+void p104_scanner_pass(p104_scanner *scanner, uint32_t length, p104_run *run);
+
 /* Scan input from its first byte up to the end of the next run. Returns an enum
  * p104_scan_result. Call again with input + run->consumed until P104_NEED_INPUT.
  * Runs of length 0 are reported only where `ends` is 1. */

@@ -79,6 +79,10 @@ void p104_watch(p104_intake *intake)
     int operation = intake->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     int epoll_fd = intake->spool->epoll_fd;
     int socket = p104_link_socket(intake->link);
+    if (socket < 0) { /* it was fed to its end: nothing is to be waited for */
+        p104_give_work(intake);
+        return;
+    }
     intake->watched = 1;
     atomic_store_explicit(&intake->passed_on, 1, memory_order_release);
     if (epoll_ctl(epoll_fd, operation, socket, &event) < 0) {
@@ -121,9 +125,11 @@ static p104_intake *next_intake(p104_spool *spool)
 static void *work(void *argument)
 {
     p104_spool *spool = argument;
+    p104_pipe pipe = {-1, -1};
     p104_intake *intake;
     while ((intake = next_intake(spool)) != NULL)
-        p104_intake_turn(intake);
+        p104_intake_turn(intake, &pipe);
+    p104_pipe_close(&pipe);
     return NULL;
 }
 

@@ -127,6 +127,13 @@ struct p104_spool {
     pthread_t committer;
 };
 
+/* What an I/O thread moves bytes through from socket to file without copying them. Both ends are -1 until it is
+ * first needed. */
+typedef struct {
+    int write_end;
+    int read_end;
+} p104_pipe;
+
 /* ---- spool.c ---- */
 
 /* Give an intake to a thread, whatever its socket holds. */
@@ -143,7 +150,7 @@ void p104_give_commit(p104_spool *spool, p104_store *store);
 /* Free a store whose notice was not posted. */
 void p104_store_free(p104_store *store);
 /* One turn of an I/O thread: as far as the bytes at hand and one receive go. */
-void p104_intake_turn(p104_intake *intake);
+void p104_intake_turn(p104_intake *intake, p104_pipe *pipe);
 /* A store is answered: count it and let go of its message ID. Call with the lock. Returns the intake where
  * it waited for this: it needs a thread then; else NULL, and others may free it. */
 p104_intake *p104_intake_settle(const p104_store *store);
@@ -159,7 +166,9 @@ enum p104_transfer_result {
 };
 
 /* Receive, look at and write one data set's bytes. */
-enum p104_transfer_result p104_transfer(p104_store *store);
+enum p104_transfer_result p104_transfer(p104_store *store, p104_pipe *pipe);
+
+void p104_pipe_close(p104_pipe *pipe);
 
 /* Note the first failure and remove the part file; the rest of the data set is drained. */
 void p104_store_fail(p104_store *store, int error);

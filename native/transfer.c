@@ -1,12 +1,22 @@
-/* transfer.c - the bytes of one data set, from the link or from a copy into its part file. */
+/* transfer.c - the bytes of one data set, from the link into its part file.
+ *
+ * They are received into a buffer, looked at and written. Once the elements that routing asks for have passed, the
+ * rest of a large fragment goes from socket to file through a pipe: one copy less (docs/decisions.md). */
 
 #include "spool_inside.h"
+
+#include <fcntl.h>
+#include <unistd.h>
 
 enum {
     /* Entries of one gather-write: 256 KiB of a peer that sends 4 KiB PDUs. */
     VECTOR = 66,
     /* A turn of a long data set: others get the thread after it. */
     TURN_BYTES = 8 * 1024 * 1024,
+    /* Below this the two calls cost more than the copy that they save. */
+    SPLICE_FROM = 64 * 1024,
+    /* What a user may make a pipe hold (/proc/sys/fs/pipe-max-size). */
+    PIPE_SIZE = 1024 * 1024,
 };
 
 void p104_store_fail(p104_store *store, int error)
@@ -66,7 +76,56 @@ static void write_vector(p104_store *store, struct iovec *vector, int count)
         p104_store_fail(store, failure);
 }
 
-enum p104_transfer_result p104_transfer(p104_store *store)
+/* ---- without copying ---- */
+
+void p104_pipe_close(p104_pipe *pipe)
+{
+    if (pipe->write_end >= 0) {
+        close(pipe->write_end);
+        close(pipe->read_end);
+    }
+    pipe->write_end = pipe->read_end = -1;
+}
+
+static int pipe_open(p104_pipe *pipe)
+{
+    int ends[2];
+    if (pipe->write_end >= 0)
+        return 1;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return 0;
+    pipe->read_end = ends[0];
+    pipe->write_end = ends[1];
+    fcntl(pipe->write_end, F_SETPIPE_SZ, PIPE_SIZE); /* else it keeps its default, which does too */
+    return 1;
+}
+
+static int may_splice(const p104_store *store, p104_pipe *pipe)
+{
+    return store->picker.state != P104_PICK_MORE && store->error == 0
+        && p104_link_spliceable(store->intake->link) >= SPLICE_FROM && pipe_open(pipe);
+}
+
+/* Returns as p104_link_receive does; *ended: the data set is read to its end. */
+static long splice_once(p104_store *store, p104_pipe *pipe, int *ended)
+{
+    p104_run run;
+    long got = p104_link_splice(store->intake->link, pipe->write_end, PIPE_SIZE, &run);
+    if (got <= 0)
+        return got;
+    store->received += (uint64_t)got;
+    int failure = p104_part_splice(&store->part, pipe->read_end, (size_t)got);
+    if (failure) {
+        p104_store_fail(store, failure);
+        p104_pipe_close(pipe); /* with what is left in it */
+    }
+    *ended = run.ends;
+    return got;
+}
+
+/* ---- one turn ---- */
+
+enum p104_transfer_result p104_transfer(p104_store *store, p104_pipe *pipe)
 {
     struct iovec vector[VECTOR];
     p104_link *link = store->intake->link;
@@ -86,7 +145,12 @@ enum p104_transfer_result p104_transfer(p104_store *store)
             continue; /* the vector was full */
         if (store->received >= turn_end)
             return P104_TRANSFER_TURN_OVER;
-        long got = p104_link_receives(link) ? p104_link_receive(link) : 0;
+        int ended = 0;
+        long got = may_splice(store, pipe) ? splice_once(store, pipe, &ended)
+            : p104_link_receives(link)     ? p104_link_receive(link, 0)
+                                           : 0;
+        if (ended)
+            return P104_TRANSFER_ENDED;
         if (got <= 0)
             return got == 0 ? P104_TRANSFER_SILENT : P104_TRANSFER_INTERRUPTED;
     }
