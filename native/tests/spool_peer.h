@@ -174,6 +174,14 @@ static inline uint32_t under_way(association one)
     return counts_of(one).under_way;
 }
 
+/* What a returned link stands before. One that emptied its socket says first that it would block. */
+static inline int next_on(association one, p104_run *run, const uint8_t **data)
+{
+    int result;
+    UNTIL((result = p104_link_next(one.link, run, data)) != P104_WOULD_BLOCK);
+    return result;
+}
+
 /* ---- what the peer does ---- */
 
 /* One small instance, from a lent link to its completion. */
