@@ -68,27 +68,6 @@ static void test_many_messages_at_once(int durability)
     remove_files();
 }
 
-/* Longer than a turn of a thread, in PDUs of this size. */
-static void test_large(int durability, size_t pdu_size)
-{
-    p104_spool *spool = open_spool(durability, 2);
-    association one = associate_and_lend(spool, 7, (terms){0});
-    transmit(one.peer, stream, put_command(stream, store_request(1, INSTANCE)));
-    for (size_t left = LARGE; left > 0;) {
-        size_t part = left < pdu_size ? left : pdu_size;
-        left -= part;
-        transmit(one.peer, stream, put_data(stream, left > 0 ? DATA : LAST_DATA, 'l', part));
-    }
-    p104_completion told = next_completion(spool);
-    CHECK(told.kind == P104_STORED && told.id == 7 && told.bytes == LARGE);
-    check_answer(one, 1, 0);
-    check_file("", 's', 'l', LARGE);
-    CHECK(p104_link_receipts(one.link) > 8);
-    finish(one);
-    p104_spool_close(spool);
-    remove_files();
-}
-
 /* A data set may be empty: then the file is its header alone. */
 static void test_an_empty_data_set(int durability)
 {
@@ -233,8 +212,6 @@ int main(void)
     for (int durability = P104_DURABILITY_OS; durability <= P104_DURABILITY_SYNC; durability++) {
         test_small(durability);
         test_many_messages_at_once(durability);
-        test_large(durability, LARGE);
-        test_large(durability, 4000);
         test_an_empty_data_set(durability);
         test_bytes_come_one_by_one(durability);
         test_a_peer_that_receives_short_pdus(durability);
@@ -242,6 +219,6 @@ int main(void)
         test_picked_elements(durability);
     }
     CHECK(rmdir(root) == 0);
-    printf("test_intake: 18 cases\n");
+    printf("test_intake: 14 cases\n");
     return 0;
 }
