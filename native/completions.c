@@ -2,14 +2,15 @@
  *
  * Rules:
  * - An intake's notices come in the order in which it went on: its return is the last.
- * - The event loop is woken at once for what somebody waits for, and for stored instances once for many;
- *   a thread that finds nothing to do wakes it for the rest. */
+ * - The event loop is woken at once for what somebody waits for, and for stored instances once for many:
+ *   after some milliseconds the next one wakes it, or a thread that finds nothing to do. */
 
 #include "spool_inside.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -66,6 +67,22 @@ static void describe_store(const p104_store *store, p104_completion *out)
 
 /* ---- from the threads ---- */
 
+static int64_t milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Whether the oldest of what was not told waits for long enough: no thread may find the time to say so. */
+static int is_overdue(p104_spool *spool)
+{
+    int64_t now = milliseconds();
+    if (spool->notice_count == 1)
+        spool->oldest_notice = now;
+    return now - spool->oldest_notice >= P104_TELL_MILLISECONDS;
+}
+
 /* Append with the lock held. Returns whether the event loop must be woken. */
 static int append(p104_spool *spool, p104_notice *notice, int urgent)
 {
@@ -73,7 +90,7 @@ static int append(p104_spool *spool, p104_notice *notice, int urgent)
     *spool->notices_end = notice;
     spool->notices_end = &notice->next;
     spool->notice_count++;
-    int wakes = !spool->woken && (urgent || spool->notice_count >= TELL_FROM);
+    int wakes = !spool->woken && (urgent || spool->notice_count >= TELL_FROM || is_overdue(spool));
     spool->woken |= wakes;
     atomic_store(&spool->untold, !spool->woken);
     return wakes;

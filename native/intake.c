@@ -23,6 +23,7 @@ enum {
 enum outcome {
     GO_ON,
     WATCH,     /* no byte is there, or others have their turn first */
+    DISK,      /* what follows may wait for the disk, and this thread may not */
     GIVEN_AWAY /* it waits, or is returned */
 };
 
@@ -389,6 +390,8 @@ static enum outcome step(p104_intake *intake, p104_pipe *pipe, int *received)
 {
     if (intake->returning)
         return give_back(intake, intake->reason);
+    if (intake->store && !pipe)
+        return DISK;
     if (intake->give_up)
         return break_off(intake);
     if (intake->store)
@@ -408,5 +411,7 @@ void p104_intake_turn(p104_intake *intake, p104_pipe *pipe)
     if (outcome == WATCH) {
         p104_link_rest(intake->link);
         p104_watch(intake);
+    } else if (outcome == DISK) {
+        p104_give_disk_work(intake);
     }
 }

@@ -1,5 +1,5 @@
-/* spool.c - see spool.h. The queues between the event loop, the I/O threads and the committer.
- * What the event loop hears stands in completions.c. */
+/* spool.c - see spool.h. Its life, and the committer. What the I/O threads do stands in work.c, what the event
+ * loop hears in completions.c. */
 
 #include "spool_inside.h"
 
@@ -14,51 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    /* Stored instances are told of together: while others come, the event loop is woken once for many. */
-    TELL_MILLISECONDS = 5,
-};
-
-/* ---- queues ---- */
-
-static void ring(const p104_spool *spool)
-{
-    uint64_t one = 1;
-    while (write(spool->doorbell_fd, &one, sizeof one) < 0 && errno == EINTR)
-        ;
-}
-
-void p104_give_work(p104_intake *intake)
-{
-    p104_spool *spool = intake->spool;
-    pthread_mutex_lock(&spool->lock);
-    int was_empty = spool->work == NULL;
-    intake->next = NULL;
-    *spool->work_end = intake;
-    spool->work_end = &intake->next;
-    pthread_mutex_unlock(&spool->lock);
-    if (was_empty)
-        ring(spool);
-}
-
-/* Take an intake from the queue; the doorbell rings on while another stands there, or the end has come. */
-static p104_intake *take_work(p104_spool *spool)
-{
-    uint64_t ignored;
-    pthread_mutex_lock(&spool->lock);
-    p104_intake *intake = spool->work;
-    if (intake) {
-        spool->work = intake->next;
-        if (!spool->work)
-            spool->work_end = &spool->work;
-    }
-    if (!spool->work && !spool->closing) {
-        ssize_t cleared = read(spool->doorbell_fd, &ignored, sizeof ignored);
-        (void)cleared;
-    }
-    pthread_mutex_unlock(&spool->lock);
-    return intake;
-}
+/* ---- commits ---- */
 
 void p104_give_commit(p104_spool *spool, p104_store *store)
 {
@@ -70,68 +26,7 @@ void p104_give_commit(p104_spool *spool, p104_store *store)
     pthread_cond_signal(&spool->commit_waits); /* unlocked: or the thread would wake to wait for the lock */
 }
 
-/* ---- sockets ---- */
-
-void p104_watch(p104_intake *intake)
-{
-    /* One event, then none until it is asked for again: an intake is never in two threads' hands. */
-    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = intake};
-    int operation = intake->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-    int epoll_fd = intake->spool->epoll_fd;
-    int socket = p104_link_socket(intake->link);
-    if (socket < 0) { /* it was fed to its end: nothing is to be waited for */
-        p104_give_work(intake);
-        return;
-    }
-    intake->watched = 1;
-    atomic_store_explicit(&intake->passed_on, 1, memory_order_release);
-    if (epoll_ctl(epoll_fd, operation, socket, &event) < 0) {
-        intake->watched = 0;
-        p104_link_fail(intake->link, errno);
-        p104_give_work(intake);
-    }
-}
-
-void p104_unwatch(p104_intake *intake)
-{
-    if (intake->watched)
-        epoll_ctl(intake->spool->epoll_fd, EPOLL_CTL_DEL, p104_link_socket(intake->link), NULL);
-    intake->watched = 0;
-}
-
 /* ---- threads ---- */
-
-/* Wait for an intake that has work. Returns NULL when the threads must end. */
-static p104_intake *next_intake(p104_spool *spool)
-{
-    for (;;) {
-        struct epoll_event event;
-        int patience = atomic_load(&spool->untold) > 0 ? TELL_MILLISECONDS : -1;
-        int count = epoll_wait(spool->epoll_fd, &event, 1, patience);
-        if (count == 0)
-            p104_wake(spool);
-        if (count <= 0)
-            continue;
-        p104_intake *intake = event.data.ptr;
-        if (intake)
-            atomic_load_explicit(&intake->passed_on, memory_order_acquire);
-        else
-            intake = take_work(spool);
-        if (intake || atomic_load(&spool->closing))
-            return intake;
-    }
-}
-
-static void *work(void *argument)
-{
-    p104_spool *spool = argument;
-    p104_pipe pipe = {-1, -1};
-    p104_intake *intake;
-    while ((intake = next_intake(spool)) != NULL)
-        p104_intake_turn(intake, &pipe);
-    p104_pipe_close(&pipe);
-    return NULL;
-}
 
 /* Wait, with the lock, until something is written. What the last barrier stored is told meanwhile: the I/O
  * threads may all be asleep since before it. */
@@ -143,7 +38,7 @@ static void wait_for_commits(p104_spool *spool)
         return;
     }
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += TELL_MILLISECONDS * 1000000;
+    until.tv_nsec += P104_TELL_MILLISECONDS * 1000000;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
     if (pthread_cond_timedwait(&spool->commit_waits, &spool->lock, &until) != ETIMEDOUT)
@@ -181,7 +76,9 @@ static void *commit(void *argument)
 static void end_threads(p104_spool *spool)
 {
     atomic_store(&spool->closing, 1);
-    ring(spool);
+    p104_ring(spool);
+    if (spool->standing_by)
+        pthread_join(spool->standby, NULL);
     for (int index = 0; index < spool->thread_count; index++)
         pthread_join(spool->threads[index], NULL);
     pthread_mutex_lock(&spool->lock);
@@ -200,8 +97,12 @@ static int start_threads(p104_spool *spool, int threads)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failure = pthread_create(&spool->committer, NULL, commit, spool);
     int committing = failure == 0;
+    if (committing) {
+        failure = pthread_create(&spool->standby, NULL, p104_stand_by, spool);
+        spool->standing_by = failure == 0;
+    }
     while (failure == 0 && spool->thread_count < threads) {
-        failure = pthread_create(&spool->threads[spool->thread_count], NULL, work, spool);
+        failure = pthread_create(&spool->threads[spool->thread_count], NULL, p104_do_work, spool);
         spool->thread_count += failure == 0;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -290,7 +191,8 @@ p104_spool *p104_spool_open(const char *root, int durability, int threads,
     pthread_mutex_init(&spool->lock, NULL);
     init_timed_condition(&spool->commit_waits);
     pthread_cond_init(&spool->notices_taken, NULL);
-    spool->work_end = &spool->work;
+    spool->work.end = &spool->work.first;
+    spool->disk_work.end = &spool->disk_work.first;
     spool->commits_end = &spool->commits;
     spool->notices_end = &spool->notices;
     *error = start(spool, root, threads);

@@ -1,6 +1,6 @@
-/* spool_inside.h - what the rooms of the spool share: spool.c (threads and life), completions.c (news for
- * the event loop), intake.c (one association), transfer.c (one data set's bytes) and commit.c (barriers and
- * answers). For C only: cffi does not read this. */
+/* spool_inside.h - what the rooms of the spool share: spool.c (its life, the committer), work.c (threads and what
+ * waits for them), intake.c (one association), transfer.c (one data set's bytes), commit.c (barriers and answers) and
+ * completions.c (news for the event loop). For C only: cffi does not read this. */
 
 #ifndef P104_SPOOL_INSIDE_H
 #define P104_SPOOL_INSIDE_H
@@ -43,7 +43,11 @@ typedef struct {
     uint8_t memory[];
 } p104_context;
 
-enum { P104_CONTEXTS = 128 };
+enum {
+    P104_CONTEXTS = 128,
+    /* Stored instances are told of together: while others come, the event loop is woken once for many. */
+    P104_TELL_MILLISECONDS = 5
+};
 
 struct p104_intake {
     p104_intake *next; /* in the work queue */
@@ -94,6 +98,11 @@ struct p104_store {
     p104_picker picker; /* last: started, not cleared */
 };
 
+typedef struct {
+    p104_intake *first;
+    p104_intake **end;
+} intake_queue;
+
 struct p104_spool {
     p104_folders folders;
     int sync;             /* durability */
@@ -106,18 +115,20 @@ struct p104_spool {
     atomic_uint_fast64_t last_number; /* of part files */
     atomic_uint_fast64_t sync_failures;
     atomic_int closing;   /* threads end once they have nothing in hand */
+    atomic_uint turns;    /* that I/O threads began */
     atomic_int untold;    /* notices of which the event loop was not woken */
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t commit_waits;
     pthread_cond_t notices_taken;
-    p104_intake *work;    /* intakes that need a thread though no byte comes */
-    p104_intake **work_end;
+    intake_queue work;      /* need a thread though no byte comes */
+    intake_queue disk_work; /* need an I/O thread */
     p104_store *commits;  /* written, for the next barrier */
     p104_store **commits_end;
     p104_notice *notices;
     p104_notice **notices_end;
     size_t notice_count;
+    int64_t oldest_notice; /* when it came, in milliseconds; later where only some were taken */
     int woken;            /* event_fd was raised since it was last cleared */
     int workers_ended;
     p104_spool_counts counts;
@@ -125,6 +136,8 @@ struct p104_spool {
     int thread_count;
     pthread_t *threads;
     pthread_t committer;
+    pthread_t standby;
+    int standing_by;
 };
 
 /* What an I/O thread moves bytes through from socket to file without copying them. Both ends are -1 until it is
@@ -134,14 +147,24 @@ typedef struct {
     int read_end;
 } p104_pipe;
 
-/* ---- spool.c ---- */
+/* ---- work.c ---- */
 
 /* Give an intake to a thread, whatever its socket holds. */
 void p104_give_work(p104_intake *intake);
+/* Give an intake to a thread that may wait for the disk. */
+void p104_give_disk_work(p104_intake *intake);
 /* Give an intake to a thread once its socket is readable; it may be at work before this returns. */
 void p104_watch(p104_intake *intake);
 /* Forget its socket. */
 void p104_unwatch(p104_intake *intake);
+/* Have every thread look whether there is work, or the end has come. */
+void p104_ring(const p104_spool *spool);
+/* The life of an I/O thread, and of the standby. */
+void *p104_do_work(void *spool);
+void *p104_stand_by(void *spool);
+
+/* ---- spool.c ---- */
+
 /* Queue a written store for the next barrier. */
 void p104_give_commit(p104_spool *spool, p104_store *store);
 
@@ -149,7 +172,8 @@ void p104_give_commit(p104_spool *spool, p104_store *store);
 
 /* Free a store whose notice was not posted. */
 void p104_store_free(p104_store *store);
-/* One turn of an I/O thread: as far as the bytes at hand and one receive go. */
+/* One turn: as far as the bytes at hand and one receive go. pipe: of the I/O thread, or NULL for a thread that must not
+ * wait for the disk. */
 void p104_intake_turn(p104_intake *intake, p104_pipe *pipe);
 /* A store is answered: count it and let go of its message ID. Call with the lock. Returns the intake where
  * it waited for this: it needs a thread then; else NULL, and others may free it. */

@@ -214,6 +214,14 @@ ssize_t pwritev(int descriptor, const struct iovec *vector, int count, off_t off
     return REAL(pwritev)(descriptor, &first, 1, offset);
 }
 
+ssize_t splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t length, unsigned flags)
+{
+    FAIL_OR_GO_ON(WRITE, to, NULL);
+    if (length > 1 && shortened(to))
+        length /= 2;
+    return REAL(splice)(from, from_at, to, to_at, length, flags);
+}
+
 /* ---- calls that only meet a fault or pass ---- */
 
 #define CALL_ON_DESCRIPTOR(class, name)           \

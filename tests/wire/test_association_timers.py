@@ -187,26 +187,13 @@ def test_what_we_send_does_not_move_the_idle_limit() -> None:
     assert idle_at(peer) == BORN
 
 
-def test_peer_that_waits_for_us_may_be_silent() -> None:
-    peer = peer_in(Role.ACCEPTOR, State.STA6)
-    peer.feed(ECHO_PDU)
-    peer.association.owe(1, peer.now)
-    assert peer.association.next_deadline() == math.inf
-    peer.now += 1000
-    peer.association.handle_timer(peer.now)
-    assert peer.run() == []
-    peer.association.owe(0, peer.now)
-    assert idle_at(peer) == BORN + 1000  # its turn begins with our answer
-
-
 @pytest.mark.parametrize(
     "begun",
     [STORE_PDU, STORE_PDU + p_data(3, 0, b"da"), p_data(1, 1, ECHO.encode()[:8])],
     ids=["data set is due", "in mid-data set", "in mid-command"],
 )
-def test_message_that_does_not_go_on_is_not_excused_by_what_we_owe(begun: bytes) -> None:
+def test_message_that_does_not_go_on_ends_the_association(begun: bytes) -> None:
     peer = peer_in(Role.ACCEPTOR, State.STA6)
-    peer.association.owe(3, peer.now)
     peer.now += 7
     peer.feed(begun)
     assert idle_at(peer) == BORN + 7
