@@ -33,10 +33,10 @@ native-test: ## the C tests under ASan and UBSan
 crash: build ## kill -9 under load, CRASH_ROUNDS times (200)
 	PORT104_CRASH_ROUNDS=$(CRASH_ROUNDS) $(BIN)/python -m pytest tests/crash
 
-bench: build peers ## throughput and latency beside other receivers, into bench/results/
+bench: build peers ## throughput and latency beside other receivers, into bench/results/, in an hour
 	$(BIN)/python bench/run.py
 
-bench-quick: build peers ## a small part of it, in some two minutes
+bench-quick: build peers ## a small part of it, in two minutes
 	$(BIN)/python bench/run.py --quick
 
 peers: ## install the test peers (DCMTK, Orthanc) where that is possible

@@ -15,11 +15,11 @@ import psutil
 
 from cells import GIB, MIB
 
-LARGEST = 6 * GIB  # more than any receiver here writes in one load, but with 200 times 32 MiB
+LARGEST = 7 * GIB  # 200 times 32 MiB and their warm-up
 
 
 class Ballast:
-    """The file. Its size is a quarter of the memory at most, so that receivers have room."""
+    """The file. Its size is a third of the memory at most, so that receivers have room."""
 
     def __init__(self, path: Path, size: int) -> None:
         self._path = path
@@ -41,7 +41,7 @@ class Ballast:
 def ballast(folder: Path, *, on_ram_disk: bool) -> Iterator[Ballast]:
     """Held in `folder` while a run lasts. Where that is no RAM disk, it is empty and stays so."""
     path = folder / f"port104-bench-{os.getpid()}.ballast"
-    size = min(LARGEST, psutil.virtual_memory().total // 4) if on_ram_disk else 0
+    size = min(LARGEST, psutil.virtual_memory().total // 3) if on_ram_disk else 0
     try:
         held = Ballast(path, size)
         held.fill()

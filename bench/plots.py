@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from figures import Key, Table, distinct
 
@@ -55,6 +56,8 @@ def _draw(axes: Axes, table: Table, keys: Sequence[Key], panel: Panel) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks(counts, [str(count) for count in counts])
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:,g}")
     axes.minorticks_off()
     axes.set_xlabel("associations")
     axes.set_ylabel(panel.title)

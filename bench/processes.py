@@ -6,8 +6,10 @@ them are there to be asked: no sampling, which would cost the most where there a
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -25,15 +27,24 @@ from receivers import AE_TITLE, BUILD, Figures, Receiver
 
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
+RELEASE_SECONDS = 2.0  # pynetdicom takes ten for 200 associations, after all is stored
 LOAD_SECONDS = 120.0  # the slowest honest load takes a tenth of it
+_numbers = itertools.count()
 _PRESENT = contextlib.suppress(psutil.Error, OSError, StopIteration)
 
 
-def clear_leftovers(parent: Path) -> None:
-    """Delete what runs that were killed left below `parent`: it fills a RAM disk."""
+def prepare(parent: Path) -> None:
+    """Make the folder that receivers get theirs in, and delete what killed runs left: it fills a RAM disk.
+
+    ext4 is slow to make files where many were deleted within five minutes: it looks at each of their inodes
+    to see whether it may be used again (ten times slower after 20,000). The folder's flag T lets every folder
+    in it begin in another part of the disk; other file systems know no such flag and need none.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["chattr", "+T", str(parent)], stderr=subprocess.DEVNULL, check=False)
     for left in parent.glob("port104-bench-*"):
-        owner = left.stem.rpartition("-")[2]
-        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+        owner = re.split(r"[-.]", left.name)[2]
+        if not psutil.pid_exists(int(owner)):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
@@ -121,8 +132,9 @@ class Running:
 @contextlib.contextmanager
 def running(receiver: Receiver, parent: Path) -> Iterator[Running]:
     """Start `receiver` with an empty folder below `parent`; stop it and delete the folder at the end."""
-    folder = parent / f"port104-bench-{os.getpid()}"
-    _empty(folder)
+    folder = parent / f"port104-bench-{os.getpid()}-{next(_numbers)}"
+    (folder / "files").mkdir(parents=True)
+    os.sync()  # what was deleted before is not this receiver's to pay for
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = receiver.command(port, folder)
@@ -143,14 +155,6 @@ def running(receiver: Receiver, parent: Path) -> Iterator[Running]:
 
 def _log(folder: Path) -> Path:
     return folder / "standard-error.log"
-
-
-def _empty(folder: Path) -> None:
-    """Make it new, and leave the disk nothing to do for whoever ran before."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (folder / "files").mkdir()
-    os.sync()
 
 
 def _stop(process: psutil.Popen) -> None:
@@ -174,16 +178,28 @@ def _wait_until_listening(started: Running, process: psutil.Popen, port: int) ->
     raise RuntimeError(f"it does not listen: {started.log()}")
 
 
-@contextlib.contextmanager
-def sending(port: int, cell: Cell, instances: int, window: int) -> Iterator[Figures]:
-    """Send `cell`, at most so many `instances` over each association.
+class Load:
+    """Associations of a sender, open and waiting to be told to send."""
 
-    Gives what the sender measured, and holds its associations open meanwhile.
-    """
-    with _sender(port, [cell.associations, cell.size, instances, window, cell.seconds]) as figures:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def run(self) -> Figures:
+        """Send it all; what the sender measured. The associations stay open."""
+        assert self._process.stdin
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        figures = _line(self._process)
         if figures["failures"]:
             raise RuntimeError(f"{figures['failures']} instances were refused")
-        yield figures
+        return figures
+
+
+@contextlib.contextmanager
+def load(port: int, cell: Cell, instances: int, window: int) -> Iterator[Load]:
+    """Open the associations of `cell`, each for at most so many `instances`; release them at the end."""
+    with _sender(port, [cell.associations, cell.size, instances, window, cell.seconds]) as process:
+        yield Load(process)
 
 
 @contextlib.contextmanager
@@ -194,25 +210,34 @@ def idle(port: int, associations: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _sender(port: int, what: Sequence[object]) -> Iterator[dict[str, Any]]:
+def _sender(port: int, what: Sequence[object]) -> Iterator[subprocess.Popen[str]]:
+    """Start it and wait until its associations are open."""
     command = [str(BUILD / "sender"), "127.0.0.1", str(port), AE_TITLE, *map(str, what)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        assert process.stderr
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         patience = threading.Timer(LOAD_SECONDS, process.kill)
         patience.start()
         try:
-            report = process.stdout.readline()
-            if not report:
-                process.kill()
-                said = process.stderr.read().strip()
-                raise RuntimeError(said or f"the load took longer than {LOAD_SECONDS:.0f} s")
-            yield json.loads(report)
+            _line(process)
+            yield process
         finally:
+            assert process.stdin
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
-            process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(RELEASE_SECONDS)
+            process.kill()
             patience.cancel()
+
+
+def _line(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The next line that the sender says."""
+    assert process.stdout
+    assert process.stderr
+    line = process.stdout.readline()
+    if not line:
+        process.kill()
+        said = process.stderr.read().strip()
+        raise RuntimeError(said or f"the load took longer than {LOAD_SECONDS:.0f} s")
+    said_object: dict[str, Any] = json.loads(line)
+    return said_object

@@ -5,6 +5,7 @@ Foreign receivers get the fastest settings that still store what they are sent. 
 
 import importlib.metadata
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -50,8 +51,10 @@ class Receiver(NamedTuple):
 
 def installed(program: str) -> str:
     """The program's path. Raises NotInstalledError."""
-    # Debian installs daemons where only root's PATH looks.
-    path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")
+    # Debian installs daemons where only root's PATH looks; an active .venv has a storescp of pynetdicom's.
+    folders = [*os.environ.get("PATH", "").split(":"), "/usr/sbin", "/usr/local/sbin"]
+    own = str(Path(sys.executable).parent)
+    path = shutil.which(program, path=":".join(one for one in folders if one != own))
     if path is None:
         raise NotInstalledError(f"{program} is not installed")
     return path

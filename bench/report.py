@@ -22,7 +22,8 @@ together when the load is done, shared pages counted once. `sender us` is the se
 an instance. `files/barrier` includes the warm-up.
 
 Receivers that hold whole instances in memory are left out where these would come to more than 2 GiB at
-once, slow ones (Orthanc, pynetdicom) where to more than half of one."""
+once, slow ones (Orthanc, pynetdicom) where to more than half of one. Only the receivers that matter most, and
+not every cell, are measured on the disk."""
 
 
 class Column(NamedTuple):

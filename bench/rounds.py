@@ -8,9 +8,9 @@ from typing import NamedTuple
 import psutil
 
 from ballast import Ballast
-from cells import GIB, MIB
+from cells import GIB, KIB, MIB
 from figures import Failure, Measurement
-from processes import Running, idle, running, sending
+from processes import Running, idle, load, running
 from receivers import Figures
 from trials import Group, Trial, in_turn
 
@@ -27,30 +27,30 @@ class Results(NamedTuple):
 
 def measure(trial: Trial, warm_pages: Ballast) -> Figures:
     """Start the receiver, warm it up, measure the cell, and see that it stored all of it."""
-    trial.place.folder.mkdir(parents=True, exist_ok=True)
     with running(trial.receiver, trial.place.folder) as started:
         warm_pages.release(WARM_UP_BYTES)
-        with sending(
-            started.port, trial.cell.warm_up(slow=trial.receiver.slow), trial.instances, trial.window
-        ) as warm:
-            pass
-        warm_pages.release(MARGIN * warm["megabytes_per_second"] * 1e6 * trial.cell.seconds)
-        if trial.idle:
-            before = started.rss()
-            with idle(started.port, trial.idle):
-                cost = (started.rss() - before) / trial.idle / 1024
-                figures = _measure_load(trial, started) | {"kib_per_idle_association": cost}
-        else:
-            figures = _measure_load(trial, started)
+        with load(started.port, trial.warm_up, trial.instances, trial.window) as opened:
+            warm = opened.run()
+        pace = warm["megabytes_per_second"] * 1e6 * trial.cell.seconds
+        warm_pages.release(max(MARGIN * pace, trial.cell.bytes_at_once))
+        figures = _measure_beside_idle(trial, started) if trial.idle else _measure_load(trial, started)
         expected = figures["instances"] + warm["instances"]
         if started.stored_files() != expected:
             raise RuntimeError(f"{started.stored_files()} files of {expected:.0f} instances")
     return figures | started.last_words
 
 
+def _measure_beside_idle(trial: Trial, started: Running) -> Figures:
+    before = started.rss()
+    with idle(started.port, trial.idle):
+        cost = (started.rss() - before) / trial.idle / KIB
+        return _measure_load(trial, started) | {"kib_per_idle_association": cost}
+
+
 def _measure_load(trial: Trial, started: Running) -> Figures:
-    before = started.cpu_seconds()
-    with sending(started.port, trial.cell, trial.instances, trial.window) as sent:
+    with load(started.port, trial.cell, trial.instances, trial.window) as opened:
+        before = started.cpu_seconds()
+        sent = opened.run()
         used = started.cpu_seconds() - before
         own = {
             "cpu_seconds_per_gigabyte": used / (sent["instances"] * trial.cell.size / 1e9),

@@ -24,7 +24,7 @@ from dcm4che import dcm4che
 from dicom_rs import dicom_rs
 from figures import Measurement, Table
 from orthanc import orthanc
-from processes import alone, clear_leftovers, compile_programs
+from processes import alone, compile_programs, prepare
 from python_peer import pynetdicom
 from receivers import BUILD, NotInstalledError, Receiver, dcmtk, floor, port104
 from rounds import Results, run
@@ -132,7 +132,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "left_out": left_out,
     }
     for place in {trial.place for group in groups for trial in group}:
-        clear_leftovers(place.folder)
+        prepare(place.folder)
     ram_disk = machine.place(RAM_DISK_FOLDER)
     with ballast(ram_disk.folder, on_ram_disk=ram_disk.name == trials.RAM_DISK) as warm_pages:
         run(groups, rounds, warm_pages, lambda results: write(everything, results))

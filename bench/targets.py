@@ -100,7 +100,8 @@ class Verdict(NamedTuple):
             self.measured <= self.target.bound if self.target.at_most else self.measured >= self.target.bound
         )
         word = "held" if held else "**missed**"
-        return f"{word}, {len(self.missing)} cells not measured" if self.missing else word
+        absent = f", not measured in {len(self.missing)} of {len(self.target.cells)} cells"
+        return word + absent if self.missing else word
 
 
 def judge(target: Target, table: Table) -> Verdict:

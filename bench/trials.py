@@ -46,6 +46,11 @@ class Trial(NamedTuple):
         return self.cell.most_instances(room)
 
     @property
+    def warm_up(self) -> Cell:
+        """What is sent before."""
+        return self.cell.warm_up(slow=self.receiver.slow)
+
+    @property
     def key(self) -> tuple[str, str, str, str]:
         """What tells it from all others."""
         return self.run, self.place.name, self.cell.name, self.label
@@ -66,8 +71,12 @@ def grid(places: Sequence[Place], what: Iterable[Cell], receivers: Sequence[Rece
         [Trial("grid", place, cell, one, one.name) for one in receivers if _takes_part(one, cell, place)]
         for cell in what
         for place in places
-        if place.name == RAM_DISK or cell.bytes_at_once <= cells.DISK_BYTES
+        if place.name == RAM_DISK or _belongs_on_disk(cell)
     ]
+
+
+def _belongs_on_disk(cell: Cell) -> bool:
+    return cell.bytes_at_once <= cells.DISK_BYTES and cell.associations != 8  # to end within the hour
 
 
 def _takes_part(receiver: Receiver, cell: Cell, place: Place) -> bool:

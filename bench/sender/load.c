@@ -22,7 +22,7 @@ typedef struct {
     measures *all;
     patched data;
     uint64_t run; /* makes the UIDs of this run its own */
-    volatile int *go; /* shared: without it the end of `start` means that the parent gave up */
+    volatile int *go;
     int start[2];
     int done[2];
     int finish[2];
@@ -182,7 +182,7 @@ static void *share(size_t length)
     return memory;
 }
 
-load send_load(const plan *what, measures *all)
+load open_load(const plan *what, measures *all)
 {
     all->stride = (sizeof(measure) + what->instances * sizeof(uint32_t) + 63) & ~(size_t)63;
     all->memory = share(all->stride * what->associations);
@@ -198,19 +198,23 @@ load send_load(const plan *what, measures *all)
     }
     close(first.socket);
     close(with.done[1]);
-    *with.go = 1;
-    close(with.start[1]);
-    if (count_said(with.done[0]) < what->associations) {
+    return (load){what->associations, with.go, with.start[1], with.done[0], with.finish[1]};
+}
+
+void run_load(const load *opened)
+{
+    *opened->go = 1;
+    close(opened->start);
+    if (count_said(opened->done) < opened->associations) {
         fprintf(stderr, "an association failed\n");
         exit(1);
     }
-    return (load){with.finish[1]};
 }
 
-int finish_load(const load *running)
+int finish_load(const load *opened)
 {
     int well = 1;
-    close(running->finish);
+    close(opened->finish);
     for (int status; wait(&status) > 0;)
         well &= status == 0;
     return well;

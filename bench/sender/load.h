@@ -33,15 +33,22 @@ typedef struct {
 
 const measure *measure_of(const measures *all, uint32_t index);
 
-/* A load whose associations are open and have sent everything. */
+/* A load whose associations are open. Its pipes, by their ends, tell the processes what to do. */
 typedef struct {
-    int finish; /* closing it lets them be released */
+    uint32_t associations;
+    volatile int *go; /* shared with them: without it the end of `start` means that the parent gave up */
+    int start;
+    int done; /* read: a byte from each that has sent everything */
+    int finish;
 } load;
 
-/* Open all, then send all at once. Ends the process with a message when an association fails. */
-load send_load(const plan *what, measures *all);
+/* Open all associations. Ends the process with a message when one fails; so does run_load. */
+load open_load(const plan *what, measures *all);
+
+/* Let all send at once, and wait until they have. */
+void run_load(const load *opened);
 
 /* Release all and wait for their processes. Returns whether all ended well. */
-int finish_load(const load *running);
+int finish_load(const load *opened);
 
 #endif

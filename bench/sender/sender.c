@@ -3,12 +3,12 @@
  *   sender HOST PORT CALLED ASSOCIATIONS SIZE INSTANCES WINDOW [SECONDS]
  *   sender HOST PORT CALLED ASSOCIATIONS idle
  *
- * Opens ASSOCIATIONS associations, one process each, and sends INSTANCES instances of SIZE bytes over every one,
- * each under a SOP instance UID of its own that is patched into PDUs encoded beforehand. After SECONDS an association
- * begins no further instance; it sends one at least. WINDOW outstanding operations are proposed and used as far as
- * granted. Prints one JSON object: instances, failures, seconds, throughput, latency percentiles in microseconds, and
- * the processor time that sending took. The associations stay open until standard input ends, so that the receiver
- * can be looked at while it still serves them.
+ * Opens ASSOCIATIONS associations, one process each, says so, and waits for a line or the end of standard input. Then
+ * it sends INSTANCES instances of SIZE bytes over every one, each under a SOP instance UID of its own that is patched
+ * into PDUs encoded beforehand. After SECONDS an association begins no further instance; it sends one at least.
+ * WINDOW outstanding operations are proposed and used as far as granted. Prints one JSON object: instances, failures,
+ * seconds, throughput, latency percentiles in microseconds, and the processor time that sending took. The
+ * associations stay open until standard input ends, so that the receiver can be looked at while it still serves them.
  *
  * With `idle` one process opens the associations, says so, and holds them until standard input ends. */
 
@@ -23,11 +23,23 @@
 
 static const double HOURS = 1e6; /* no limit of time */
 
-static void wait_for_standard_input(void)
+static void wait_for_line(void)
+{
+    fflush(stdout);
+    for (char byte = 0; byte != '\n' && read(STDIN_FILENO, &byte, 1) == 1;)
+        ;
+}
+
+static void wait_for_end(void)
 {
     fflush(stdout);
     for (char byte; read(STDIN_FILENO, &byte, 1) == 1;)
         ;
+}
+
+static void print_opened(uint32_t associations)
+{
+    printf("{\"associations\": %u}\n", associations);
 }
 
 /* ---- the report ---- */
@@ -90,8 +102,8 @@ static int hold_idle(const target *whom, uint32_t associations)
         die("cannot hold associations");
     for (uint32_t index = 0; index < associations; index++)
         held[index] = associate(whom);
-    printf("{\"associations\": %u}\n", associations);
-    wait_for_standard_input();
+    print_opened(associations);
+    wait_for_end();
     for (uint32_t index = 0; index < associations; index++)
         release(&held[index]);
     free(held);
@@ -101,10 +113,13 @@ static int hold_idle(const target *whom, uint32_t associations)
 static int send_and_report(const plan *what)
 {
     measures all;
-    load running = send_load(what, &all);
+    load opened = open_load(what, &all);
+    print_opened(what->associations);
+    wait_for_line();
+    run_load(&opened);
     print_report(what, &all);
-    wait_for_standard_input();
-    return finish_load(&running) ? 0 : 1;
+    wait_for_end();
+    return finish_load(&opened) ? 0 : 1;
 }
 
 static uint32_t number(const char *text)
