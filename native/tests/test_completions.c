@@ -1,0 +1,249 @@
+/* What the event loop is told, when, and in which order. One I/O thread, which a name that is given may hold: what it
+ * told before is all that can have been told. */
+
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+
+#include "spool_peer.h"
+
+enum { NOTICE_LIMIT = 16 * 1024 };
+
+static atomic_int names_until_held; /* that many are given, then the next one waits; -1: none does */
+static atomic_int slow_name;        /* the name before it takes its time */
+static sem_t held;
+static sem_t let_go;
+
+static void wait_for(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) < 0)
+        CHECK(errno == EINTR);
+}
+
+/* The program's own: gives a part file its name. */
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags)
+{
+    int left = atomic_load(&names_until_held);
+    if (left >= 0)
+        atomic_store(&names_until_held, left - 1);
+    if (left == 1 && atomic_load(&slow_name)) { /* as a busy disk is */
+        struct timespec some = {0, 20 * 1000 * 1000};
+        nanosleep(&some, NULL);
+    }
+    if (left == 0) {
+        sem_post(&held);
+        wait_for(&let_go);
+    }
+    return (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags);
+}
+
+static const char *numbered(int number)
+{
+    static char instance[20];
+    snprintf(instance, sizeof instance, "1.2.%d", 100000 + number);
+    return instance;
+}
+
+static size_t messages(uint8_t *out, int count)
+{
+    size_t length = 0;
+    for (int index = 0; index < count; index++)
+        length += message(out + length, (uint16_t)index, numbered(index), 'm', 2);
+    return length;
+}
+
+/* An association that is lent with count messages at hand, behind which it is told to hold the thread. */
+static association lend_with(p104_spool *spool, uint64_t id, int count, int hold_at)
+{
+    association one = associate(spool, id, (terms){0});
+    atomic_store(&names_until_held, hold_at);
+    size_t length = messages(stream, count);
+    CHECK(p104_link_feed(one.link, stream, length) == (long)length);
+    p104_intake_lend(one.intake, 0);
+    return one;
+}
+
+static void check_stored(p104_spool *spool, int from, int to)
+{
+    for (int index = from; index < to; index++) {
+        p104_completion told = next_completion(spool);
+        CHECK(told.kind == P104_STORED && strcmp(told.sop_instance, numbered(index)) == 0);
+    }
+}
+
+/* A single one waits for others, and not for ever. */
+static void test_one_that_is_stored_is_told_after_some_time(void)
+{
+    p104_spool *spool = open_spool(P104_DURABILITY_OS, 1);
+    int64_t start = milliseconds();
+    association one = lend_with(spool, 1, 1, -1);
+    CHECK(event_within(spool, PATIENCE));
+    CHECK(milliseconds() - start >= 4);
+    check_stored(spool, 0, 1);
+    CHECK(!event_within(spool, 0));
+    finish(one);
+    p104_spool_close(spool);
+    remove_files();
+}
+
+static void test_many_that_are_stored_are_told_at_once(void)
+{
+    enum { TELL_FROM = 128 };
+    p104_spool *spool = open_spool(P104_DURABILITY_OS, 1);
+    association one = lend_with(spool, 1, TELL_FROM + 1, TELL_FROM);
+    wait_for(&held);
+    CHECK(event_within(spool, PATIENCE));
+    check_stored(spool, 0, TELL_FROM);
+    sem_post(&let_go);
+    check_stored(spool, TELL_FROM, TELL_FROM + 1);
+    finish(one);
+    p104_spool_close(spool);
+    remove_files();
+}
+
+/* However busy the thread is, what it stored is told when some milliseconds have passed. */
+static void test_a_busy_thread_tells_too(void)
+{
+    p104_spool *spool = open_spool(P104_DURABILITY_OS, 1);
+    atomic_store(&slow_name, 1);
+    association one = lend_with(spool, 1, 3, 2);
+    wait_for(&held);
+    CHECK(event_within(spool, PATIENCE));
+    check_stored(spool, 0, 2);
+    atomic_store(&slow_name, 0);
+    sem_post(&let_go);
+    check_stored(spool, 2, 3);
+    finish(one);
+    p104_spool_close(spool);
+    remove_files();
+}
+
+static void test_a_failure_is_told_at_once(void)
+{
+    char name[100];
+    p104_spool *spool = open_spool(P104_DURABILITY_OS, 1);
+    snprintf(name, sizeof name, "instances/%.2s/%s.dcm", name_of(numbered(0)), name_of(numbered(0)));
+    CHECK(symlink("elsewhere", below(name)) == 0);
+    association one = lend_with(spool, 1, 2, 1);
+    wait_for(&held);
+    CHECK(event_within(spool, PATIENCE));
+    p104_completion told = next_completion(spool);
+    CHECK(told.kind == P104_FAILED && told.error == ELOOP && told.status == 0x0110);
+    sem_post(&let_go);
+    check_stored(spool, 1, 2);
+    finish(one);
+    p104_spool_close(spool);
+    remove_files();
+}
+
+static void test_a_return_is_told_at_once(void)
+{
+    p104_spool *spool = open_spool(P104_DURABILITY_OS, 1);
+    association returned = associate(spool, 1, (terms){0});
+    CHECK(p104_link_feed(returned.link, (const uint8_t *)"\5\0\0\0\0\4\0\0\0\0", 10) == 10);
+    atomic_store(&names_until_held, 0);
+    p104_intake_lend(returned.intake, 0);
+    association one = lend_with(spool, 2, 1, 0);
+    wait_for(&held);
+    CHECK(event_within(spool, PATIENCE));
+    check_returned(returned, P104_RETURN_OTHER);
+    sem_post(&let_go);
+    check_stored(spool, 0, 1);
+    dissociate(returned);
+    finish(one);
+    p104_spool_close(spool);
+    remove_files();
+}
+
+/* The link's return is the last that is told, and everything by one wake-up. */
+static void test_order_and_wake_ups(void)
+{
+    enum { MESSAGES = 10 };
+    static p104_completion told[4];
+    uint64_t wake_ups;
+    p104_spool *spool = open_spool(P104_DURABILITY_OS, 1);
+    association one = associate(spool, 9, (terms){0});
+    size_t length = messages(stream, MESSAGES);
+    memcpy(stream + length, "\5\0\0\0\0\4\0\0\0\0", 10);
+    CHECK(p104_link_feed(one.link, stream, length + 10) == (long)length + 10);
+    p104_intake_lend(one.intake, 0);
+    CHECK(event_within(spool, PATIENCE));
+    CHECK(read(p104_spool_event_fd(spool), &wake_ups, sizeof wake_ups) == sizeof wake_ups && wake_ups == 1);
+    int count = 0;
+    for (size_t got; (got = p104_spool_completions(spool, told, 4)) > 0;) {
+        CHECK(got == 4 || count + (int)got == MESSAGES + 1);
+        for (size_t index = 0; index < got; index++, count++) {
+            CHECK(told[index].id == 9 && told[index].kind == (count < MESSAGES ? P104_STORED : P104_RETURNED));
+            CHECK(count == MESSAGES || strcmp(told[index].sop_instance, numbered(count)) == 0);
+        }
+    }
+    CHECK(count == MESSAGES + 1 && !event_within(spool, 0));
+    dissociate(one);
+    p104_spool_close(spool);
+    remove_files();
+}
+
+/* Send what the socket takes, and count the responses' bytes, once it is ready for either. What the responses'
+ * side did not take waits for the event loop. */
+static void pump(association one, const uint8_t *bytes, size_t length, size_t *sent, size_t *answered)
+{
+    static uint8_t answers[64 * 1024];
+    struct pollfd either = {.fd = one.peer, .events = *sent < length ? POLLIN | POLLOUT : POLLIN};
+    CHECK(p104_link_flush(one.link) >= 0);
+    CHECK(poll(&either, 1, PATIENCE) == 1);
+    ssize_t went = *sent < length ? send(one.peer, bytes + *sent, length - *sent, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+    ssize_t came = recv(one.peer, answers, sizeof answers, MSG_DONTWAIT);
+    *sent += went > 0 ? (size_t)went : 0;
+    *answered += came > 0 ? (size_t)came : 0;
+}
+
+/* An event loop that does not ask stops the threads: they wait, and nothing is lost. All fail, which is quick. */
+static void test_the_limit_of_what_is_kept(void)
+{
+    enum { MESSAGES = NOTICE_LIMIT + 300 };
+    uint8_t response[P104_RESPONSE_ROOM];
+    p104_store_request request = {(const uint8_t *)CLASS, (const uint8_t *)numbered(0), strlen(CLASS),
+                                  strlen(numbered(0)), 0};
+    size_t one_answer = p104_encode_store_response(response, 1, 0, &request, 0x0110);
+    p104_spool *spool = open_spool(P104_DURABILITY_OS, 1);
+    CHECK(rmdir(below("parts")) == 0);
+    association one = associate_and_lend(spool, 1, (terms){0});
+    size_t length = messages(stream, MESSAGES);
+    size_t sent = 0;
+    size_t answered = 0;
+    while (answered < (NOTICE_LIMIT + 1) * one_answer)
+        pump(one, stream, length, &sent, &answered);
+    CHECK(answered == (NOTICE_LIMIT + 1) * one_answer); /* the last one is answered, and waits to be told */
+    check_no_answer(one);
+    CHECK(counts_of(one).failed == NOTICE_LIMIT && under_way(one) == 1);
+    for (int index = 0; index < MESSAGES; index++) {
+        p104_completion told = next_completion(spool);
+        CHECK(told.kind == P104_FAILED && told.error == ENOENT);
+        CHECK(strcmp(told.sop_instance, numbered(index)) == 0);
+        if (answered < MESSAGES * one_answer && (sent < length || index > NOTICE_LIMIT))
+            pump(one, stream, length, &sent, &answered);
+    }
+    while (answered < MESSAGES * one_answer)
+        pump(one, stream, length, &sent, &answered);
+    CHECK(counts_of(one).failed == MESSAGES && under_way(one) == 0);
+    finish(one);
+    p104_spool_close(spool);
+    remove_files();
+}
+
+int main(void)
+{
+    CHECK(mkdtemp(root));
+    CHECK(sem_init(&held, 0, 0) == 0 && sem_init(&let_go, 0, 0) == 0);
+    atomic_store(&names_until_held, -1);
+    test_one_that_is_stored_is_told_after_some_time();
+    test_many_that_are_stored_are_told_at_once();
+    test_a_busy_thread_tells_too();
+    test_a_failure_is_told_at_once();
+    test_a_return_is_told_at_once();
+    test_order_and_wake_ups();
+    test_the_limit_of_what_is_kept();
+    CHECK(rmdir(root) == 0);
+    printf("test_completions: 7 cases\n");
+    return 0;
+}
