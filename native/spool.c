@@ -75,7 +75,9 @@ static void *commit(void *argument)
 
 static void end_threads(p104_spool *spool)
 {
+    pthread_mutex_lock(&spool->lock); /* or a thread that saw no end yet would clear the doorbell after it rang */
     atomic_store(&spool->closing, 1);
+    pthread_mutex_unlock(&spool->lock);
     p104_ring(spool);
     if (spool->standing_by)
         pthread_join(spool->standby, NULL);
