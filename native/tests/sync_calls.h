@@ -4,10 +4,8 @@
 #define P104_SYNC_CALLS_H
 
 #include <pthread.h>
-#include <semaphore.h>
-#include <sys/syscall.h>
 
-#include "spool_peer.h"
+#include "held_thread.h"
 
 static pthread_mutex_t calls_lock = PTHREAD_MUTEX_INITIALIZER;
 static char calls[64];       /* each call's letter and how many files had their name at that time */
@@ -17,14 +15,6 @@ static int opening_syncs;    /* of folders, while a spool opens */
 static char failing;         /* the letter of the call that fails once */
 static int failing_errno;
 static int holding;          /* the next call posts `held` and waits for `let_go` */
-static sem_t held;
-static sem_t let_go;
-
-static inline void wait_for(sem_t *semaphore)
-{
-    while (sem_wait(semaphore) < 0)
-        CHECK(errno == EINTR);
-}
 
 /* Note the call. Returns 0, or -1 with errno when it is to fail. */
 static int note(char letter)

@@ -1,41 +1,9 @@
 /* What the event loop is told, when, and in which order. One I/O thread, which a name that is given may hold: what it
  * told before is all that can have been told. */
 
-#include <semaphore.h>
-#include <stdatomic.h>
-#include <sys/syscall.h>
-
-#include "spool_peer.h"
+#include "name_calls.h"
 
 enum { NOTICE_LIMIT = 16 * 1024 };
-
-static atomic_int names_until_held; /* that many are given, then the next one waits; -1: none does */
-static atomic_int slow_name;        /* the name before it takes its time */
-static sem_t held;
-static sem_t let_go;
-
-static void wait_for(sem_t *semaphore)
-{
-    while (sem_wait(semaphore) < 0)
-        CHECK(errno == EINTR);
-}
-
-/* The program's own: gives a part file its name. */
-int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags)
-{
-    int left = atomic_load(&names_until_held);
-    if (left >= 0)
-        atomic_store(&names_until_held, left - 1);
-    if (left == 1 && atomic_load(&slow_name)) { /* as a busy disk is */
-        struct timespec some = {0, 20 * 1000 * 1000};
-        nanosleep(&some, NULL);
-    }
-    if (left == 0) {
-        sem_post(&held);
-        wait_for(&let_go);
-    }
-    return (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags);
-}
 
 static const char *numbered(int number)
 {
@@ -56,7 +24,7 @@ static size_t messages(uint8_t *out, int count)
 static association lend_with(p104_spool *spool, uint64_t id, int count, int hold_at)
 {
     association one = associate(spool, id, (terms){0});
-    atomic_store(&names_until_held, hold_at);
+    hold_after(hold_at);
     size_t length = messages(stream, count);
     CHECK(p104_link_feed(one.link, stream, length) == (long)length);
     p104_intake_lend(one.intake, 0);
@@ -141,7 +109,6 @@ static void test_a_return_is_told_at_once(void)
     p104_spool *spool = open_spool(P104_DURABILITY_OS, 1);
     association returned = associate(spool, 1, (terms){0});
     CHECK(p104_link_feed(returned.link, (const uint8_t *)"\5\0\0\0\0\4\0\0\0\0", 10) == 10);
-    atomic_store(&names_until_held, 0);
     p104_intake_lend(returned.intake, 0);
     association one = lend_with(spool, 2, 1, 0);
     wait_for(&held);
@@ -234,8 +201,7 @@ static void test_the_limit_of_what_is_kept(void)
 int main(void)
 {
     CHECK(mkdtemp(root));
-    CHECK(sem_init(&held, 0, 0) == 0 && sem_init(&let_go, 0, 0) == 0);
-    atomic_store(&names_until_held, -1);
+    prepare_to_hold();
     test_one_that_is_stored_is_told_after_some_time();
     test_many_that_are_stored_are_told_at_once();
     test_a_busy_thread_tells_too();

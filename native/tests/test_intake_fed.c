@@ -208,7 +208,7 @@ static void test_a_link_that_needs_bytes_holds_no_buffer(void)
 int main(void)
 {
     CHECK(mkdtemp(root));
-    CHECK(sem_init(&held, 0, 0) == 0 && sem_init(&let_go, 0, 0) == 0);
+    prepare_to_hold();
     for (int durability = P104_DURABILITY_OS; durability <= P104_DURABILITY_SYNC; durability++) {
         test_pieces(durability, 1);
         test_pieces(durability, 50);

@@ -189,7 +189,7 @@ static void test_a_return_waits_for_what_is_under_way(void)
 int main(void)
 {
     CHECK(mkdtemp(root));
-    CHECK(sem_init(&held, 0, 0) == 0 && sem_init(&let_go, 0, 0) == 0);
+    prepare_to_hold();
     test_so_many_and_no_more(1);
     test_so_many_and_no_more(2);
     test_so_many_and_no_more(5);
