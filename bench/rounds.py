@@ -15,7 +15,7 @@ from receivers import Figures
 from trials import Group, Trial, in_turn
 
 # Warm pages for a warm-up, and for a load as many times what it would write at the warm-up's pace.
-WARM_UP_BYTES, MARGIN = GIB // 2, 2.0
+WARM_UP_BYTES, MARGIN = GIB // 2, 1.3
 
 
 class Results(NamedTuple):
