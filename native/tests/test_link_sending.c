@@ -15,10 +15,9 @@ static void test_what_a_full_socket_does_not_take_follows_in_order(void)
     int result = 0;
     while (p104_link_unsent(made.link) < 5 * PIECE) {
         memset(piece, (int)(sent++ & 0xff), sizeof piece);
-        result = p104_link_answer(made.link, piece, sizeof piece);
+        result = p104_link_send(made.link, piece, sizeof piece);
         CHECK(result == 0);
     }
-    CHECK(p104_link_answers(made.link) == sent);
     CHECK(p104_link_flush(made.link) == 1);
     size_t got = 0;
     uint8_t received[777];
@@ -131,7 +130,7 @@ static void *answer(void *argument)
     uint8_t bytes[ANSWER];
     memset(bytes, own->fill, sizeof bytes);
     for (int count = 0; count < ANSWERS; count++)
-        CHECK(p104_link_answer(own->link, bytes, sizeof bytes) == 0);
+        CHECK(p104_link_send(own->link, bytes, sizeof bytes) == 0);
     return NULL;
 }
 
@@ -170,7 +169,7 @@ static void test_answers_of_many_threads_stay_whole(void)
         pthread_join(threads[index], NULL);
         CHECK(counts[index] == ANSWERS);
     }
-    CHECK(p104_link_answers(made.link) == THREADS * ANSWERS && p104_link_unsent(made.link) == 0);
+    CHECK(p104_link_unsent(made.link) == 0);
     pair_free(made);
 }
 

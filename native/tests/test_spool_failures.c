@@ -1,179 +1,203 @@
-/* What a spool does when the disk, the name or the peer will not: it answers nothing, keeps no rest, and the
- * link goes on behind the data set. */
+/* What a spool does when the disk, the name or the peer will not: it answers so, keeps no rest, and the link goes on
+ * behind the data set. */
 
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "spool_peer.h"
 
-static const char *below(const char *name)
+static int writes_until_failure = -1; /* of the calling program's writev: so many succeed; -1: all do */
+static int write_failure;
+
+/* The program's own: part files are written by it. */
+ssize_t writev(int descriptor, const struct iovec *vector, int count)
 {
-    static char path[200];
-    snprintf(path, sizeof path, "%s/%s", root, name);
-    return path;
+    if (__atomic_load_n(&writes_until_failure, __ATOMIC_SEQ_CST) >= 0
+        && __atomic_fetch_sub(&writes_until_failure, 1, __ATOMIC_SEQ_CST) == 0) {
+        errno = write_failure;
+        return -1;
+    }
+    return syscall(SYS_writev, descriptor, vector, count);
 }
 
-/* A small instance, the first of this spool, fails with this error and is not answered. */
-static void check_fails(p104_spool *spool, pair made, int error)
+static void fail_write_after(int writes, int error)
 {
-    p104_completion one = store_small(spool, made, 0, 'f', 's');
-    CHECK(one.kind == P104_FAILED && one.error == error && one.bytes == 1000);
-    check_no_answer(made);
-    CHECK(p104_link_answers(made.link) == 0);
-    p104_spool_counts counts;
-    p104_spool_count(spool, &counts);
-    CHECK(counts.failed == 1 && counts.stored == 0);
+    write_failure = error;
+    __atomic_store_n(&writes_until_failure, writes, __ATOMIC_SEQ_CST);
+}
+
+/* A small instance, the first of this spool, fails with this error, and is answered with this status. */
+static void check_fails(association one, int error, uint16_t status)
+{
+    p104_completion told = store_small(one, 1, 'f');
+    CHECK(told.kind == P104_FAILED && told.error == error && told.status == status && told.bytes == 1000);
+    CHECK(strcmp(told.sop_instance, INSTANCE) == 0 && told.picked_length == 0);
+    check_answer(one, 1, status);
+    p104_intake_counts counts = counts_of(one);
+    CHECK(counts.failed == 1 && counts.stored == 0 && counts.bytes == 0 && counts.under_way == 0);
+    p104_spool_counts all;
+    p104_spool_count(one.spool, &all);
+    CHECK(all.failed == 1 && all.stored == 0 && all.broken == 0);
+}
+
+/* The association goes on when the matter is mended. */
+static void check_goes_on_and_end(association one)
+{
+    CHECK(store_small(one, 1, 'a').kind == P104_STORED);
+    check_answer(one, 1, 0);
+    check_file("", 's', 'a', 1000);
+    CHECK(files_in("parts") == 0 && named_files() == 1);
+    finish(one);
+    p104_spool_close(one.spool);
+    remove_files();
+}
+
+static association begin(int durability)
+{
+    return associate_and_lend(open_spool(durability, 2), 7, (terms){0});
 }
 
 static void test_no_folder_for_part_files(int durability)
 {
-    p104_spool *spool = open_spool(durability);
-    pair made = pair_new();
+    association one = begin(durability);
     CHECK(rmdir(below("parts")) == 0);
-    check_fails(spool, made, ENOENT);
-    CHECK(files_in("instances/0f") == 0);
-    pair_free(made);
-    p104_spool_close(spool);
+    check_fails(one, ENOENT, 0x0110);
+    CHECK(named_files() == 0);
+    finish(one);
+    p104_spool_close(one.spool);
     remove_files();
 }
 
 static void test_no_folder_for_the_name(int durability)
 {
-    p104_spool *spool = open_spool(durability);
-    pair made = pair_new();
-    CHECK(rmdir(below("instances/0f")) == 0);
-    check_fails(spool, made, ENOENT);
+    association one = begin(durability);
+    CHECK(rmdir(below(shelf())) == 0);
+    check_fails(one, ENOENT, 0x0110);
     CHECK(files_in("parts") == 0);
-    pair_free(made);
-    p104_spool_close(spool);
+    finish(one);
+    p104_spool_close(one.spool);
     remove_files();
 }
 
 /* Somebody's link under our name: it is neither followed nor replaced. */
 static void test_a_symbolic_link_under_the_name(int durability)
 {
-    p104_spool *spool = open_spool(durability);
-    pair made = pair_new();
-    char name[100];
-    snprintf(name, sizeof name, "instances/0f/%s.dcm", NAME);
-    CHECK(symlink("elsewhere", below(name)) == 0);
-    check_fails(spool, made, ELOOP);
-    CHECK(files_in("parts") == 0 && files_in("instances/0f") == 1);
-    pair_free(made);
-    p104_spool_close(spool);
-    remove_files();
+    association one = begin(durability);
+    CHECK(symlink("elsewhere", file_path("")) == 0);
+    check_fails(one, ELOOP, 0x0110);
+    CHECK(files_in("parts") == 0 && named_files() == 1);
+    CHECK(unlink(file_path("")) == 0);
+    check_goes_on_and_end(one);
 }
 
-/* The disk takes a part of the data set: the rest is drained, and the next message is read. */
-static void test_a_write_that_fails(int durability)
+/* The status tells the peer whether to send it again later. */
+static void test_a_write_that_fails(int durability, int error, uint16_t status)
 {
-    p104_spool *spool = open_spool(durability);
-    pair made = pair_new();
+    association one = begin(durability);
+    fail_write_after(0, error);
+    check_fails(one, error, status);
+    CHECK(files_in("parts") == 0 && named_files() == 0);
+    check_goes_on_and_end(one);
+}
+
+static void test_an_interrupted_write_is_repeated(int durability)
+{
+    association one = begin(durability);
+    fail_write_after(0, EINTR);
+    check_goes_on_and_end(one);
+}
+
+static void test_no_descriptor_for_the_file(int durability)
+{
     struct rlimit before;
+    association one = begin(durability);
+    CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK(setrlimit(RLIMIT_NOFILE, &(struct rlimit){3, before.rlim_max}) == 0);
+    check_fails(one, EMFILE, 0xA700);
+    CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK(files_in("parts") == 0);
+    check_goes_on_and_end(one);
+}
+
+/* The disk takes a part of the data set, which comes in PDUs of this size: the rest is drained. */
+static void test_a_disk_that_fills_up(int durability, size_t fragment)
+{
+    struct rlimit before;
+    association one = begin(durability);
     CHECK(getrlimit(RLIMIT_FSIZE, &before) == 0);
     CHECK(setrlimit(RLIMIT_FSIZE, &(struct rlimit){1 << 20, before.rlim_max}) == 0);
-    command(made);
-    size_t length = pdu(data_set, 2, 'l', LARGE);
-    CHECK(begin(spool, made, 7, 0, 's') == P104_CARRIED);
-    transmit_carried(spool, made, data_set, length);
-    p104_completion one = settled(spool);
-    CHECK(one.kind == P104_FAILED && one.error == EFBIG && one.link_returned && one.bytes == LARGE);
-    CHECK(files_in("parts") == 0 && files_in("instances/0f") == 0);
-    check_no_answer(made);
+    transmit(one.peer, stream, put_command(stream, store_request(1, INSTANCE)));
+    for (size_t at = 0; at < LARGE; at += fragment)
+        transmit(one.peer, stream, put_data(stream, at + fragment < LARGE ? DATA : LAST_DATA, 'l', fragment));
+    p104_completion told = next_completion(one.spool);
+    CHECK(told.kind == P104_FAILED && told.error == EFBIG && told.status == 0xA700 && told.bytes == LARGE);
+    CHECK(files_in("parts") == 0 && named_files() == 0);
+    check_answer(one, 1, 0xA700);
     CHECK(setrlimit(RLIMIT_FSIZE, &before) == 0);
-
-    CHECK(store_small(spool, made, 0, 'a', 's').kind == P104_STORED);
-    check_answer(made);
-    check_file(".dcm", 's', 'a', 1000);
-    pair_free(made);
-    p104_spool_close(spool);
-    remove_files();
+    check_goes_on_and_end(one);
 }
 
 /* Whoever sends one UID with ever new bytes fills 201 names, and no more. */
 static void test_too_many_copies(void)
 {
-    p104_spool *spool = open_spool(P104_DURABILITY_OS);
-    pair made = pair_new();
+    association one = begin(P104_DURABILITY_OS);
     for (int copy = 0; copy <= 200; copy++) {
-        p104_completion one = store_small(spool, made, 0, (uint8_t)copy, 's');
-        CHECK(one.kind == P104_STORED && one.copy == copy && !one.duplicate);
-        check_answer(made);
+        p104_completion told = store_small(one, (uint16_t)copy, (uint8_t)copy);
+        CHECK(told.kind == P104_STORED && told.copy == copy && !told.duplicate);
+        check_answer(one, (uint16_t)copy, 0);
     }
-    CHECK(store_small(spool, made, 0, 200, 't').duplicate);
-    check_answer(made);
-    p104_completion one = store_small(spool, made, 0, 201, 's');
-    CHECK(one.kind == P104_FAILED && one.error == EEXIST);
-    check_no_answer(made);
-    CHECK(files_in("instances/0f") == 201 && files_in("parts") == 0);
-    check_file(".200.dcm", 's', 200, 1000);
-    pair_free(made);
-    p104_spool_close(spool);
+    CHECK(store_small(one, 1, 200).duplicate);
+    check_answer(one, 1, 0);
+    p104_completion told = store_small(one, 2, 201);
+    CHECK(told.kind == P104_FAILED && told.error == EEXIST);
+    check_answer(one, 2, 0x0110);
+    CHECK(named_files() == 201 && files_in("parts") == 0);
+    check_file(".200", 's', 200, 1000);
+    finish(one);
+    p104_spool_close(one.spool);
     remove_files();
 }
 
-/* A-ABORT in the middle of a data set: the link stands before it. */
-static void test_another_pdu_in_the_middle(int durability)
-{
-    p104_spool *spool = open_spool(durability);
-    pair made = pair_new();
-    p104_run run;
-    const uint8_t *data;
-    command(made);
-    size_t length = pdu(data_set, 0, 'l', 5000);
-    CHECK(begin(spool, made, 1, 0, 's') == P104_CARRIED);
-    memcpy(data_set + length, "\7\0\0\0\0\4\0\0\2\0", 10);
-    transmit(made.peer, data_set, length + 10);
-    p104_completion one = settled(spool);
-    CHECK(one.kind == P104_BROKEN && one.link_returned && one.bytes == 5000);
-    CHECK(p104_link_next(made.link, &run, &data) == P104_PDU_HEADER && run.pdu_type == 7);
-    CHECK(files_in("parts") == 0 && files_in("instances/0f") == 0);
-    check_no_answer(made);
-    pair_free(made);
-    p104_spool_close(spool);
-    remove_files();
-}
-
-/* The answer waits behind what the peer did not read, and follows it. */
+/* The answer waits behind what the peer did not read, and follows it; the event loop is asked to flush. */
 static void test_a_peer_that_does_not_read(int durability)
 {
-    p104_spool *spool = open_spool(durability);
-    pair made = pair_new();
     static uint8_t read[1 << 20];
     size_t before = 0;
-    while (p104_link_unsent(made.link) == 0) {
-        CHECK(p104_link_send(made.link, (const uint8_t *)"before", 6) == 0);
+    association one = begin(durability);
+    while (p104_link_unsent(one.link) == 0) {
+        CHECK(p104_link_send(one.link, (const uint8_t *)"before", 6) == 0);
         before += 6;
     }
-    p104_completion one = store_small(spool, made, 0, 'a', 's');
-    CHECK(one.kind == P104_STORED && one.unsent);
+    p104_completion told = store_small(one, 1, 'a');
+    CHECK(told.kind == P104_STORED && told.unsent);
     while (before > 0) {
-        ssize_t got = recv(made.peer, read, before < sizeof read ? before : sizeof read, 0);
+        ssize_t got = recv(one.peer, read, before < sizeof read ? before : sizeof read, 0);
         CHECK(got > 0);
         before -= (size_t)got;
-        CHECK(p104_link_flush(made.link) >= 0);
+        CHECK(p104_link_flush(one.link) >= 0);
     }
-    CHECK(p104_link_unsent(made.link) == 0);
-    check_answer(made);
-    pair_free(made);
-    p104_spool_close(spool);
+    CHECK(p104_link_unsent(one.link) == 0);
+    check_answer(one, 1, 0);
+    finish(one);
+    p104_spool_close(one.spool);
     remove_files();
 }
 
 /* The peer is gone before its answer: the instance is stored all the same. */
 static void test_a_peer_that_is_gone(int durability)
 {
-    p104_spool *spool = open_spool(durability);
-    pair made = pair_new();
-    uint8_t bytes[2000];
-    command(made);
-    size_t length = pdu(bytes, 2, 'g', 1000);
-    CHECK(p104_link_feed(made.link, bytes, length) == (long)length);
-    shutdown(made.peer, SHUT_RDWR);
-    CHECK(begin(spool, made, 1, 0, 's') == P104_TAKEN);
-    p104_completion one = next_completion(spool);
-    CHECK(one.kind == P104_STORED && !one.unsent);
-    check_file(".dcm", 's', 'g', 1000);
-    pair_free(made);
+    p104_spool *spool = open_spool(durability, 1);
+    association one = associate(spool, 1, (terms){0});
+    size_t length = message(stream, 1, INSTANCE, 'g', 1000);
+    CHECK(p104_link_feed(one.link, stream, length) == (long)length);
+    shutdown(one.peer, SHUT_RDWR);
+    p104_intake_lend(one.intake, 0);
+    p104_completion told = next_completion(spool);
+    CHECK(told.kind == P104_STORED && !told.unsent);
+    check_returned(one, P104_RETURN_OTHER);
+    check_file("", 's', 'g', 1000);
+    dissociate(one);
     p104_spool_close(spool);
     remove_files();
 }
@@ -185,13 +209,18 @@ int main(void)
         test_no_folder_for_part_files(durability);
         test_no_folder_for_the_name(durability);
         test_a_symbolic_link_under_the_name(durability);
-        test_a_write_that_fails(durability);
-        test_another_pdu_in_the_middle(durability);
+        test_a_write_that_fails(durability, ENOSPC, 0xA700);
+        test_a_write_that_fails(durability, EDQUOT, 0xA700);
+        test_a_write_that_fails(durability, EIO, 0x0110);
+        test_an_interrupted_write_is_repeated(durability);
+        test_no_descriptor_for_the_file(durability);
+        test_a_disk_that_fills_up(durability, LARGE);
+        test_a_disk_that_fills_up(durability, LARGE / 1024);
         test_a_peer_that_does_not_read(durability);
         test_a_peer_that_is_gone(durability);
     }
     test_too_many_copies();
     CHECK(rmdir(root) == 0);
-    printf("test_spool_failures: 15 cases\n");
+    printf("test_spool_failures: 25 cases\n");
     return 0;
 }
