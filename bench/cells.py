@@ -50,7 +50,7 @@ FULL = tuple(Cell(8 * KIB, count, 2.0 if count == 1 else 1.0) for count in (1, 8
 FULL += tuple(Cell(512 * KIB, count, 2.0 if count == 1 else 1.0) for count in (1, 8, 32, 200))
 FULL += tuple(Cell(32 * MIB, count) for count in (1, 8, 32, 200))
 QUICK = tuple(
-    Cell(size, count, 2.0 if count == 1 else 1.0) for size in (8 * KIB, 512 * KIB) for count in (1, 32)
+    Cell(size, count, 2.0 if count == 1 else 0.8) for size in (8 * KIB, 512 * KIB) for count in (1, 32)
 )
 GROWTH = tuple(Cell(8 * KIB, count, 1.0) for count in (1, 10, 100, 300, 1000))
 BUSY = (Cell(8 * KIB, 8, 2.0), Cell(512 * KIB, 8, 2.0))

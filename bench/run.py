@@ -56,7 +56,7 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small part, in some two minutes")
-    parser.add_argument("--rounds", type=int, help="default 5, with --quick 3")
+    parser.add_argument("--rounds", type=int, help="default 5, with --quick 2")
     parser.add_argument(
         "--folder", type=Path, action="append", help="where receivers write; give it again for a second place"
     )
@@ -112,6 +112,8 @@ def write(everything: dict[str, Any], results: Results | None) -> None:
         everything["measurements"] = [one._asdict() for one in results.measurements]
         everything["failures"] = [one._asdict() for one in results.failures]
     RESULTS.mkdir(exist_ok=True)
+    for old in RESULTS.glob("*.png"):
+        old.unlink()
     (RESULTS / "results.json").write_text(json.dumps(everything, indent=1))
     drawn = plots.draw(Table(Measurement(**one) for one in everything["measurements"]), RESULTS)
     (RESULTS / "results.md").write_text(report.markdown(everything, drawn))
@@ -123,7 +125,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that receivers end and files go
     receivers, left_out = chosen_receivers(arguments)
     groups = plan(arguments, receivers)
-    rounds = arguments.rounds or (3 if arguments.quick else 5)
+    rounds = arguments.rounds or (2 if arguments.quick else 5)
     everything: dict[str, Any] = {
         "machine": machine.describe(list({trial.place for group in groups for trial in group})),
         "began": time.strftime("%Y-%m-%d %H:%M %Z"),

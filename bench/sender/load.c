@@ -197,6 +197,8 @@ load open_load(const plan *what, measures *all)
         open_some(&with, &first, index, until < what->associations ? until : what->associations);
     }
     close(first.socket);
+    free(first.input);
+    free(with.data.bytes); /* the processes have theirs */
     close(with.done[1]);
     return (load){what->associations, with.go, with.start[1], with.done[0], with.finish[1]};
 }
