@@ -403,13 +403,16 @@ static enum outcome step(p104_intake *intake, p104_pipe *pipe, int *received)
 
 void p104_intake_turn(p104_intake *intake, p104_pipe *pipe)
 {
-    int received = 0;
     enum outcome outcome;
-    do
-        outcome = step(intake, pipe, &received);
-    while (outcome == GO_ON);
+    do {
+        int received = 0;
+        do
+            outcome = step(intake, pipe, &received);
+        while (outcome == GO_ON);
+        if (outcome == WATCH)
+            p104_link_rest(intake->link);
+    } while (outcome == WATCH && pipe && !intake->store && p104_linger(intake));
     if (outcome == WATCH) {
-        p104_link_rest(intake->link);
         p104_watch(intake);
     } else if (outcome == DISK) {
         p104_give_disk_work(intake);

@@ -115,6 +115,7 @@ struct p104_spool {
     atomic_uint_fast64_t last_number; /* of part files */
     atomic_uint_fast64_t sync_failures;
     atomic_int closing;   /* threads end once they have nothing in hand */
+    atomic_int idle_threads; /* I/O threads that wait for any event */
     atomic_uint turns;    /* that I/O threads began */
     atomic_int untold;    /* notices of which the event loop was not woken */
 
@@ -155,6 +156,8 @@ void p104_give_work(p104_intake *intake);
 void p104_give_disk_work(p104_intake *intake);
 /* Give an intake to a thread once its socket is readable; it may be at work before this returns. */
 void p104_watch(p104_intake *intake);
+/* Wait a little for its next message, where an I/O thread is there for others. Returns whether some came. */
+int p104_linger(const p104_intake *intake);
 /* Forget its socket. */
 void p104_unwatch(p104_intake *intake);
 /* Have every thread look whether there is work, or the end has come. */

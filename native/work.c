@@ -16,6 +16,10 @@ enum {
     /* When something is ready and no I/O thread has begun a turn for so long, the disk stalls them. */
     STALLED_MILLISECONDS = 10,
     STANDBY_EVENTS = 32,
+    /* A fast peer's next message comes within this: its thread waits for it at its socket, while another is there
+     * for all the others. Else each message would wake another thread, on another core. Inside a data set
+     * it would wake for every segment, where the way through epoll lets several come together. */
+    LINGER_MICROSECONDS = 200,
 };
 
 /* ---- queues ---- */
@@ -100,6 +104,15 @@ void p104_watch(p104_intake *intake)
     }
 }
 
+int p104_linger(const p104_intake *intake)
+{
+    struct pollfd readable = {.fd = p104_link_socket(intake->link), .events = POLLIN};
+    struct timespec patience = {.tv_nsec = LINGER_MICROSECONDS * 1000};
+    if (atomic_load_explicit(&intake->spool->idle_threads, memory_order_relaxed) == 0)
+        return 0;
+    return ppoll(&readable, 1, &patience, NULL) > 0;
+}
+
 void p104_unwatch(p104_intake *intake)
 {
     if (intake->watched)
@@ -125,7 +138,9 @@ static p104_intake *next_intake(p104_spool *spool)
     for (;;) {
         struct epoll_event event;
         int patience = atomic_load(&spool->untold) > 0 ? P104_TELL_MILLISECONDS : -1;
+        atomic_fetch_add_explicit(&spool->idle_threads, 1, memory_order_relaxed);
         int count = epoll_wait(spool->epoll_fd, &event, 1, patience);
+        atomic_fetch_sub_explicit(&spool->idle_threads, 1, memory_order_relaxed);
         if (count == 0)
             p104_wake(spool);
         if (count <= 0)
