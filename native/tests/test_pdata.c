@@ -164,6 +164,56 @@ static void run_case(const scan_case *given, guarded memory, size_t first, size_
     }
 }
 
+/* A fragment's bytes that pass by another way leave the scanner where scanning them does. */
+static void test_passing(void)
+{
+    uint8_t bytes[ROOM];
+    size_t length = unhex("04 00 00000007 00000003 01 03 c0  04 00 00000016 00000006 01 00 d0d1d2d3"
+                          "00000008 01 02 d4d5d6d7d8d9", bytes);
+    for (uint32_t pass = 1; pass <= 6; pass++) {
+        p104_scanner scanner = {0};
+        p104_run run;
+        size_t at = 0;
+        uint32_t data_set = 0;
+        p104_scanner_establish(&scanner, 0);
+        CHECK(p104_scanner_passable(&scanner) == 0);
+        CHECK(p104_scan(&scanner, bytes, 13, &run) == P104_COMMAND);
+        CHECK(p104_scanner_passable(&scanner) == 0);
+        p104_scanner_expect_data_set(&scanner);
+        CHECK(p104_scanner_passable(&scanner) == 0);
+        for (at = 13; at < length;) {
+            uint32_t passable = p104_scanner_passable(&scanner);
+            if (passable == 0) { /* header bytes, and of the fragment the first */
+                int result = p104_scan(&scanner, bytes + at, 1, &run);
+                at++;
+                CHECK(result == P104_NEED_INPUT || (result == P104_DATA_SET && run.length == 1));
+                data_set += result == P104_DATA_SET;
+                continue;
+            }
+            uint32_t some = pass < passable ? pass : passable;
+            memset(&run, 0xaa, sizeof run);
+            p104_scanner_pass(&scanner, some, &run);
+            at += some;
+            data_set += some;
+            CHECK(run.length == some && run.context_id == 1 && run.ends == (at == length));
+        }
+        CHECK(data_set == 10 && scanner.expectation == P104_EXPECT_MESSAGE);
+        CHECK(p104_scan(&scanner, bytes, 13, &run) == P104_COMMAND && run.ends);
+    }
+}
+
+/* A command's bytes are always looked at. */
+static void test_a_command_does_not_pass(void)
+{
+    uint8_t bytes[ROOM];
+    p104_scanner scanner = {0};
+    p104_run run;
+    unhex("04 00 00000009 00000005 01 03 c0c1c2", bytes);
+    p104_scanner_establish(&scanner, 0);
+    CHECK(p104_scan(&scanner, bytes, 13, &run) == P104_COMMAND && !run.ends);
+    CHECK(p104_scanner_passable(&scanner) == 0);
+}
+
 int main(void)
 {
     guarded memory = guarded_new(ROOM);
@@ -177,6 +227,8 @@ int main(void)
                 run_case(&CASES[index], memory, cut, length, at_end);
         }
     }
-    printf("test_pdata: %zu cases\n", sizeof CASES / sizeof *CASES);
+    test_passing();
+    test_a_command_does_not_pass();
+    printf("test_pdata: %zu cases\n", sizeof CASES / sizeof *CASES + 2);
     return 0;
 }
