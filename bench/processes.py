@@ -61,15 +61,15 @@ def alone() -> Iterator[None]:
         yield
 
 
-def compile_programs() -> None:
-    """Compile sender and floor into build/bench."""
+def compile_programs(into: Path = BUILD) -> None:
+    """Compile sender and floor."""
     here = Path(__file__).parent
     for name, sources in {
         "sender": sorted((here / "sender").glob("*.c")),
         "floor": [here / "floor.c"],
     }.items():
         flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"]
-        command = [os.environ.get("CC", "cc"), *flags, *map(str, sources), "-o", str(BUILD / name)]
+        command = [os.environ.get("CC", "cc"), *flags, *map(str, sources), "-o", str(into / name)]
         subprocess.run(command, check=True)
 
 
