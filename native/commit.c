@@ -133,6 +133,7 @@ static void answer(p104_spool *spool, p104_store *store)
     uint16_t status = status_of(store->error);
     size_t length = p104_encode_store_response(response, store->context->id, intake->peer_maximum_length,
                                                &request, status);
+    p104_intake_forget(store);
     p104_link_send(intake->link, response, length);
     p104_tell_of_store(spool, store, status, p104_link_unsent(intake->link) > 0);
 }

@@ -115,7 +115,7 @@ static int is_under_way(p104_intake *intake, uint16_t message_id)
 {
     int found = 0;
     pthread_mutex_lock(&intake->spool->lock);
-    for (uint32_t index = 0; index < intake->counts.under_way; index++)
+    for (uint32_t index = 0; index < intake->unanswered; index++)
         found |= intake->message_ids[index] == message_id;
     pthread_mutex_unlock(&intake->spool->lock);
     return found;
@@ -124,16 +124,20 @@ static int is_under_way(p104_intake *intake, uint16_t message_id)
 static void set_under_way(p104_intake *intake, uint16_t message_id)
 {
     pthread_mutex_lock(&intake->spool->lock);
-    intake->message_ids[intake->counts.under_way++] = message_id;
+    intake->message_ids[intake->unanswered++] = message_id;
+    intake->counts.under_way++;
     pthread_mutex_unlock(&intake->spool->lock);
 }
 
-static void forget_message(p104_intake *intake, uint16_t message_id)
+void p104_intake_forget(const p104_store *store)
 {
+    p104_intake *intake = store->intake;
     uint32_t index = 0;
-    while (intake->message_ids[index] != message_id)
+    pthread_mutex_lock(&intake->spool->lock);
+    while (intake->message_ids[index] != store->message_id)
         index++;
-    intake->message_ids[index] = intake->message_ids[--intake->counts.under_way];
+    intake->message_ids[index] = intake->message_ids[--intake->unanswered];
+    pthread_mutex_unlock(&intake->spool->lock);
 }
 
 static void count(p104_intake_counts *counts, const p104_store *store)
@@ -151,7 +155,7 @@ p104_intake *p104_intake_settle(const p104_store *store)
 {
     p104_intake *intake = store->intake;
     count(&intake->counts, store);
-    forget_message(intake, store->message_id);
+    intake->counts.under_way--;
     if (!intake->waits || intake->counts.under_way > intake->resume_at)
         return NULL;
     intake->waits = 0;

@@ -77,7 +77,8 @@ struct p104_intake {
     /* under the spool's lock */
     int waits;          /* in nobody's hands, until no more than resume_at are under way */
     uint32_t resume_at;
-    uint16_t *message_ids; /* of what is under way; room for window */
+    uint16_t *message_ids; /* of what is under way and not answered; room for window */
+    uint32_t unanswered;
     p104_intake_counts counts;
 };
 
@@ -178,8 +179,10 @@ void p104_store_free(p104_store *store);
 /* One turn: as far as the bytes at hand and one receive go. pipe: of the I/O thread, or NULL for a thread that must not
  * wait for the disk. */
 void p104_intake_turn(p104_intake *intake, p104_pipe *pipe);
-/* A store is answered: count it and let go of its message ID. Call with the lock. Returns the intake where
- * it waited for this: it needs a thread then; else NULL, and others may free it. */
+/* A store is about to be answered: once it is, its peer may use the message ID again. */
+void p104_intake_forget(const p104_store *store);
+/* A store is answered: count it. Call with the lock. Returns the intake where it waited for this: it needs a
+ * thread then; else NULL, and others may free it. */
 p104_intake *p104_intake_settle(const p104_store *store);
 
 /* ---- transfer.c ---- */
