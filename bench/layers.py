@@ -2,9 +2,10 @@
 
     python bench/layers.py [SIZE ASSOCIATIONS]
 
-Needs Linux's `perf`. One association sends instances of SIZE bytes (8192) to port104 (os) on the RAM disk while perf
-samples the engine's processor time with call chains. A sample belongs to the first layer that one of its frames
-names; the table gives each layer's share, and that share of the engine's microseconds per instance.
+Needs Linux's `perf`. One association sends instances of SIZE bytes (8192) to port104 (os) on the RAM disk
+while perf samples the engine's processor time with call chains. A sample belongs to the first layer that one
+of its frames names; the table gives each layer's share, and that share of the engine's microseconds per
+instance.
 """
 
 import subprocess
@@ -27,10 +28,10 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("sys_epoll_wait", "sys_epoll_pwait", "sys_ppoll", "sys_poll"),
     ),
     ("watch the socket again (epoll_ctl)", ("sys_epoll_ctl",)),
-    ("receive (recv)", ("sys_recvfrom",)),
+    ("receive (recv)", ("sys_recvfrom", "sys_recv")),
     ("receive and write without a copy (splice)", ("sys_splice",)),
-    ("make the part file (openat)", ("sys_openat",)),
-    ("write (writev)", ("sys_writev",)),
+    ("make the part file (openat)", ("sys_openat", "do_sys_open")),
+    ("write (writev)", ("sys_writev", "do_writev")),
     ("close", ("sys_close",)),
     ("give it its name (renameat2)", ("sys_renameat",)),
     ("send the response, which wakes the peer (sendto)", ("sys_sendto",)),
@@ -88,7 +89,7 @@ def measure(cell: Cell) -> tuple[Counter[str], float]:
         command = ["perf", "record", "-q", "-g", "-e", "cpu-clock", "-F", str(FREQUENCY)]
         with (
             load(started.port, cell, most, 1) as opened,
-            subprocess.Popen([*command, "-o", str(data), "-p", str(started.process.pid)]) as perf,
+            subprocess.Popen([*command, "-o", str(data), "-p", str(started.pid)]) as perf,
         ):
             time.sleep(0.5)  # until perf has attached
             before = started.cpu_seconds()

@@ -78,6 +78,7 @@ class Running:
 
     def __init__(self, receiver: Receiver, process: psutil.Popen, port: int, folder: Path) -> None:
         self.port = port
+        self.pid: int = process.pid
         self.last_words: Figures = {}
         self._receiver = receiver
         self._process = process

@@ -45,6 +45,8 @@ IMPLICIT_VR: int = lib.P104_IMPLICIT_VR
 # p104_completion up to `picked`, and the head of each entry in there.
 _COMPLETION = struct.Struct("@QQiiiHBBBBB65s32sxH")
 _COMPLETION_SIZE: int = ffi.sizeof("p104_completion")
+_KIND: int = ffi.offsetof("p104_completion", "kind")
+_UNSENT: int = ffi.offsetof("p104_completion", "unsent")
 _PICKED = struct.Struct("<IH")
 _PICK_DONE: int = lib.P104_PICK_DONE
 if _COMPLETION.size != ffi.offsetof("p104_completion", "picked"):
@@ -307,13 +309,14 @@ class Spool:
             raise MemoryError
         return Intake(intake, link, intake_id)
 
-    def completions(self) -> Iterator[Completion]:
-        """Take every completion that waits."""
+    def completions(self, *, stored: bool = True) -> Iterator[Completion]:
+        """Take every completion that waits. `stored`: False passes over instances of which nobody asks."""
         while count := lib.p104_spool_completions(self._spool, self._taken, _COMPLETIONS):
             # Copied: who is told of one completion may come back here for the next.
             records = memoryview(ffi.buffer(self._taken, count * _COMPLETION_SIZE)[:])
             for at in range(0, len(records), _COMPLETION_SIZE):
-                yield _completion(records, at)
+                if stored or records[at + _KIND] != STORED or records[at + _UNSENT]:
+                    yield _completion(records, at)
 
     def counts(self) -> SpoolCounts:
         """Read the counters; after `close`, as they were then."""

@@ -13,7 +13,7 @@ import structlog
 import trio
 
 from port104.errors import ConfigurationError, Port104Error
-from port104.native import Intake
+from port104.native import Intake, SpoolCounts
 from port104.net.acceptor import Acceptor
 from port104.net.contracts import Admitted, Limits, Refused
 from port104.registry.registry import Refusal, Registry
@@ -67,7 +67,13 @@ async def serve(
             task_status.started(addresses)
             await acceptor.serve()
             nursery.cancel_scope.cancel()
-        log.info("stopped", stored=store.counts().stored)
+        _report_end(store.counts())
+
+
+def _report_end(counts: SpoolCounts) -> None:
+    """Log what came of the run; with synced instances, how many of them shared a barrier."""
+    shared = {"barriers": counts.barriers, "barrier_files": counts.barrier_files} if counts.barriers else {}
+    log.info("stopped", stored=counts.stored, **shared)
 
 
 def run(settings: Settings) -> int:

@@ -124,7 +124,7 @@ class InstanceStore:
 
     def catch_up(self) -> None:
         """Deliver the completions that wait, now."""
-        for completion in self._spool.completions():
+        for completion in self._spool.completions(stored=self.on_stored is not None):
             self._deliver(completion)
 
     def _deliver(self, completion: native.Completion) -> None:
