@@ -321,7 +321,7 @@ static enum outcome take_command(p104_intake *intake, const p104_run *run, const
         if (!run->ends && length <= COMMAND_LIMIT)
             return GO_ON;
     }
-    if (run->ends)
+    if (run->ends && length <= COMMAND_LIMIT)
         reason = judge(intake, run->context_id, data, length);
     intake->command_length = 0;
     if (reason < 0)

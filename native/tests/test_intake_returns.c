@@ -201,6 +201,30 @@ static void test_a_command_without_end(void)
     remove_files();
 }
 
+/* One that ends beyond that is not taken either, though it is a C-STORE-RQ. */
+static void test_a_command_that_is_too_long(void)
+{
+    enum { FILLER = 66000, FRAGMENT = 60000 };
+    static uint8_t bytes[FILLER + ROOM];
+    p104_run run;
+    const uint8_t *data;
+    p104_spool *spool = open_spool(P104_DURABILITY_OS, 1);
+    association one = associate_and_lend(spool, 1, (terms){0});
+    size_t length = command_set(bytes, store_request(1, INSTANCE));
+    length += put_element(bytes + length, 0x0902, stream, FILLER);
+    bytes[length - FILLER - 2] = 1; /* the length's third byte */
+    transmit(one.peer, stream, put_pdu(stream, 1, COMMAND, bytes, FRAGMENT));
+    transmit(one.peer, stream, put_pdu(stream, 1, LAST_COMMAND, bytes + FRAGMENT, length - FRAGMENT));
+    check_returned(one, P104_RETURN_OTHER);
+    for (size_t got = 0; got < length; got += run.length) {
+        CHECK(next_on(one, &run, &data) == P104_COMMAND && memcmp(data, bytes + got, run.length) == 0);
+        CHECK(run.ends == (got + run.length == length));
+    }
+    dissociate(one);
+    p104_spool_close(spool);
+    remove_files();
+}
+
 /* A lent link that waits, for a command or inside a data set, and is broken off. */
 static void test_interrupting(int durability, int inside)
 {
@@ -251,6 +275,7 @@ int main(void)
     int cases = 0;
     test_commands_that_are_put_back();
     test_a_command_without_end();
+    test_a_command_that_is_too_long();
     for (int durability = P104_DURABILITY_OS; durability <= P104_DURABILITY_SYNC; durability++) {
         cases += test_every_ending_at_every_place(durability);
         test_interrupting(durability, 0);
@@ -258,6 +283,6 @@ int main(void)
     }
     test_interrupting_a_busy_peer();
     CHECK(rmdir(root) == 0);
-    printf("test_intake_returns: %d cases\n", cases + 7);
+    printf("test_intake_returns: %d cases\n", cases + 8);
     return 0;
 }
