@@ -5,8 +5,9 @@ Rules that this room keeps:
   closing, counting) runs in a worker thread;
 - a file's name is a hash of called AE title and SOP instance UID, never a peer's string: two AE titles
   keep separate copies, and one instance is found again without an index;
-- every instance that was received to its end ends in exactly one of STORED and FAILED, given to the
-  callback of its intake, and every lent link in RETURNED.
+- every instance that was received to its end ends in exactly one of STORED and FAILED, and every lent
+  link in RETURNED. The callback of the intake is given the last two, and STORED where `on_stored` is set or
+  the response is not sent yet: nobody else asks, and they come by the thousand.
 """
 
 import os
