@@ -214,66 +214,6 @@ static int append_command(p104_intake *intake, const uint8_t *bytes, size_t leng
     return 0;
 }
 
-static void start_picking(const p104_spool *spool, p104_store *store)
-{
-    int readable = store->context->flags & (P104_EXPLICIT_VR | P104_IMPLICIT_VR);
-    p104_picker_start(&store->picker, (store->context->flags & P104_EXPLICIT_VR) != 0, spool->tags,
-                      spool->tag_count);
-    if (!readable)
-        store->picker.state = P104_PICK_UNREADABLE;
-}
-
-static uint8_t shelf_of(const char *name)
-{
-    char digits[3] = {name[0], name[1], 0};
-    return (uint8_t)strtoul(digits, NULL, 16);
-}
-
-static void prepare_part(p104_intake *intake, p104_store *store, p104_uid sop_instance)
-{
-    p104_part *part = &store->part;
-    p104_spool *spool = intake->spool;
-    part->folders = &spool->folders;
-    part->number = atomic_fetch_add(&spool->last_number, 1) + 1;
-    part->descriptor = -1;
-    part->overwrite = (store->context->flags & P104_OVERWRITE) != 0;
-    part->durable = spool->sync;
-    p104_file_name(part->name, intake->called, intake->called_length, sop_instance);
-    part->shelf = shelf_of(part->name);
-    part->header = store->header;
-    part->header_length = p104_encode_meta(store->header, store->context->sop_class, sop_instance,
-                                           store->context->transfer_syntax, intake->origin,
-                                           intake->origin_length, &part->identity_end);
-}
-
-void p104_store_free(p104_store *store)
-{
-    free(store->notice);
-    free(store);
-}
-
-static p104_store *new_store(p104_intake *intake, const p104_context *context, const p104_store_request *request)
-{
-    p104_store *store = malloc(sizeof *store);
-    p104_notice *notice = malloc(sizeof *notice);
-    if (!store || !notice) {
-        free(store);
-        free(notice);
-        return NULL;
-    }
-    memset(store, 0, offsetof(p104_store, header));
-    store->notice = notice;
-    store->intake = intake;
-    store->context = context;
-    store->message_id = request->message_id;
-    store->sop_instance_length = (uint8_t)request->sop_instance_length;
-    memcpy(store->sop_instance, request->sop_instance, request->sop_instance_length);
-    store->sync_failures = atomic_load(&intake->spool->sync_failures);
-    prepare_part(intake, store, (p104_uid){request->sop_instance, request->sop_instance_length});
-    start_picking(intake->spool, store);
-    return store;
-}
-
 static const p104_context *context_of(const p104_intake *intake, uint8_t id, const p104_store_request *request)
 {
     const p104_context *context = intake->contexts[id / 2];
@@ -294,7 +234,7 @@ static int judge(p104_intake *intake, uint8_t context_id, const uint8_t *bytes, 
         return P104_RETURN_OTHER;
     if (is_under_way(intake, request.message_id))
         return P104_RETURN_DUPLICATE;
-    intake->store = new_store(intake, context, &request);
+    intake->store = p104_store_new(intake, context, &request);
     if (!intake->store)
         return P104_RETURN_OTHER;
     p104_link_expect_data_set(intake->link);

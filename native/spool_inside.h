@@ -1,6 +1,6 @@
 /* spool_inside.h - what the rooms of the spool share: spool.c (its life, the committer), work.c (threads and what
- * waits for them), intake.c (one association), transfer.c (one data set's bytes), commit.c (barriers and answers) and
- * completions.c (news for the event loop). For C only: cffi does not read this. */
+ * waits for them), intake.c (one association), store.c and transfer.c (one data set), commit.c (barriers and
+ * answers) and completions.c (news for the event loop). For C only: cffi does not read this. */
 
 #ifndef P104_SPOOL_INSIDE_H
 #define P104_SPOOL_INSIDE_H
@@ -174,8 +174,6 @@ void p104_give_commit(p104_spool *spool, p104_store *store);
 
 /* ---- intake.c ---- */
 
-/* Free a store whose notice was not posted. */
-void p104_store_free(p104_store *store);
 /* One turn: as far as the bytes at hand and one receive go. pipe: of the I/O thread, or NULL for a thread that must not
  * wait for the disk. */
 void p104_intake_turn(p104_intake *intake, p104_pipe *pipe);
@@ -184,6 +182,13 @@ void p104_intake_forget(const p104_store *store);
 /* A store is answered: count it. Call with the lock. Returns the intake where it waited for this: it needs a
  * thread then; else NULL, and others may free it. */
 p104_intake *p104_intake_settle(const p104_store *store);
+
+/* ---- store.c ---- */
+
+/* A store for the instance that request announces on a presentation context. NULL: memory is short. */
+p104_store *p104_store_new(p104_intake *intake, const p104_context *context, const p104_store_request *request);
+/* Free a store of which the event loop was not told. */
+void p104_store_free(p104_store *store);
 
 /* ---- transfer.c ---- */
 
