@@ -157,7 +157,7 @@ void p104_give_work(p104_intake *intake);
 void p104_give_disk_work(p104_intake *intake);
 /* Give an intake to a thread once its socket is readable; it may be at work before this returns. */
 void p104_watch(p104_intake *intake);
-/* Wait a little for its next message, where an I/O thread is there for others. Returns whether some came. */
+/* Look a little while for its next message, where an I/O thread is there for others. Returns whether it came. */
 int p104_linger(const p104_intake *intake);
 /* Forget its socket. */
 void p104_unwatch(p104_intake *intake);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,10 +17,9 @@ enum {
     /* When something is ready and no I/O thread has begun a turn for so long, the disk stalls them. */
     STALLED_MILLISECONDS = 10,
     STANDBY_EVENTS = 32,
-    /* A fast peer's next message comes within this: its thread waits for it at its socket, while another is there
-     * for all the others. Else each message would wake another thread, on another core. Inside a data set
-     * it would wake for every segment, where the way through epoll lets several come together. */
-    LINGER_MICROSECONDS = 200,
+    /* A fast peer's next message comes within this: its thread looks for it, while another is there for all the
+     * others. To sleep and be woken costs a message more than everything else that it needs. */
+    LINGER_MICROSECONDS = 100,
 };
 
 /* ---- queues ---- */
@@ -104,13 +104,23 @@ void p104_watch(p104_intake *intake)
     }
 }
 
+static int64_t microseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 int p104_linger(const p104_intake *intake)
 {
     struct pollfd readable = {.fd = p104_link_socket(intake->link), .events = POLLIN};
-    struct timespec patience = {.tv_nsec = LINGER_MICROSECONDS * 1000};
-    if (atomic_load_explicit(&intake->spool->idle_threads, memory_order_relaxed) == 0)
-        return 0;
-    return ppoll(&readable, 1, &patience, NULL) > 0;
+    int64_t end = microseconds() + LINGER_MICROSECONDS;
+    while (atomic_load_explicit(&intake->spool->idle_threads, memory_order_relaxed) > 0 && microseconds() < end) {
+        sched_yield(); /* whoever wants this core goes first: it may be the peer */
+        if (poll(&readable, 1, 0) > 0)
+            return 1;
+    }
+    return 0;
 }
 
 void p104_unwatch(p104_intake *intake)
