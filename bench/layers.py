@@ -24,8 +24,8 @@ FREQUENCY = 5000
 # Layer, and the functions that a call chain of it passes through; the first that fits takes the sample.
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
-        "wait for the next message (epoll, poll)",
-        ("sys_epoll_wait", "sys_epoll_pwait", "sys_ppoll", "sys_poll"),
+        "wait for the next message (epoll, poll, yield)",
+        ("sys_epoll_wait", "sys_epoll_pwait", "sys_poll", "sys_sched_yield", "p104_linger"),
     ),
     ("watch the socket again (epoll_ctl)", ("sys_epoll_ctl",)),
     ("receive (recv)", ("sys_recvfrom", "sys_recv")),

@@ -38,7 +38,8 @@ def settings_file(folder: Path) -> Path:
         "rejectUnknownSources": False,
         "aeTitles": [{"aeTitle": "PORT104"}],
     }
-    storage = {"temporary": str(folder / "storage"), "durability": "os"}
+    # A single thread: of two, one looks for the next message before it sleeps, as often as the clock allows.
+    storage = {"temporary": str(folder / "storage"), "durability": "os", "ioThreads": 1}
     file = folder / "port104.json"
     file.write_text(json.dumps({"dicom": {"scp": scp}, "storage": storage, "log": {"format": "json"}}))
     return file

@@ -36,8 +36,9 @@
 
 #include "intake.h"
 
-/* As the product opens its spool: engine/port104/storage/store.py, settings.py. */
-enum { THREADS = 4, TAKEN_AT_ONCE = 64 };
+/* As the product opens its spool (engine/port104/storage/store.py), but for a single thread: of two, one looks for the
+ * next message before it sleeps, as often as the clock allows. */
+enum { THREADS = 1, TAKEN_AT_ONCE = 64 };
 static const uint32_t TAGS[] = {0x00080016, 0x00080018, 0x00080050, 0x00080060, 0x00100020, 0x0020000d, 0x0020000e};
 
 static const char CALLED[] = "PORT104";

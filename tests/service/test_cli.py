@@ -122,7 +122,7 @@ def test_show_names_origins(run, file, monkeypatch):
     assert ["dicom.scp.host", '"::1"', "flag --host"] in rows
     assert ["dicom.scp.port", "11112", str(file)] in rows
     assert ["log.level", '"debug"', "environment PORT104_LOG__LEVEL"] in rows
-    assert ["storage.ioThreads", "4", "default"] in rows
+    assert ["storage.ioThreads", "0", "default"] in rows
 
 
 def test_show_on_a_terminal(run, file, monkeypatch):

@@ -257,7 +257,7 @@ def test_all_faults_are_reported_at_once(tmp_path: Path):
     file = tmp_path / "site.json"
     document = {
         "dicom": {"scp": {"prot": 1, "aeTitles": [{"aeTitle": ""}, {"aeTitle": "A", "nmae": "x"}]}},
-        "storage": {"ioThreads": 0},
+        "storage": {"ioThreads": 65},
     }
     file.write_text(json.dumps(document))
     environ = {"PORT104_STORAGE__IOTHREAD": "4", "PORT104_LOG__LEVEL": "loud"}

@@ -51,7 +51,7 @@ async def serve(
             open_store(
                 _folder_of(storage),
                 sync=storage.durability == "sync",
-                threads=storage.io_threads,
+                threads=storage.io_threads or _default_threads(),
             ) as store,
             trio.open_nursery() as nursery,
         ):
@@ -124,6 +124,11 @@ class Admission:
             overwrite=local_ae.overwrite_same_instance,
             ignored=local_ae.ignored_sop_classes,
         )
+
+
+def _default_threads() -> int:
+    """More would only take turns; with one alone, none is there for other peers' messages."""
+    return min(64, max(2, len(os.sched_getaffinity(0))))
 
 
 def _folder_of(storage: StorageSettings) -> Path:

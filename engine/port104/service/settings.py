@@ -210,8 +210,8 @@ class StorageSettings(Section, frozen=True):
     durability: Literal["sync", "os"] = "sync"
     """When success is said: `sync`: once the instance would survive a power cut; `os`: once the
     operating system has it (it survives a crash of port104, not of the machine)."""
-    io_threads: Annotated[int, Meta(ge=1, le=64)] = 4
-    """Native threads that write and sync."""
+    io_threads: Annotated[int, Meta(ge=0, le=64)] = 0
+    """Native threads that receive and write; 0: as many as there are processors, 2 at least."""
     watermark_percent: Annotated[
         int, Meta(ge=1, le=100, extra={"unused": "port104 does not watch the free space yet"})
     ] = 85
