@@ -16,6 +16,7 @@ from corpus import bare_files, corpus
 from orthanc_process import orthanc
 from peers import run_peer
 from port104.wire.command import Status
+from pynetdicom_requestor import without_its_race
 
 # A DICOMDIR is read from media, never sent: its class is none of PS3.4 annex B.
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
@@ -117,7 +118,7 @@ class PynetdicomSCU:
     refused = ()
 
     def send(self, port, folder):
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), without_its_race():
             warnings.simplefilter("ignore")
             self._send_bare_files(port)
             with pytest.MonkeyPatch.context() as patch:

@@ -7,6 +7,7 @@ from pynetdicom.sop_class import Verification
 from engine_process import engine
 from peers import run_peer
 from port104.wire.command import Status
+from pynetdicom_requestor import without_its_race
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,8 @@ def ended(server, calling):
 def test_pynetdicom_echo(server):
     entity = pynetdicom.AE()
     entity.add_requested_context(Verification)
-    association = entity.associate("127.0.0.1", server.port, ae_title="PORT104")
+    with without_its_race():
+        association = entity.associate("127.0.0.1", server.port, ae_title="PORT104")
     assert association.is_established
     assert association.send_c_echo().Status == Status.SUCCESS
     association.release()

@@ -146,8 +146,8 @@ def test_the_second_signal_does_not_wait_for_a_disk_that_hangs(tmp_path):
         kept = image("1.6.1", b"pixels")
         assert sender.store("1.6.1", kept) == Status.SUCCESS
         faults.set(stalled_classes=WRITE, stall_milliseconds=60_000)
-        sender.begin_store("1.6.2", image("1.6.2", b"pixels"), 10_000)
         calls = faults.calls
+        sender.begin_store("1.6.2", image("1.6.2", b"pixels"), 10_000)
         server.wait_for(lambda: faults.calls > calls)
         stop(server)
         server.process.send_signal(signal.SIGTERM)
