@@ -10,7 +10,7 @@ from cffi import FFI
 HERE = Path(__file__).resolve().parent
 # Headers that Python calls, in this order: later ones use the types of earlier ones.
 HEADERS = ("pdata", "dataset", "link", "command", "meta", "spool", "intake")
-SOURCES = (*HEADERS, "blake2b", "part", "work", "store", "transfer", "commit", "completions")
+SOURCES = (*HEADERS, "blake2b", "buffers", "part", "work", "store", "transfer", "commit", "completions")
 
 ffibuilder = FFI()
 for header in HEADERS:

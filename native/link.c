@@ -17,11 +17,9 @@
 
 #include "link.h"
 
+#include "buffers.h"
+
 enum {
-    /* Larger receives gained nothing (docs/decisions.md); smaller ones cost a system call more often. */
-    BUFFER_SIZE = 256 * 1024,
-    /* Buffers kept for the next use: what a busy server has in hand at a time. More are freed. */
-    POOL_LIMIT = 64,
     /* Responses are some 200 bytes: a peer that leaves a thousand of them unread has stopped reading. */
     QUEUE_LIMIT = 256 * 1024,
 };
@@ -53,39 +51,12 @@ struct p104_link {
     int send_errno; /* sticky: after a part of a PDU was lost, nothing more may be sent */
 };
 
-/* ---- the pool of receive buffers ---- */
-
-/* Last in, first out, so that the buffer used next is the one still in the processor's cache. A freed
- * 256 KiB block would go back to the system and cost its page faults again at the next use. */
-static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
-static uint8_t *pool[POOL_LIMIT];
-static size_t pool_used;
-
-static uint8_t *buffer_take(void)
-{
-    uint8_t *buffer = NULL;
-    pthread_mutex_lock(&pool_lock);
-    if (pool_used > 0)
-        buffer = pool[--pool_used];
-    pthread_mutex_unlock(&pool_lock);
-    return buffer ? buffer : malloc(BUFFER_SIZE);
-}
-
-static void buffer_give_back(uint8_t *buffer)
-{
-    pthread_mutex_lock(&pool_lock);
-    if (pool_used < POOL_LIMIT) {
-        pool[pool_used++] = buffer;
-        buffer = NULL;
-    }
-    pthread_mutex_unlock(&pool_lock);
-    free(buffer);
-}
+/* ---- the receive buffer ---- */
 
 static void release_buffer(p104_link *link)
 {
     if (link->buffer)
-        buffer_give_back(link->buffer);
+        p104_buffer_give_back(link->buffer);
     link->buffer = NULL;
     link->position = link->end = 0;
 }
@@ -94,7 +65,7 @@ static void release_buffer(p104_link *link)
 static int prepare_buffer(p104_link *link)
 {
     if (!link->buffer) {
-        link->buffer = buffer_take();
+        link->buffer = p104_buffer_take();
         return link->buffer ? 0 : -1;
     }
     if (link->position > 0) {
@@ -173,7 +144,7 @@ long p104_link_feed(p104_link *link, const uint8_t *input, size_t length)
 {
     if (prepare_buffer(link) < 0)
         return -1;
-    size_t room = BUFFER_SIZE - link->end;
+    size_t room = P104_BUFFER_SIZE - link->end;
     size_t taken = length < room ? length : room;
     memcpy(link->buffer + link->end, input, taken);
     link->end += taken;
@@ -216,7 +187,7 @@ static long receive_once(p104_link *link, size_t limit)
         link->receive_errno = ENOMEM;
         return -1;
     }
-    size_t room = BUFFER_SIZE - link->end;
+    size_t room = P104_BUFFER_SIZE - link->end;
     if (limit > 0 && limit < room)
         room = limit;
     ssize_t got;
