@@ -7,9 +7,10 @@ NATIVE := $(wildcard native/*.c native/*.h) native/build.py setup.py
 # The test peers, and the package that each comes from.
 PEERS := storescu:dcmtk echoscu:dcmtk dcmsend:dcmtk dcmdump:dcmtk Orthanc:orthanc
 CRASH_ROUNDS ?= 200
+POWERCUT_ROUNDS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint native-test crash guard bench bench-quick peers format clean
+.PHONY: help build run test lint native-test crash powercut guard bench bench-quick peers format clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +33,9 @@ native-test: ## the C tests under ASan and UBSan
 
 crash: build ## kill -9 under load, CRASH_ROUNDS times (200)
 	PORT104_CRASH_ROUNDS=$(CRASH_ROUNDS) $(BIN)/python -m pytest tests/crash
+
+powercut: build ## cut the power under load (simulated), POWERCUT_ROUNDS times (200)
+	PORT104_POWERCUT_ROUNDS=$(POWERCUT_ROUNDS) $(BIN)/python -m pytest tests/powercut
 
 guard: build ## count instructions; fail where a C-STORE or a MB of P-DATA costs more than its budget
 	@.ci/peers valgrind:valgrind

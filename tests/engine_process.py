@@ -29,10 +29,14 @@ class Engine:
         self.log = log
 
     def wait_until_listening(self):
-        self.wait_for(self._listens, START_SECONDS)
+        self.wait_for(self._is_up, START_SECONDS)
 
-    def _listens(self):
+    def _is_up(self):
         assert self.process.poll() is None, self.log.read_text()
+        return self.listens()
+
+    def listens(self):
+        """Whether somebody accepts connections on the port."""
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
             return True
         return False
@@ -71,14 +75,13 @@ class Engine:
         self.process.wait()
 
 
-def _environment():
+def own_environment():
     """This process's, without PORT104_...: to the server those are settings, to tests their own knobs."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PORT104_")}
 
 
-@contextlib.contextmanager
-def engine(folder, *, durability="sync", scp=None, storage=None, env=None):
-    """Start the server on a free port with `folder` as its storage folder; kill it at the end."""
+def write_settings(folder, *, durability="sync", scp=None, storage=None):
+    """Write a configuration with `folder` as storage folder; returns a free port, its path and the log's."""
     port = free_port()
     settings = {
         "dicom": {
@@ -93,13 +96,19 @@ def engine(folder, *, durability="sync", scp=None, storage=None, env=None):
         "storage": {"temporary": str(folder), "durability": durability} | (storage or {}),
     }
     config = folder.with_name(folder.name + ".json")
-    log = folder.with_name(folder.name + ".log")
     config.write_text(json.dumps({"DicomAdapter": settings}))
+    return port, config, folder.with_name(folder.name + ".log")
+
+
+@contextlib.contextmanager
+def engine(folder, *, env=None, **settings):
+    """Start the server on a free port with `folder` as its storage folder; kill it at the end."""
+    port, config, log = write_settings(folder, **settings)
     with log.open("w") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "port104", "start", "-f", str(config)],
             stderr=stderr,
-            env=_environment() | (env or {}),
+            env=own_environment() | (env or {}),
         )
     started = Engine(process, port, folder, log)
     try:

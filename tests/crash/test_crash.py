@@ -10,9 +10,12 @@ import shutil
 import threading
 import time
 from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
+from engine_nest import Nest
 from engine_process import engine
 from port104.storage.store import instance_path
 from port104.wire.command import Status
@@ -22,6 +25,8 @@ from stored import data_set_of
 ROUNDS = int(os.environ.get("PORT104_CRASH_ROUNDS", "20"))
 SEED = int(os.environ.get("PORT104_CRASH_SEED", "104"))
 ASSOCIATIONS = 8
+# Folders, each with an engine of its own, that are worked on at once.
+WORKERS = 2
 # Whole in the receive buffer, and carried by an I/O thread.
 SIZES = (8 * 1024, 300 * 1024)
 LONGEST_ROUND_SECONDS = 0.6
@@ -75,6 +80,34 @@ def send_until_killed(port, prefix, pixels, ledger):
         return
 
 
+def run_rounds(folder, seed, first, last):
+    """In a process of its own: rounds on one storage folder. Returns how many instances were acknowledged."""
+    chance = random.Random(seed)
+    ledger = Ledger()
+    checked = set()
+    with Nest() as nest:
+        for number in range(first, last + 1):
+            with nest.engine(folder) as server:
+                server.wait_until_listening()
+                run_round(server, number, chance, ledger)
+            with nest.engine(folder) as server:
+                server.wait_until_listening()
+                assert server.part_files() == []
+                ledger.assert_kept(folder, ledger.sent.keys() - checked)
+                checked.update(ledger.sent)
+                with Sender(server.port) as sender:
+                    instance = f"1.3.{number}"
+                    ledger.store(sender, instance, image(instance, b"next"))
+                    assert ledger.acknowledged[instance]
+                    sender.release()
+                server.kill()
+    assert len(ledger.acknowledged) > (last + 1 - first) * ASSOCIATIONS
+    with engine(folder) as server:  # and those of early rounds were not lost later
+        ledger.assert_kept(folder, ledger.sent)
+        assert len(server.stored_files()) == sum(len(copies_of(folder, uid)) for uid in ledger.sent)
+    return len(ledger.acknowledged)
+
+
 def run_round(server, number, chance, ledger):
     pixels = [chance.randbytes(size) for size in SIZES]
     senders = [
@@ -94,33 +127,23 @@ def run_round(server, number, chance, ledger):
 
 
 @pytest.fixture
-def folder(tmp_path):
-    made = tmp_path / "storage"
-    made.mkdir()
+def folders(tmp_path):
+    made = [tmp_path / f"storage{worker}" for worker in range(WORKERS)]
+    for folder in made:
+        folder.mkdir()
     yield made
-    shutil.rmtree(made)  # gigabytes, of which pytest would keep those of three runs
+    for folder in made:
+        shutil.rmtree(folder)  # gigabytes, of which pytest would keep those of three runs
 
 
-def test_nothing_acknowledged_is_lost(folder):
-    chance = random.Random(SEED)
-    ledger = Ledger()
-    checked = set()
-    print(f"seed {SEED}, {ROUNDS} rounds")
-    for number in range(1, ROUNDS + 1):
-        with engine(folder) as server:
-            run_round(server, number, chance, ledger)
-        with engine(folder) as server:
-            assert server.part_files() == []
-            ledger.assert_kept(folder, ledger.sent.keys() - checked)
-            checked.update(ledger.sent)
-            with Sender(server.port) as sender:
-                instance = f"1.3.{number}"
-                ledger.store(sender, instance, image(instance, b"next"))
-                assert ledger.acknowledged[instance]
-                sender.release()
-            server.kill()
-    assert len(ledger.acknowledged) > ROUNDS * ASSOCIATIONS
-    print(f"{len(ledger.acknowledged)} instances acknowledged, none lost")
-    with engine(folder) as server:  # and those of early rounds were not lost later
-        ledger.assert_kept(folder, ledger.sent)
-        assert len(server.stored_files()) == sum(len(copies_of(folder, uid)) for uid in ledger.sent)
+def test_nothing_acknowledged_is_lost(folders):
+    print(f"seed {SEED}, {ROUNDS} rounds on {WORKERS} folders at once")
+    share = max(1, ROUNDS // WORKERS)
+    firsts = range(1, 1 + WORKERS * share, share)
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+        runs = [
+            pool.submit(run_rounds, folder, SEED + first, first, first + share - 1)
+            for folder, first in zip(folders, firsts, strict=True)
+        ]
+        acknowledged = sum(run.result() for run in runs)
+    print(f"{acknowledged} instances acknowledged, none lost")

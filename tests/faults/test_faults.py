@@ -1,7 +1,6 @@
 """File calls that are slow, fail or come up short below the spool; the server is the real process."""
 
 import errno
-import subprocess
 import threading
 import time
 
@@ -10,6 +9,7 @@ import pytest
 
 from engine_process import engine
 from file_faults import LOOK, OPEN, RENAME, SYNC, WRITE, Faults, compile_shim
+from native_calls import CHANGING_CALLS, symbols
 from port104.wire.command import Status
 from sender import Sender, image
 from stored import stored_data_set
@@ -198,23 +198,10 @@ def test_interrupted_calls_are_repeated(server, faults, sender):
     assert_lives_on(server, sender)
 
 
-# Calls of libc that change a file or make it durable; what the spool uses of them must pass the shim.
-CHANGING_CALLS = """
-    open open64 openat openat64 creat fopen write pwrite pwrite64 writev pwritev pwritev2 pwritev64 sendfile
-    splice copy_file_range fallocate posix_fallocate truncate ftruncate mmap msync fsync fdatasync sync syncfs
-    sync_file_range rename renameat renameat2 link linkat symlink unlink unlinkat remove mkdir mkdirat
-"""
-
-
 def test_no_call_of_the_spool_passes_the_shim_by(library):
-    asked = symbols("--undefined-only", port104._native.__file__) & set(CHANGING_CALLS.split())
+    asked = symbols("--undefined-only", port104._native.__file__) & CHANGING_CALLS
     assert "writev" in asked
     assert asked <= symbols("--defined-only", library)
-
-
-def symbols(which, library):
-    listed = subprocess.run(["nm", "-D", which, library], capture_output=True, text=True, check=True)
-    return {line.split()[-1].split("@")[0] for line in listed.stdout.splitlines()}
 
 
 def test_a_folder_that_cannot_be_counted_is_served(tmp_path, faults):
