@@ -115,7 +115,10 @@ static uint16_t status_of(int error)
     case ENFILE:
     case ENOMEM:
     case EFBIG:
+    case P104_TOO_LARGE:
         return 0xA700; /* refused: out of resources; it may be sent again later */
+    case P104_UIDS_DIFFER:
+        return 0xA900; /* error: data set does not match SOP class */
     default:
         return 0x0110; /* processing failure */
     }

@@ -30,8 +30,8 @@ enum outcome {
 /* ---- life ---- */
 
 p104_intake *p104_intake_new(p104_spool *spool, p104_link *link, uint64_t id, uint32_t window,
-                             uint32_t peer_maximum_length, const uint8_t *called, size_t called_length,
-                             const uint8_t *origin, size_t origin_length)
+                             uint32_t peer_maximum_length, uint64_t maximum_size, const uint8_t *called,
+                             size_t called_length, const uint8_t *origin, size_t origin_length)
 {
     p104_intake *intake = calloc(1, sizeof *intake);
     uint16_t *message_ids = calloc(window, sizeof *message_ids);
@@ -46,6 +46,7 @@ p104_intake *p104_intake_new(p104_spool *spool, p104_link *link, uint64_t id, ui
     intake->window = window;
     intake->message_ids = message_ids;
     intake->peer_maximum_length = peer_maximum_length;
+    intake->maximum_size = maximum_size ? maximum_size : UINT64_MAX;
     memcpy(intake->called, called, called_length);
     intake->called_length = called_length;
     memcpy(intake->origin, origin, origin_length);
@@ -300,6 +301,8 @@ static void ended(p104_intake *intake, p104_store *store)
 {
     p104_spool *spool = intake->spool;
     intake->store = NULL;
+    if (store->error == 0 && !p104_store_matches(store))
+        p104_store_fail(store, P104_UIDS_DIFFER);
     set_under_way(intake, store->message_id);
     if (!spool->sync || store->error) {
         p104_commit_unsynced(spool, store);

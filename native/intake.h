@@ -34,11 +34,12 @@ typedef struct {
 } p104_intake_counts;
 
 /* window: instances that the peer may have sent without an answer, 1 or more. peer_maximum_length: of the
- * PDUs that the peer receives, 0 = unlimited, else at least P104_SMALLEST_PDU. called: AE title that names the files,
+ * PDUs that the peer receives, 0 = unlimited, else at least P104_SMALLEST_PDU. maximum_size: bytes of the longest data
+ * set that is kept, 0 = any; a longer one is read to its end and answered A700. called: AE title that names the files,
  * at most 16 bytes. origin: as p104_encode_meta takes it. Both are copied. Returns NULL when memory is short. */
 p104_intake *p104_intake_new(p104_spool *spool, p104_link *link, uint64_t id, uint32_t window,
-                             uint32_t peer_maximum_length, const uint8_t *called, size_t called_length,
-                             const uint8_t *origin, size_t origin_length);
+                             uint32_t peer_maximum_length, uint64_t maximum_size, const uint8_t *called,
+                             size_t called_length, const uint8_t *origin, size_t origin_length);
 
 /* Free an intake that is not lent and has nothing under way. The link stays. */
 void p104_intake_free(p104_intake *intake);

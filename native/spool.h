@@ -20,12 +20,18 @@ enum p104_completion_kind {
     P104_FAILED = 3    /* the data set was read to its end but not kept, and answered so */
 };
 
+/* Why an instance that was written without a fault is not kept all the same. Negative: an errno is not. */
+enum p104_refusal {
+    P104_TOO_LARGE = -1,   /* its data set is longer than the intake's maximum_size */
+    P104_UIDS_DIFFER = -2  /* its data set names another SOP class or instance than its command */
+};
+
 /* What became of one instance, or of an intake. */
 typedef struct {
     uint64_t id;           /* the intake's */
     uint64_t bytes;        /* of the data set */
     int32_t kind;          /* enum p104_completion_kind */
-    int32_t error;         /* P104_FAILED: errno of the call on the file that failed */
+    int32_t error;         /* P104_FAILED: errno of the call on the file that failed, or enum p104_refusal */
     int32_t reason;        /* P104_RETURNED: enum p104_return_reason */
     uint16_t status;       /* that was answered (PS3.7 annex C) */
     uint8_t duplicate;     /* 1: an identical instance was stored already; no second copy was made */

@@ -56,6 +56,7 @@ struct p104_intake {
     uint64_t id;
     uint32_t peer_maximum_length;
     uint32_t window;
+    uint64_t maximum_size; /* of a data set; UINT64_MAX: any */
     p104_context *contexts[P104_CONTEXTS]; /* by ID / 2 */
     uint8_t called[16];
     size_t called_length;
@@ -90,7 +91,7 @@ struct p104_store {
     uint8_t sop_instance_length;
     char sop_instance[P104_UID_LENGTH + 1];
     int begun;        /* the header is written */
-    int error;        /* errno of the first failed call: nothing more is written */
+    int error;        /* errno of the first failed call, or enum p104_refusal: nothing more is written */
     uint64_t received; /* data set bytes so far */
     uint64_t sync_failures; /* the spool's count when this store began */
     p104_part part;
@@ -187,6 +188,9 @@ p104_intake *p104_intake_settle(const p104_store *store);
 
 /* A store for the instance that request announces on a presentation context. NULL: memory is short. */
 p104_store *p104_store_new(p104_intake *intake, const p104_context *context, const p104_store_request *request);
+/* Whether the UIDs in the data set, as far as the picker has seen them, are those of the command (PS3.4 B.2.3). Call at
+ * the data set's end. */
+int p104_store_matches(const p104_store *store);
 /* Free a store of which the event loop was not told. */
 void p104_store_free(p104_store *store);
 
@@ -205,7 +209,7 @@ enum p104_transfer_result p104_transfer(p104_store *store, p104_pipe *pipe);
 
 void p104_pipe_close(p104_pipe *pipe);
 
-/* Note the first failure and remove the part file; the rest of the data set is drained. */
+/* Note the first failure, an errno or enum p104_refusal, and remove the part file; the rest of the data set is drained. */
 void p104_store_fail(p104_store *store, int error);
 
 /* ---- commit.c ---- */

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const uint32_t SOP_CLASS_UID = 0x00080016;
+static const uint32_t SOP_INSTANCE_UID = 0x00080018;
+
 static void start_picking(const p104_spool *spool, p104_store *store)
 {
     int readable = store->context->flags & (P104_EXPLICIT_VR | P104_IMPLICIT_VR);
@@ -57,6 +60,31 @@ p104_store *p104_store_new(p104_intake *intake, const p104_context *context, con
     prepare_part(intake, store, (p104_uid){request->sop_instance, request->sop_instance_length});
     start_picking(intake->spool, store);
     return store;
+}
+
+/* Padding is not a part of a UID: NUL by PS3.5 9.1, a space by habit. */
+static int same_uid(const p104_picked *picked, p104_uid uid)
+{
+    static const uint8_t nulls[P104_PICK_VALUE];
+    if (picked->length < uid.length || memcmp(picked->value, uid.bytes, uid.length) != 0)
+        return 0;
+    const uint8_t *padding = picked->value + uid.length;
+    size_t length = picked->length - uid.length;
+    return memcmp(padding, nulls, length) == 0 || (length == 1 && *padding == ' ');
+}
+
+int p104_store_matches(const p104_store *store)
+{
+    const p104_picker *picker = &store->picker;
+    p104_uid sop_instance = {(const uint8_t *)store->sop_instance, store->sop_instance_length};
+    for (int index = 0; index < picker->count && picker->picked[index].tag <= SOP_INSTANCE_UID; index++) {
+        const p104_picked *picked = &picker->picked[index];
+        if (picked->found
+            && ((picked->tag == SOP_CLASS_UID && !same_uid(picked, store->context->sop_class))
+                || (picked->tag == SOP_INSTANCE_UID && !same_uid(picked, sop_instance))))
+            return 0;
+    }
+    return 1;
 }
 
 void p104_store_free(p104_store *store)

@@ -26,9 +26,16 @@ void p104_store_fail(p104_store *store, int error)
     p104_part_discard(&store->part);
 }
 
-static void look_at(p104_store *store, const uint8_t *data, size_t length)
+static void note_received(p104_store *store, size_t length)
 {
     store->received += length;
+    if (store->received > store->intake->maximum_size)
+        p104_store_fail(store, P104_TOO_LARGE);
+}
+
+static void look_at(p104_store *store, const uint8_t *data, size_t length)
+{
+    note_received(store, length);
     if (store->picker.state == P104_PICK_MORE)
         p104_pick(&store->picker, data, length);
 }
@@ -113,12 +120,12 @@ static long splice_once(p104_store *store, p104_pipe *pipe, int *ended)
     long got = p104_link_splice(store->intake->link, pipe->write_end, PIPE_SIZE, &run);
     if (got <= 0)
         return got;
-    store->received += (uint64_t)got;
     int failure = p104_part_splice(&store->part, pipe->read_end, (size_t)got);
     if (failure) {
         p104_store_fail(store, failure);
         p104_pipe_close(pipe); /* with what is left in it */
     }
+    note_received(store, (size_t)got);
     *ended = run.ends;
     return got;
 }

@@ -121,7 +121,7 @@ static int accept_association(int listener)
 static p104_intake *make_intake(p104_spool *spool, p104_link *link)
 {
     p104_link_establish(link, 1 << 20);
-    p104_intake *intake = p104_intake_new(spool, link, 1, 1, 0, (const uint8_t *)CALLED, sizeof CALLED - 1,
+    p104_intake *intake = p104_intake_new(spool, link, 1, 1, 0, 0, (const uint8_t *)CALLED, sizeof CALLED - 1,
                                           (const uint8_t *)ORIGIN, sizeof ORIGIN - 1);
     check(intake && p104_intake_allow(intake, 1, SOP_CLASS, TRANSFER_SYNTAX, P104_EXPLICIT_VR) == 0, "intake");
     return intake;

@@ -32,6 +32,10 @@ RETURNED: int = lib.P104_RETURNED
 STORED: int = lib.P104_STORED
 FAILED: int = lib.P104_FAILED
 
+# Why an instance that was written is not kept: see enum p104_refusal.
+TOO_LARGE: int = lib.P104_TOO_LARGE
+UIDS_DIFFER: int = lib.P104_UIDS_DIFFER
+
 # Why a link was returned: see enum p104_return_reason.
 RETURN_OTHER: int = lib.P104_RETURN_OTHER
 RETURN_DUPLICATE: int = lib.P104_RETURN_DUPLICATE
@@ -290,6 +294,7 @@ class Spool:
         *,
         window: int,
         peer_maximum_length: int,
+        maximum_size: int,
         called_ae_title: bytes,
         origin: bytes,
     ) -> Intake:
@@ -300,6 +305,7 @@ class Spool:
             intake_id,
             window,
             peer_maximum_length,
+            maximum_size,
             called_ae_title,
             len(called_ae_title),
             origin,

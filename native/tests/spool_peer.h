@@ -27,7 +27,8 @@
 
 static const char SYNTAX[] = "1.2.840.10008.1.2.1";
 static const uint8_t CALLED[7] = "PORT104";
-static const uint32_t TAGS[] = {0x00080018};
+enum { TAG_COUNT = 3 };
+static const uint32_t TAGS[TAG_COUNT] = {0x00080016, 0x00080018, 0x00081030};
 
 /* LARGE is more than one turn of an I/O thread (8 MiB). PATIENCE: milliseconds until a test gives up. */
 enum { LARGE = 9 * 1024 * 1024, ORIGIN = 10, PATIENCE = 20000 };
@@ -67,7 +68,7 @@ const char *__tsan_default_suppressions(void)
 static inline p104_spool *open_spool(int durability, int threads)
 {
     int error = -1;
-    p104_spool *spool = p104_spool_open(root, durability, threads, TAGS, 1, &error);
+    p104_spool *spool = p104_spool_open(root, durability, threads, TAGS, TAG_COUNT, &error);
     CHECK(spool && error == 0);
     return spool;
 }
@@ -86,6 +87,7 @@ typedef struct {
 typedef struct {
     uint32_t window;
     uint32_t peer_maximum_length;
+    uint64_t maximum_size;
     int flags;
     uint8_t sender;
     int fed; /* the link has no socket to receive from */
@@ -110,7 +112,7 @@ static inline association associate(p104_spool *spool, uint64_t id, terms agreed
     CHECK(made.link);
     p104_link_establish(made.link, 0);
     made.intake = p104_intake_new(spool, made.link, id, agreed.window ? agreed.window : 1,
-                                  agreed.peer_maximum_length, CALLED, sizeof CALLED,
+                                  agreed.peer_maximum_length, agreed.maximum_size, CALLED, sizeof CALLED,
                                   origin(agreed.sender ? agreed.sender : 's'), ORIGIN);
     CHECK(made.intake && p104_intake_allow(made.intake, 1, CLASS, SYNTAX, agreed.flags) == 0);
     return made;

@@ -175,10 +175,10 @@ static p104_completion store_bytes(association one, uint16_t message_id, const c
 
 static void test_picked_elements(int durability)
 {
-    static const char explicit_vr[] = "\x08\0\x18\0UI\4\0" "1.2\0" "\x08\0\x60\0" "CS\2\0CT";
-    static const char implicit_vr[] = "\x08\0\x18\0\4\0\0\0" "1.2";
-    static const char packed[] = "\x18\0\x08\0\4\0" "1.2";
-    char longer[8 + 300] = "\x08\0\x18\0UI\x2c\1";
+    static const char explicit_vr[] = "\x08\0\x18\0UI\6\0" "1.2.3\0" "\x08\0\x60\0" "CS\2\0CT";
+    static const char implicit_vr[] = "\x08\0\x18\0\6\0\0\0" "1.2.3";
+    static const char packed[] = "\x18\0\x08\0\6\0" "1.2.3";
+    char longer[8 + 300] = "\x08\0\x30\x10LO\x2c\1";
     p104_spool *spool = open_spool(durability, 1);
     association reads_explicit = associate_and_lend(spool, 1, (terms){.flags = P104_EXPLICIT_VR});
     p104_completion told = store_bytes(reads_explicit, 1, explicit_vr, sizeof explicit_vr - 1);

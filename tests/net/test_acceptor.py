@@ -164,6 +164,35 @@ async def test_what_cannot_be_stored_is_refused_and_the_association_lives(servic
         await peer.release()
 
 
+@pytest.mark.parametrize(
+    ("data_set", "status", "reason"),
+    [
+        (LONG, Status.OUT_OF_RESOURCES, "the data set is larger than allowed"),
+        (
+            struct.pack("<HH2sH", 0x0008, 0x0018, b"UI", 6) + b"1.2.4\0",
+            Status.DATA_SET_DOES_NOT_MATCH_SOP_CLASS,
+            "the data set names another SOP class or instance than the command",
+        ),
+    ],
+    ids=["too large", "another instance"],
+)
+async def test_what_came_whole_and_is_refused(tmp_path, logged, data_set, status, reason):
+    admitted = Admitted(policy=NegotiationPolicy(), maximum_size=100_000)
+    async with serving(tmp_path, verdict=admitted) as service, service.peer() as peer:
+        assert await peer.store(data_set) == status
+        assert not service.files()
+        assert not service.parts()
+        assert await peer.store(DATA_SET) == Status.SUCCESS
+        await peer.release()
+    (refused,) = [entry for entry in logged if entry["event"] == "instance refused"]
+    assert (refused["log_level"], refused["reason"], refused["status"]) == (
+        "warning",
+        reason,
+        f"{status:04X}",
+    )
+    assert refused["hint"]
+
+
 async def test_a_store_without_data_set_is_refused(service):
     async with service.peer() as peer:
         await peer.send(message(3, store_request(has_data_set=False)))

@@ -62,10 +62,11 @@ def log_of(server, event):
 def test_what_is_under_way_finishes(server, number):
     begun = begin_all(server, "1.2")
     stop(server, number)
-    for sender, instance, data_set, left in begun:
+    for sender, instance, _, left in begun:
         sender.socket.sendall(left)
         assert sender.response().status == Status.SUCCESS
-        assert sender.store(f"{instance}.1", data_set) == Status.SUCCESS  # the association goes on
+        again = image(f"{instance}.1", b"pixels")
+        assert sender.store(f"{instance}.1", again) == Status.SUCCESS  # the association goes on
         sender.release()
     assert server.process.wait(5) == 0
     for _, instance, data_set, _ in begun:

@@ -171,3 +171,50 @@ def test_a_hint_admits_the_peer(calling, address):
     entry = json.JSONDecoder().raw_decode(refusal.hint, len("add "))[0]
     helped = registry(sources=[Source(entry["aeTitle"], entry["hostIp"])])
     assert isinstance(helped.admit("COVIDAET", calling, str(address)), Admission)
+
+
+ENDS = {
+    "both are open": ((), (), None),
+    "the AE title's list": (("1.1", "1.2"), (), {"1.1", "1.2"}),
+    "the peer's list": ((), ("1.1",), {"1.1"}),
+    "what stands in both": (("1.1", "1.2"), ("1.2", "1.3"), {"1.2"}),
+    "nothing stands in both": (("1.1",), ("1.2",), set()),
+}
+
+
+def admitted(source_lists, local_lists):
+    local_ae = LocalAE(ae_title="COVIDAET", name="COVIDAET", **local_lists)
+    verdict = registry(local_aes=[local_ae], sources=[Source("CT1", "10.0.0.5", **source_lists)]).admit(
+        "COVIDAET", "CT1", "10.0.0.5"
+    )
+    assert isinstance(verdict, Admission)
+    return verdict
+
+
+@pytest.mark.parametrize(("local", "source", "expected"), ENDS.values(), ids=ENDS)
+def test_both_ends_may_narrow_what_is_allowed(local, source, expected):
+    verdict = admitted({"allowed_sop_classes": frozenset(source)}, {"allowed_sop_classes": frozenset(local)})
+    assert verdict.allowed_sop_classes == expected
+
+
+def test_either_end_may_ignore():
+    verdict = admitted(
+        {"ignored_sop_classes": frozenset({"1.1", "1.2"})}, {"ignored_sop_classes": frozenset({"1.2", "1.3"})}
+    )
+    assert verdict.ignored_sop_classes == {"1.1", "1.2", "1.3"}
+
+
+def test_an_unknown_source_has_the_lists_of_the_ae_title():
+    local_ae = LocalAE(ae_title="A", name="A", allowed_sop_classes=frozenset({"1.1"}))
+    verdict = registry(local_aes=[local_ae], reject_unknown_sources=False).admit("A", "WHO", "10.0.0.7")
+    assert isinstance(verdict, Admission)
+    assert verdict.allowed_sop_classes == {"1.1"}
+    assert verdict.ignored_sop_classes == frozenset()
+
+
+def test_of_several_sources_that_fit_the_first_one_counts():
+    wide = Source("CT1", "10.0.0.0/8", allowed_sop_classes=frozenset({"1.1"}))
+    for sources in ([CT1, wide], [wide, CT1]):
+        verdict = registry(sources=sources).admit("COVIDAET", "CT1", "10.0.0.5")
+        assert isinstance(verdict, Admission)
+        assert verdict.source is sources[0]

@@ -31,6 +31,7 @@ class Association:
             "called_ae_title": "PORT104",
             "syntax": uids.EXPLICIT_VR_LITTLE_ENDIAN,
             "peer_maximum_length": 0,
+            "maximum_size": 0,
         } | changes
         contexts = [(1, SECONDARY_CAPTURE, facts.pop("syntax"))]
         self.intake = store.intake(

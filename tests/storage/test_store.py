@@ -21,20 +21,28 @@ def explicit(group, element, vr, value):
     return struct.pack("<HH2sH", group, element, vr, len(value)) + value
 
 
-DATA_SET = (
-    explicit(0x0008, 0x0016, b"UI", SECONDARY_CAPTURE.encode() + b"\x00")
-    + explicit(0x0008, 0x0018, b"UI", b"1.2.3\x00")
-    + explicit(0x0020, 0x000D, b"UI", b"1.2\x00")
-    + explicit(0x7FE0, 0x0010, b"UN", b"")[:6]
-    + b"\x00\x00\x00\x00\x00\x00"
-)
+def data_set(instance):
+    return (
+        explicit(0x0008, 0x0016, b"UI", SECONDARY_CAPTURE.encode() + b"\x00")
+        + explicit(0x0008, 0x0018, b"UI", instance.encode() + b"\x00" * (len(instance) % 2))
+        + explicit(0x0020, 0x000D, b"UI", b"1.2\x00")
+        + explicit(0x7FE0, 0x0010, b"UN", b"")[:6]
+        + b"\x00\x00\x00\x00\x00\x00"
+    )
 
 
-def half_message(data_set):
+def instance_message(instance, message_id=1):
+    return message(1, store_request(instance, message_id), data_set(instance))
+
+
+DATA_SET = data_set("1.2.3")
+
+
+def half_message(begun):
     """A message whose data set does not end."""
-    sent = bytearray(message(1, store_request(), data_set, fragment=len(data_set)))
-    assert sent[-len(data_set) - 1] == LAST
-    sent[-len(data_set) - 1] = 0
+    sent = bytearray(message(1, store_request(), begun, fragment=len(begun)))
+    assert sent[-len(begun) - 1] == LAST
+    sent[-len(begun) - 1] = 0
     return bytes(sent)
 
 
@@ -75,14 +83,14 @@ async def test_an_instance_is_stored_and_answered(store, associate):
 
 async def test_instance_after_instance(store, associate):
     association = associate()
-    sent = [message(1, store_request(f"1.2.{number}", number), DATA_SET) for number in range(20)]
+    sent = [instance_message(f"1.2.{number}", number) for number in range(10, 30)]
     await association.send(b"".join(sent))
-    for number in range(20):
+    for number in range(10, 30):
         completion = await association.next_completion()
         assert (completion.kind, completion.sop_instance_uid) == (native.STORED, f"1.2.{number}")
     counts = association.intake.counts()
     assert (counts.stored, counts.failed, counts.under_way) == (20, 0, 0)
-    assert counts.bytes == 20 * len(DATA_SET)
+    assert counts.bytes == 20 * len(data_set("1.2.10"))
 
 
 async def test_routing_elements_come_with_the_completion(associate):
@@ -111,13 +119,13 @@ async def test_an_implicit_data_set_is_read(associate):
 
 @pytest.mark.parametrize("fragment", [1, 1000, 200_000])
 async def test_a_long_data_set(store, associate, fragment):
-    data_set = DATA_SET + bytes(range(256)) * (10 if fragment == 1 else 4000)
+    sent = DATA_SET + bytes(range(256)) * (10 if fragment == 1 else 4000)
     association = associate()
-    await association.send(message(1, store_request(), data_set, fragment))
+    await association.send(message(1, store_request(), sent, fragment))
     completion = await association.next_completion()
     assert completion.kind == native.STORED
-    assert completion.received == len(data_set)
-    assert data_set_of(store.path_of("PORT104", "1.2.3")) == data_set
+    assert completion.received == len(sent)
+    assert data_set_of(store.path_of("PORT104", "1.2.3")) == sent
     assert (await association.response()).status == Status.SUCCESS
 
 
@@ -271,7 +279,7 @@ async def test_a_command_that_is_not_taken_is_put_back(associate, context_id, co
 
 async def test_many_messages_within_a_window(store, associate, sync):
     association = associate(window=8)
-    sent = [message(1, store_request(f"1.2.{number}", number), DATA_SET) for number in range(40)]
+    sent = [instance_message(f"1.2.{number}", number) for number in range(40)]
     await association.send(b"".join(sent) + RELEASE)
     kinds = [(await association.next_completion()).kind for _ in range(41)]
     assert kinds == [native.STORED] * 40 + [native.RETURNED]
@@ -281,7 +289,7 @@ async def test_many_messages_within_a_window(store, associate, sync):
 async def test_many_at_once_share_barriers(store, associate, sync):
     associations = [associate() for _ in range(32)]
     for number, association in enumerate(associations):
-        await association.send(message(1, store_request(f"1.2.3.{number + 1}"), DATA_SET))
+        await association.send(instance_message(f"1.2.3.{number + 1}"))
     for association in associations:
         assert (await association.next_completion()).kind == native.STORED
     counts = store.counts()
@@ -336,6 +344,38 @@ async def test_a_failure_is_answered_and_not_announced(store, associate):
     assert association.intake.counts().failed == 1
     assert not announced
     assert not stored_files(store)
+
+
+@pytest.mark.parametrize("fed", [False, True])
+async def test_what_is_too_large_is_refused(store, associate, fed):
+    association = associate(maximum_size=len(DATA_SET), fed=fed)
+    for sent, kind, status in (
+        (DATA_SET + bytes(1), native.FAILED, Status.OUT_OF_RESOURCES),
+        (DATA_SET, native.STORED, Status.SUCCESS),
+    ):
+        if fed:
+            association.link.feed(message(1, store_request(), sent))
+            association.lend()
+            completions = [await association.next_completion() for _ in range(2)]
+            completion = next(one for one in completions if one.kind != native.RETURNED)
+        else:
+            completion = await association.store_one(sent)
+        assert (completion.kind, completion.status) == (kind, status)
+        assert completion.error == (native.TOO_LARGE if kind == native.FAILED else 0)
+        assert (await association.response()).status == status
+        assert not part_files(store)
+    assert len(stored_files(store)) == 1
+
+
+@pytest.mark.parametrize("announced", ["1.2.4", "1.2", "1.2.3.4"])
+async def test_another_instance_than_announced_is_refused(store, associate, announced):
+    association = associate()
+    completion = await association.store_one(DATA_SET, announced)
+    assert (completion.kind, completion.error) == (native.FAILED, native.UIDS_DIFFER)
+    assert (await association.response()).status == Status.DATA_SET_DOES_NOT_MATCH_SOP_CLASS
+    assert not part_files(store)
+    assert not stored_files(store)
+    assert (await association.store_one(DATA_SET)).kind == native.STORED
 
 
 async def test_the_answer_to_a_peer_that_left_harms_nothing(store, associate):

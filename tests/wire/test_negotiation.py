@@ -151,6 +151,11 @@ def test_verification_takes_what_the_policy_says():
     assert off[0] == Result.ABSTRACT_SYNTAX_NOT_SUPPORTED
 
 
+def test_an_empty_list_allows_nothing_but_verification():
+    assert judge(CT, EXPLICIT, allowed_sop_classes=frozenset())[0] == Result.ABSTRACT_SYNTAX_NOT_SUPPORTED
+    assert judge(uids.VERIFICATION, IMPLICIT, allowed_sop_classes=frozenset())[0] == Result.ACCEPTANCE
+
+
 def test_allowed_sop_classes_exclude_all_others_but_verification():
     allowed = frozenset({CT})
     assert judge(CT, EXPLICIT, allowed_sop_classes=allowed)[0] == Result.ACCEPTANCE

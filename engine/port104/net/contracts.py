@@ -20,12 +20,14 @@ class Admitted(msgspec.Struct, frozen=True):
     """The association may be accepted, under these rules.
 
     `overwrite`: another instance under a known UID replaces it. `ignored`: SOP class UIDs whose instances
-    are answered with success and not kept.
+    are answered with success and not kept. `maximum_size`: bytes of the longest data set that is kept, 0 =
+    any.
     """
 
     policy: NegotiationPolicy
     overwrite: bool = False
     ignored: frozenset[str] = frozenset()
+    maximum_size: int = 0
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -68,6 +70,7 @@ class Sink(Protocol[IntakeT]):
         called_ae_title: str,
         window: int,
         peer_maximum_length: int,
+        maximum_size: int,
         overwrite: bool,
         callback: Callable[[Completion], None],
     ) -> IntakeT:

@@ -27,6 +27,17 @@ from port104.wire.states import State
 
 log = structlog.get_logger("port104.store")
 
+# Why an instance that came whole is not kept, and what would mend it.
+_REFUSALS = {
+    native.TOO_LARGE: (
+        "the data set is larger than allowed",
+        "raise maximumObjectSize of the AE title or of dicom.scp if such objects are expected",
+    ),
+    native.UIDS_DIFFER: (
+        "the data set names another SOP class or instance than the command",
+        "the peer's software must be mended: it would have been filed under a name that is not its own",
+    ),
+}
 # The native side only counts what it hears; it is asked this often in each idle timeout.
 _LOOKS_PER_TIMEOUT = 4
 
@@ -79,6 +90,7 @@ class Storing(Generic[IntakeT]):
             called_ae_title=request.called_ae_title,
             window=association.window,
             peer_maximum_length=association.peer_maximum_length,
+            maximum_size=admitted.maximum_size,
             overwrite=admitted.overwrite,
             callback=self._completed,
         )
@@ -169,12 +181,15 @@ class Storing(Generic[IntakeT]):
             self._flush()
 
     def _report_failure(self, completion: native.Completion) -> None:
+        facts = {
+            "calling": self._request.calling_ae_title,
+            "called": self._request.called_ae_title,
+            "status": f"{completion.status:04X}",
+        }
+        if completion.error in _REFUSALS:
+            reason, hint = _REFUSALS[completion.error]
+            log.warning("instance refused", **facts, bytes=completion.received, reason=reason, hint=hint)
+            return
         resources = completion.status == Status.OUT_OF_RESOURCES
-        log.error(
-            "instance not stored",
-            calling=self._request.calling_ae_title,
-            called=self._request.called_ae_title,
-            status=f"{completion.status:04X}",
-            reason=os.strerror(completion.error),
-            hint="free space or raise the limit on open files" if resources else "check the disk",
-        )
+        hint = "free space or raise the limit on open files" if resources else "check the disk"
+        log.error("instance not stored", **facts, reason=os.strerror(completion.error), hint=hint)

@@ -18,15 +18,22 @@ class LocalAE(msgspec.Struct, frozen=True, kw_only=True):
     """Acknowledged with success and not stored."""
     allowed_sop_classes: frozenset[str] = frozenset()
     """Stored; empty: all."""
+    maximum_object_size: int | None = None
+    """Bytes of the longest data set that is kept, 0 = any; None: what holds for every AE title."""
     processor: str = ""
     processor_settings: Mapping[str, Any] = {}
 
 
 class Source(msgspec.Struct, frozen=True):
-    """A peer that may call, and the host that it calls from: address, CIDR network or host name."""
+    """A peer that may call, and the host that it calls from: address, CIDR network or host name.
+
+    `ignored_sop_classes` and `allowed_sop_classes` are like those of a LocalAE, for what this peer sends.
+    """
 
     ae_title: str
     host: str
+    ignored_sop_classes: frozenset[str] = frozenset()
+    allowed_sop_classes: frozenset[str] = frozenset()
 
 
 class Destination(msgspec.Struct, frozen=True, kw_only=True):

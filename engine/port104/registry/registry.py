@@ -22,10 +22,28 @@ _MOST_LISTED = 10
 
 
 class Admission(msgspec.Struct, frozen=True):
-    """The association may be accepted; `source` is None for an unknown peer that is let in."""
+    """The association may be accepted; `source` is None for an unknown peer that is let in.
+
+    The lists of both ends hold: each may take away, and neither gives what the other takes.
+    """
 
     local_ae: LocalAE
     source: Source | None
+
+    @property
+    def allowed_sop_classes(self) -> frozenset[str] | None:
+        """What both ends allow; None: all, where neither has a list."""
+        lists = [end.allowed_sop_classes for end in self._ends if end.allowed_sop_classes]
+        return frozenset.intersection(*lists) if lists else None
+
+    @property
+    def ignored_sop_classes(self) -> frozenset[str]:
+        """What either end says to acknowledge and not to store."""
+        return frozenset().union(*(end.ignored_sop_classes for end in self._ends))
+
+    @property
+    def _ends(self) -> tuple[LocalAE | Source, ...]:
+        return (self.local_ae,) if self.source is None else (self.local_ae, self.source)
 
 
 class Refusal(msgspec.Struct, frozen=True):

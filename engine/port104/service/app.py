@@ -116,13 +116,16 @@ class Admission:
             verification_transfer_syntaxes=frozenset(
                 verification.transfer_syntaxes if verification.enabled else ()
             ),
-            allowed_sop_classes=local_ae.allowed_sop_classes,
+            allowed_sop_classes=verdict.allowed_sop_classes,
             operations_window=self._scp.operations_window,
         )
         return Admitted(
             policy=policy,
             overwrite=local_ae.overwrite_same_instance,
-            ignored=local_ae.ignored_sop_classes,
+            ignored=verdict.ignored_sop_classes,
+            maximum_size=self._scp.maximum_object_size
+            if local_ae.maximum_object_size is None
+            else local_ae.maximum_object_size,
         )
 
 

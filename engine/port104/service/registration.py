@@ -16,12 +16,21 @@ def registry_from(settings: Settings) -> Registry:
                 overwrite_same_instance=entry.overwrite_same_instance,
                 ignored_sop_classes=frozenset(entry.ignored_sop_classes),
                 allowed_sop_classes=frozenset(entry.allowed_sop_classes),
+                maximum_object_size=entry.maximum_object_size,
                 processor=entry.processor,
                 processor_settings=entry.processor_settings,
             )
             for entry in scp.ae_titles
         ],
-        sources=[Source(entry.ae_title, entry.host_ip) for entry in scp.sources],
+        sources=[
+            Source(
+                entry.ae_title,
+                entry.host_ip,
+                ignored_sop_classes=frozenset(entry.ignored_sop_classes),
+                allowed_sop_classes=frozenset(entry.allowed_sop_classes),
+            )
+            for entry in scp.sources
+        ],
         destinations=[
             Destination(name=entry.name, ae_title=entry.ae_title, host=entry.host_ip, port=entry.port)
             for entry in scu.destinations

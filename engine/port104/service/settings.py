@@ -62,6 +62,9 @@ class LocalAESettings(Section, frozen=True):
     """SOP classes that are acknowledged with success and not stored."""
     allowed_sop_classes: tuple[UID, ...] = ()
     """SOP classes that are stored; empty: all. Others are refused at negotiation."""
+    maximum_object_size: Annotated[int, Meta(ge=0)] | None = None
+    """Bytes of the longest data set that is kept under it, 0: any. Null (the default): as
+    `dicom.scp.maximumObjectSize` says."""
     processor: Annotated[str, Meta(extra={"unused": _NO_JOBS})] = ""
     """Clara's job processor class."""
     processor_settings: Annotated[
@@ -82,6 +85,12 @@ class SourceSettings(Section, frozen=True):
     """The peer's calling AE title. Required."""
     host_ip: Peer
     """Where it calls from. Required. Host names are looked up at start and then each minute."""
+    ignored_sop_classes: tuple[UID, ...] = ()
+    """SOP classes that are acknowledged with success and not stored when this peer sends them,
+    besides those that the called AE title ignores."""
+    allowed_sop_classes: tuple[UID, ...] = ()
+    """SOP classes that are stored when this peer sends them, of those that the called AE title
+    stores; empty: all of those. Others are refused at negotiation."""
 
 
 class DestinationSettings(Section, frozen=True):
@@ -139,10 +148,14 @@ class ScpSettings(Section, frozen=True):
         tuple[SourceSettings, ...],
         Meta(extra={"check": values.unique("ae_title", "host_ip", of="aeTitle and hostIp")}),
     ] = ()
-    """The peers that may call."""
+    """The peers that may call. Of several entries that fit, the first one counts."""
     verification: VerificationSettings = VerificationSettings()
     maximum_length_received: Annotated[int, Meta(ge=4096, le=16_777_216)] = 1_048_576
     """Bytes of the longest P-DATA-TF PDU that port104 accepts, as stated to peers (PS3.8 D.1)."""
+    maximum_object_size: Annotated[int, Meta(ge=0)] = 34_359_738_368
+    """Bytes of the longest data set that is kept, 0: any; a longer one is received to its end and
+    answered A700. The default, 32 GiB, is eight times the longest uncompressed pixel data that there
+    can be, so that only a peer gone wild meets it."""
     operations_window: Annotated[int, Meta(ge=1, le=256)] = 1
     """Operations that a peer may have outstanding (PS3.7 D.3.3.3); 1: asynchrony is not granted."""
     artim_timeout: Seconds = 30.0

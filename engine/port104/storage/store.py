@@ -75,15 +75,16 @@ class InstanceStore:
         called_ae_title: str,
         window: int,
         peer_maximum_length: int,
+        maximum_size: int,
         overwrite: bool,
         callback: Callback,
     ) -> native.Intake:
         """Prepare to take instances from an established association on `link`.
 
         `contexts`: presentation context ID, SOP class UID and transfer syntax UID of what is taken.
-        `window`: instances that the peer may have sent without an answer. `overwrite`: other bytes under a
-        known SOP instance UID replace the file instead of standing beside it. Give it to `release` at the
-        end.
+        `window`: instances that the peer may have sent without an answer. `maximum_size`: bytes of the
+        longest data set that is kept, 0 = any. `overwrite`: other bytes under a known SOP instance UID
+        replace the file instead of standing beside it. Give it to `release` at the end.
         """
         self._last_id += 1
         intake = self._spool.intake(
@@ -91,6 +92,7 @@ class InstanceStore:
             self._last_id,
             window=window,
             peer_maximum_length=peer_maximum_length,
+            maximum_size=maximum_size,
             called_ae_title=called_ae_title.encode("latin-1"),
             origin=encode_origin(calling_ae_title=calling_ae_title, called_ae_title=called_ae_title),
         )

@@ -82,7 +82,7 @@ class NegotiationPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     `maximum_length`: bytes of the longest P-DATA-TF PDU that we receive, 0 = unlimited.
     `verification_transfer_syntaxes`: for Verification; empty: it is not accepted.
-    `allowed_sop_classes`: storage SOP classes; empty: all, private ones too.
+    `allowed_sop_classes`: storage SOP classes; None: all, private ones too.
     `operations_window`: C-STOREs that the peer may have outstanding, at least 1 (PS3.7 D.3.3.3).
     """
 
@@ -94,7 +94,7 @@ class NegotiationPolicy(msgspec.Struct, frozen=True, kw_only=True):
             uids.EXPLICIT_VR_BIG_ENDIAN,
         }
     )
-    allowed_sop_classes: frozenset[str] = frozenset()
+    allowed_sop_classes: frozenset[str] | None = None
     operations_window: int = 1
 
 
@@ -156,7 +156,7 @@ def _supported(abstract_syntax: str, policy: NegotiationPolicy) -> bool:
     return (
         valid_uid(abstract_syntax)
         and is_storage(abstract_syntax)
-        and (not allowed or abstract_syntax in allowed)
+        and (allowed is None or abstract_syntax in allowed)
     )
 
 
