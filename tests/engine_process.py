@@ -80,8 +80,11 @@ def own_environment():
     return {name: value for name, value in os.environ.items() if not name.startswith("PORT104_")}
 
 
-def write_settings(folder, *, durability="sync", scp=None, storage=None):
-    """Write a configuration with `folder` as storage folder; returns a free port, its path and the log's."""
+def write_settings(folder, *, durability="sync", scp=None, storage=None, **sections):
+    """Write a configuration with `folder` as storage folder; returns a free port, its path and the log's.
+
+    `scp` and `storage` change those settings, `sections` are further ones (`log`, `audit`).
+    """
     port = free_port()
     settings = {
         "dicom": {
@@ -94,7 +97,7 @@ def write_settings(folder, *, durability="sync", scp=None, storage=None):
             | (scp or {})
         },
         "storage": {"temporary": str(folder), "durability": durability} | (storage or {}),
-    }
+    } | sections
     config = folder.with_name(folder.name + ".json")
     config.write_text(json.dumps({"DicomAdapter": settings}))
     return port, config, folder.with_name(folder.name + ".log")

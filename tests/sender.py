@@ -102,12 +102,13 @@ def uid(text):
     return text.encode() + b"\0" * (len(text) % 2)
 
 
-def image(instance, pixels):
-    """A small Secondary Capture data set round `pixels`."""
+def image(instance, pixels, *, study="1.2.3", patient=b""):
+    """A small Secondary Capture data set round `pixels`; `patient`: further elements of group 0010."""
     return (
         element(0x0008, 0x0016, b"UI", uid("1.2.840.10008.5.1.4.1.1.7"))
         + element(0x0008, 0x0018, b"UI", uid(instance))
         + element(0x0008, 0x0060, b"CS", b"OT")
-        + element(0x0020, 0x000D, b"UI", uid("1.2.3"))
+        + patient
+        + element(0x0020, 0x000D, b"UI", uid(study))
         + element(0x7FE0, 0x0010, b"OB", pixels)
     )

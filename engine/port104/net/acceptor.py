@@ -11,7 +11,7 @@ import structlog
 import trio
 
 from port104.net.connection import Connection
-from port104.net.contracts import Admit, IntakeT, Limits, Sink
+from port104.net.contracts import Admit, IntakeT, Limits, Sink, Witness
 from port104.net.gate import Gate
 from port104.net.session import Session
 from port104.net.trace import PDUTrace
@@ -37,12 +37,14 @@ class Acceptor(Generic[IntakeT]):
         association_limits: AssociationLimits,
         limits: Limits,
         trace_pdus: bool = False,
+        witness: Witness | None = None,
     ) -> None:
         self._admit = admit
         self._sink = sink
         self._association_limits = association_limits
         self._limits = limits
         self._trace_pdus = trace_pdus
+        self._witness = witness
         self._gate = Gate(limits.associations)
         self._listeners: list[trio.SocketListener] = []
         self._accepting = trio.CancelScope()
@@ -137,4 +139,5 @@ class Acceptor(Generic[IntakeT]):
             association_limits=self._association_limits,
             limits=self._limits,
             nursery=nursery,
+            witness=self._witness,
         )

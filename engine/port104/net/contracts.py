@@ -46,8 +46,40 @@ class Admit(Protocol):
         ...
 
 
+class AssociationEnd(msgspec.Struct, frozen=True):
+    """How an association, or the attempt at one, ended; for who keeps an audit trail.
+
+    `association`: the number of its intake; None: it was never established. `request`: None where none came.
+    `reject`: what refused it. `broke`: the peer broke the protocol. `why`: in words, for the two.
+    """
+
+    association: int | None
+    address: str
+    request: AssociateRQ | None
+    reject: AssociateRJ | None
+    broke: bool
+    why: str
+
+
+class Witness(Protocol):
+    """Is told about associations. Called on the event loop: must not wait, and must not raise."""
+
+    def established(self, association: int, request: AssociateRQ, address: str) -> None:
+        """Hear of an association that was accepted; before anything is stored on it."""
+        ...
+
+    def ended(self, end: AssociationEnd) -> None:
+        """Hear of an end; after the last instance that was stored."""
+        ...
+
+
 class Intake(Protocol):
     """Takes instances from one association; native.Intake is one."""
+
+    @property
+    def id(self) -> int:
+        """Its number, unlike every other's of this run."""
+        ...
 
     def lend(self, *, give_up: bool = False) -> None:
         """Lend the link; a RETURNED completion gives it back. `give_up`: break off what is being received."""

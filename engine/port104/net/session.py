@@ -10,7 +10,7 @@ import structlog
 import trio
 
 from port104.net.connection import Connection
-from port104.net.contracts import Admit, Admitted, IntakeT, Limits, Refused, Sink
+from port104.net.contracts import Admit, Admitted, AssociationEnd, IntakeT, Limits, Refused, Sink, Witness
 from port104.net.gate import Gate
 from port104.net.storing import Storing
 from port104.net.tally import Tally
@@ -27,7 +27,7 @@ from port104.wire.events import (
     ReleaseRequested,
 )
 from port104.wire.negotiation import negotiate, rejection_of
-from port104.wire.pdu import AssociateRQ
+from port104.wire.pdu import AssociateRJ, AssociateRQ
 
 log = structlog.get_logger("port104.association")
 
@@ -53,6 +53,7 @@ class Session(Generic[IntakeT]):
         association_limits: AssociationLimits,
         limits: Limits,
         nursery: trio.Nursery,
+        witness: Witness | None = None,
     ) -> None:
         self._connection = connection
         self._link = connection.link
@@ -63,11 +64,14 @@ class Session(Generic[IntakeT]):
         self._limits = limits
         self._idle_timeout = association_limits.idle
         self._nursery = nursery
+        self._witness = witness
         self._association = Association(
             Role.ACCEPTOR, self._link, limits=association_limits, now=trio.current_time()
         )
         self._scope = trio.CancelScope()
         self._request: AssociateRQ | None = None
+        self._reject: AssociateRJ | None = None
+        self._broke = False  # the peer, the protocol
         self._ignored: frozenset[str] = frozenset()
         self._storing: Storing[IntakeT] | None = None
         self._draining: tuple[int, Command, Status] | None = None  # to answer after its data set
@@ -87,6 +91,7 @@ class Session(Generic[IntakeT]):
             with trio.CancelScope(shield=True):
                 await self._close()
             self._report()
+            self._tell_witness()
 
     def abort(self, detail: str) -> None:
         """End the session now: the peer is sent A-ABORT, and the connection is closed."""
@@ -161,6 +166,7 @@ class Session(Generic[IntakeT]):
             case AbortedByPeer():
                 self._note_end("aborted by peer", f"source {event.source}, reason {event.reason}")
             case AbortedByUs():
+                self._broke = bool(event.reason)  # silence has none (PS3.8 9.3.8)
                 self._note_end("aborted by us", event.detail)
             case ConnectionLost():
                 self._note_end("connection lost", "the peer closed the connection")
@@ -172,6 +178,7 @@ class Session(Generic[IntakeT]):
         self._request = request
         verdict = self._judge(request)
         if isinstance(verdict, Refused):
+            self._reject = verdict.reject
             self._association.reject(verdict.reject, trio.current_time())
             numbers = f"{verdict.reject.result}/{verdict.reject.source}/{verdict.reject.reason}"
             self._note_end("rejected", f"{verdict.why} ({numbers})", verdict.hint)
@@ -210,6 +217,8 @@ class Session(Generic[IntakeT]):
             send_due=self._send_due,
             flush=self._flush,
         )
+        if self._witness is not None:
+            self._witness.established(self._storing.association, request, self._address)
 
     def _command(self, event: CommandReceived) -> None:
         command = event.command
@@ -305,3 +314,15 @@ class Session(Generic[IntakeT]):
         else:
             event = f"association {tally.outcome or 'ended'}"
             log.warning(event, **facts)
+
+    def _tell_witness(self) -> None:
+        if self._witness is not None:
+            end = AssociationEnd(
+                association=self._storing.association if self._storing else None,
+                address=self._address,
+                request=self._request,
+                reject=self._reject,
+                broke=self._broke,
+                why=self.tally.detail,
+            )
+            self._witness.ended(end)

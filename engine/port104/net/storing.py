@@ -95,6 +95,11 @@ class Storing(Generic[IntakeT]):
             callback=self._completed,
         )
 
+    @property
+    def association(self) -> int:
+        """The number under which the sink tells what was stored."""
+        return self._intake.id
+
     async def take(self) -> None:
         """Store instance after instance, until something else comes or the association gives the peer up.
 

@@ -6,7 +6,7 @@ Everything that the rooms below ask for by a protocol is put together here, and 
 import os
 import resource
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import structlog
@@ -17,10 +17,12 @@ from port104.native import Intake, SpoolCounts
 from port104.net.acceptor import Acceptor
 from port104.net.contracts import Admitted, Limits, Refused
 from port104.registry.registry import Refusal, Registry
+from port104.service.audit.recording import recording
+from port104.service.audit.trail import AuditTrail
 from port104.service.data_set_log import DataSetLog
 from port104.service.registration import registry_from
 from port104.service.settings import ScpSettings, Settings, StorageSettings
-from port104.storage.store import InstanceStore, open_store
+from port104.storage.store import InstanceStore, StoredInstance, open_store
 from port104.wire.association import AssociationLimits
 from port104.wire.negotiation import NegotiationPolicy
 from port104.wire.pdu import AssociateRQ
@@ -48,6 +50,7 @@ async def serve(
     storage = settings.storage
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with (
+            recording(settings.audit, [local.ae_title for local in settings.dicom.scp.ae_titles]) as trail,
             open_store(
                 _folder_of(storage),
                 sync=storage.durability == "sync",
@@ -56,9 +59,11 @@ async def serve(
             trio.open_nursery() as nursery,
         ):
             admission = Admission(settings.dicom.scp, registry)
-            acceptor = _acceptor(settings, admission, store)
+            acceptor = _acceptor(settings, admission, store, trail)
             addresses = await _listen(acceptor, settings.dicom.scp)
-            _log_data_sets(settings, store, nursery)
+            store.on_stored = _told(settings, trail, nursery)
+            if trail is not None:
+                trail.started()
             nursery.start_soon(_report_contents, store)
             nursery.start_soon(_look_up_sources, admission)
             nursery.start_soon(_obey_signals, signals, acceptor)
@@ -138,7 +143,9 @@ def _folder_of(storage: StorageSettings) -> Path:
     return Path(storage.temporary).absolute()
 
 
-def _acceptor(settings: Settings, admission: Admission, store: InstanceStore) -> Acceptor[Intake]:
+def _acceptor(
+    settings: Settings, admission: Admission, store: InstanceStore, trail: AuditTrail | None
+) -> Acceptor[Intake]:
     scp = settings.dicom.scp
     return Acceptor(
         admit=admission,
@@ -154,6 +161,7 @@ def _acceptor(settings: Settings, admission: Admission, store: InstanceStore) ->
             shutdown_deadline=scp.shutdown_deadline,
         ),
         trace_pdus=scp.log_data_pdus,
+        witness=trail,
     )
 
 
@@ -168,11 +176,25 @@ async def _listen(acceptor: Acceptor[Intake], scp: ScpSettings) -> list[tuple[st
         ) from failure
 
 
-def _log_data_sets(settings: Settings, store: InstanceStore, nursery: trio.Nursery) -> None:
+def _told(
+    settings: Settings, trail: AuditTrail | None, nursery: trio.Nursery
+) -> Callable[[StoredInstance], None] | None:
+    """Who is told of each stored instance; None: nobody, which costs nothing."""
+    told: list[Callable[[StoredInstance], None]] = []
+    if trail is not None:
+        told.append(trail.stored)
     if settings.dicom.scp.log_dimse_datasets:
         data_set_log = DataSetLog()
-        store.on_stored = data_set_log.add
         nursery.start_soon(data_set_log.run)
+        told.append(data_set_log.add)
+    if len(told) <= 1:
+        return told[0] if told else None
+
+    def tell(instance: StoredInstance) -> None:
+        for each in told:
+            each(instance)
+
+    return tell
 
 
 async def _report_contents(store: InstanceStore) -> None:

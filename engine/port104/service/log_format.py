@@ -41,7 +41,7 @@ class Entry(msgspec.Struct):
         """Take a record of structlog's or of the standard library's."""
         values = dict(record.msg) if isinstance(record.msg, dict) else {"event": record.getMessage()}
         return cls(
-            timestamp=_timestamp(record.created),
+            timestamp=timestamp(record.created),
             level=_LEVEL_NAMES.get(record.levelno, escape(record.levelname)),
             logger=escape(record.name),
             event=escape(str(values.pop("event", ""))),
@@ -125,6 +125,7 @@ def _traceback(record: logging.LogRecord) -> list[str]:
     return [escape(line) for line in text.rstrip("\n").split("\n")]
 
 
-def _timestamp(created: float) -> str:
+def timestamp(created: float) -> str:
+    """Write a Unix time in UTC with milliseconds, as ISO 8601, xsd:dateTime and RFC 5424 6.2.3 want it."""
     seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(created))
     return f"{seconds}.{int(created * 1000) % 1000:03}Z"

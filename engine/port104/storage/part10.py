@@ -46,14 +46,15 @@ def is_little_endian_stream(transfer_syntax_uid: str) -> bool:
     """
     return transfer_syntax_uid.startswith("1.2.840.10008.1.2") and transfer_syntax_uid not in {
         EXPLICIT_VR_BIG_ENDIAN,
-        *_DEFLATED,
+        *DEFLATED,
     }
 
 
-_DEFLATED = frozenset(
+DEFLATED = frozenset(
     {
         "1.2.840.10008.1.2.1.99",  # Deflated Explicit VR Little Endian
         "1.2.840.10008.1.2.4.95",  # JPIP Referenced Deflate
         "1.2.840.10008.1.2.4.205",  # JPIP HTJ2K Referenced Deflate
     }
 )
+"""Transfer syntaxes whose data sets are deflated from their first byte (PS3.5 A.5, A.7, A.8)."""

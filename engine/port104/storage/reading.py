@@ -1,8 +1,33 @@
-"""Reads stored files with pydicom; the only room that imports it."""
+"""Reads stored files with pydicom; the only room that imports it.
 
+What pydicom says of faulty values quotes them, and they may be a patient's: its log and its warnings are
+never heard.
+"""
+
+import contextlib
+import io
+import logging
+import warnings
+import zlib
+from collections.abc import Collection
 from pathlib import Path
 
 import pydicom
+from pydicom.filereader import data_element_generator
+from pydicom.tag import BaseTag
+
+from port104.storage.part10 import DEFLATED
+from port104.uids import EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+
+logging.getLogger("pydicom").propagate = False
+logging.getLogger("pydicom").addHandler(logging.NullHandler())
+warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
+
+_META_LENGTH_AT = 140  # PS3.10 7.1: the value of (0002,0000), which our files begin with
+_META_AT = 144
+_TRANSFER_SYNTAX_UID = 0x00020010
+# What stands before the study's elements takes some KB; the bound holds for what inflates, too.
+_PREFIX_BYTES = 1024 * 1024
 
 
 def describe(path: Path) -> list[str]:
@@ -18,3 +43,39 @@ def describe(path: Path) -> list[str]:
         raise
     except Exception as failure:  # noqa: BLE001 - a peer's bytes can make pydicom raise anything
         return [f"cannot be read: {failure}"]
+
+
+def read_elements(path: Path, tags: Collection[int]) -> dict[int, bytes]:
+    """Raw values of those of `tags` (group << 16 | element) that the data set's first MiB holds.
+
+    For what could not be picked while it passed: big endian, deflated and broken data sets. Raises OSError
+    when the file cannot be read and nothing else.
+    """
+    with path.open("rb") as file:
+        start = file.read(_META_AT)
+        meta = file.read(int.from_bytes(start[_META_LENGTH_AT:], "little"))
+        content = file.read(_PREFIX_BYTES)
+    found: dict[int, bytes] = {}
+    with contextlib.suppress(Exception):  # a peer's bytes can make pydicom and zlib raise anything
+        transfer_syntax = _transfer_syntax(meta)
+        if transfer_syntax in DEFLATED:
+            content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, _PREFIX_BYTES)
+        elements = data_element_generator(
+            io.BytesIO(content),
+            is_implicit_VR=transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN,
+            is_little_endian=transfer_syntax != EXPLICIT_VR_BIG_ENDIAN,
+            stop_when=lambda tag, _vr, _length: tag > max(tags),
+            specific_tags=[*map(BaseTag, tags)],
+        )
+        for element in elements:
+            if element.tag in tags and isinstance(element.value, bytes):
+                found[int(element.tag)] = element.value
+    return found
+
+
+def _transfer_syntax(meta: bytes) -> str:
+    """(0002,0010) of File Meta Information, which is always explicit VR little endian."""
+    for element in data_element_generator(io.BytesIO(meta), is_implicit_VR=False, is_little_endian=True):
+        if element.tag == _TRANSFER_SYNTAX_UID and isinstance(element.value, bytes):
+            return element.value.decode("ascii").rstrip("\0")
+    return ""

@@ -45,13 +45,18 @@ Callback = Callable[[native.Completion], None]
 class StoredInstance(msgspec.Struct, frozen=True):
     """An instance that is safe and answered.
 
-    `elements`: raw values of those of ROUTING_TAGS that the data set holds; where it could not be read so
-    far while it passed, `elements_complete` is False, and only reading the file can tell.
+    `association`: the number of the intake that took it. `duplicate`: it was held before, and is kept once.
+    `replaced`: it took the place of other bytes under its UID. `elements`: raw values of those of
+    ROUTING_TAGS that the data set holds; where it could not be read so far while it passed,
+    `elements_complete` is False, and only reading the file can tell.
     """
 
+    association: int
     called_ae_title: str
     sop_instance_uid: str
     path: Path
+    duplicate: bool
+    replaced: bool
     elements: dict[int, bytes]
     elements_complete: bool
 
@@ -135,9 +140,12 @@ class InstanceStore:
         if completion.kind == native.STORED and self.on_stored is not None:
             path = _path(self.root, completion.name, completion.copy)
             stored = StoredInstance(
+                completion.intake,
                 called_ae_title,
                 completion.sop_instance_uid,
                 path,
+                completion.duplicate,
+                completion.replaced,
                 completion.elements,
                 completion.elements_complete,
             )
