@@ -86,6 +86,7 @@ void p104_intake_lend(p104_intake *intake, int give_up)
 {
     intake->give_up = give_up;
     intake->returning = 0;
+    intake->followed = 0;
     if (give_up || !p104_link_receives(intake->link) || p104_link_at_hand(intake->link) > 0)
         p104_give_work(intake);
     else
@@ -223,6 +224,14 @@ static const p104_context *context_of(const p104_intake *intake, uint8_t id, con
     return taken ? context : NULL;
 }
 
+/* Whether the peer uses the ID of a message that was not answered when it sent this one. */
+static int is_in_use(p104_intake *intake, uint16_t message_id)
+{
+    int followed = intake->followed;
+    intake->followed = 0;
+    return (followed && message_id == intake->followed_id) || is_under_way(intake, message_id);
+}
+
 /* Begin to take the instance that a whole command set announces. Returns a reason to give the link
  * back, or -1. */
 static int judge(p104_intake *intake, uint8_t context_id, const uint8_t *bytes, size_t length)
@@ -233,7 +242,7 @@ static int judge(p104_intake *intake, uint8_t context_id, const uint8_t *bytes, 
     const p104_context *context = context_of(intake, context_id, &request);
     if (!context)
         return P104_RETURN_OTHER;
-    if (is_under_way(intake, request.message_id))
+    if (is_in_use(intake, request.message_id))
         return P104_RETURN_DUPLICATE;
     intake->store = p104_store_new(intake, context, &request);
     if (!intake->store)
@@ -301,6 +310,8 @@ static void ended(p104_intake *intake, p104_store *store)
 {
     p104_spool *spool = intake->spool;
     intake->store = NULL;
+    intake->followed = p104_link_at_hand(intake->link) > 0;
+    intake->followed_id = store->message_id;
     if (store->error == 0 && !p104_store_matches(store))
         p104_store_fail(store, P104_UIDS_DIFFER);
     set_under_way(intake, store->message_id);

@@ -68,6 +68,8 @@ struct p104_intake {
     uint8_t *command;   /* fragments of a command set that has not ended */
     size_t command_length;
     size_t command_size;
+    int followed;       /* when the last instance had come, the next command was there: not sent after its answer */
+    uint16_t followed_id;
     int watched;        /* the socket is known to the spool's epoll */
     atomic_int passed_on; /* through epoll: what one hand wrote is seen by the next */
     int give_up;
