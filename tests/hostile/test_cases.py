@@ -1,0 +1,164 @@
+"""Every case against a running port104, over each way to connect; after each, nothing else is any different.
+
+The cases run one after another, so that what is found wrong afterwards is that case's work; those that end by
+a deadline wait for it together.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+import trio
+
+from engine_process import engine
+from hostile.case import Send, matches
+from hostile.cases import CASES
+from hostile.play import echo, play
+from hostile.talk import Transport
+
+TIMERS = {"artimTimeout": 1, "idleTimeout": 2, "sendTimeout": 1}
+PATIENCE = 10.0
+# The issue's: what was under way is gone, and a new association is served, within a second.
+SECOND = 1.0
+MIB = 1 << 20
+# Above what was resident before, while a case runs: some receive buffers of 256 KiB and a 60 KiB answer
+# or two. The largest case sends 4 MiB and states 4 GiB.
+PEAK_LIMIT = 4 * MIB
+# Address space may be reserved without being used, but not because a length says so.
+ADDRESS_LIMIT = 256 * MIB
+# Longer scripts would take long in small pieces, and show nothing that these do not.
+SHORT = 3_000
+# Where a file would appear that a UID or AE title of a peer had named.
+TRACE = Path("/tmp/port104-was-here")
+WAYS = ("plain", "pieces")
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with engine(tmp_path_factory.mktemp("hostile") / "storage", scp=TIMERS) as started:
+        yield started
+        assert started.terminate() == 0
+
+
+def transport(server, way):
+    return Transport(server.port, pieces=way == "pieces")
+
+
+def sent_bytes(case):
+    return sum(len(step.data) for step in case.steps if isinstance(step, Send) and not callable(step.data))
+
+
+def makes_sense(case, way, *, waits):
+    if case.waits != waits or "plain" not in case.on:
+        return False
+    return way != "pieces" or (not waits and not case.whole and sent_bytes(case) <= SHORT)
+
+
+def cases(*, waits):
+    """Each case with each way that it makes sense on."""
+    return [
+        pytest.param(case, way, id=f"{case.title}-{way}")
+        for way in WAYS
+        for case in CASES
+        if makes_sense(case, way, waits=waits)
+    ]
+
+
+def signatures(server):
+    """What tells whether a stored file was touched, by its path."""
+    found = {}
+    for path in server.stored_files():
+        status = path.stat()
+        found[path] = (status.st_ino, status.st_size, status.st_ctime_ns)
+    return found
+
+
+def assert_kept(server, before, stores):
+    """Every file is what it was, at most `stores` are new, and none is half of one."""
+    server.wait_for(lambda: not server.part_files(), SECOND)
+    after = signatures(server)
+    assert {path: after.get(path) for path in before} == before
+    assert len(after) - len(before) <= stores
+
+
+def forget_peak(server):
+    """Let VmHWM start again from what is resident now (proc(5), clear_refs)."""
+    Path(f"/proc/{server.pid}/clear_refs").write_text("5")
+
+
+def assert_right(case, observed):
+    assert matches(observed.answer, case.pinned), f"{observed} instead of {case.pinned}"
+
+
+@pytest.mark.parametrize(("case", "way"), cases(waits=False))
+async def test_case(server, case, way):
+    before = signatures(server)
+    resident, reserved = server.memory("VmRSS"), server.memory("VmPeak")
+    forget_peak(server)
+    observed = await play(case, transport(server, way), PATIENCE)
+    assert_right(case, observed)
+    assert await echo(transport(server, way), SECOND) is not None
+    assert_kept(server, before, case.stores + len(case.before))
+    assert server.memory("VmHWM") - resident < PEAK_LIMIT
+    assert server.memory("VmPeak") - reserved < ADDRESS_LIMIT
+
+
+@pytest.fixture(scope="module")
+def waited(server):
+    """What was observed of each case that ends by a deadline; they wait at the same time."""
+    observed = {}
+
+    async def play_one(case, way):
+        observed[case, way] = await play(case, transport(server, way), PATIENCE)
+
+    async def play_all():
+        async with trio.open_nursery() as nursery:
+            for one in cases(waits=True):
+                nursery.start_soon(play_one, *one.values)
+            await trio.sleep(TIMERS["artimTimeout"] / 2)
+            assert await echo(transport(server, "plain"), SECOND) is not None
+
+    before = signatures(server)
+    trio.run(play_all)
+    stores = sum(one.values[0].stores + len(one.values[0].before) for one in cases(waits=True))
+    assert_kept(server, before, stores)
+    return observed
+
+
+@pytest.mark.parametrize(("case", "way"), cases(waits=True))
+async def test_case_that_waits(server, waited, case, way):
+    assert_right(case, waited[case, way])
+    assert await echo(transport(server, way), SECOND) is not None
+
+
+def test_no_path_was_made_of_what_peers_said(server):
+    assert not TRACE.exists()
+    storage = server.folder
+    assert {path.name for path in storage.iterdir()} == {"instances", "parts"}
+    assert {path.name for path in storage.parent.iterdir()} == {"storage", "storage.json", "storage.log"}
+
+
+def test_no_byte_of_a_peer_is_a_control_character_in_the_log(server):
+    lines = server.log.read_bytes().splitlines(keepends=True)
+    assert len(lines) > len(CASES)
+    for line in lines:
+        assert json.loads(line)["timestamp"]
+        assert min(line.rstrip(b"\n")) >= 0x20
+        assert b"\x7f" not in line
+
+
+async def test_memory_and_descriptors_do_not_grow(server):
+    """Once more from the start, for all was loaded and allocated once before."""
+    usual = [one.values for one in cases(waits=False)]
+    resident, open_files = server.memory("VmRSS"), descriptors(server)
+    for case, way in usual:
+        await play(case, transport(server, way), PATIENCE)
+    assert await echo(transport(server, "plain"), SECOND) is not None
+    assert server.memory("VmRSS") - resident < MIB
+    server.wait_for(lambda: descriptors(server) <= open_files, SECOND)
+
+
+def descriptors(server):
+    return len(list(Path(f"/proc/{server.pid}/fd").iterdir()))
