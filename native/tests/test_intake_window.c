@@ -141,22 +141,6 @@ static void test_a_message_id_under_way(void)
     remove_files();
 }
 
-/* With a window of 1 the next command is read after the answer: no ID can be under way. */
-static void test_one_at_a_time_may_repeat_its_message_id(void)
-{
-    p104_spool *spool = open_spool(P104_DURABILITY_SYNC, 1);
-    association one = associate_and_lend(spool, 1, (terms){0});
-    size_t length = message(stream, 7, numbered(0), 'a', 100);
-    transmit(one.peer, stream, length + message(stream + length, 7, numbered(1), 'b', 100));
-    for (int index = 0; index < 2; index++) {
-        CHECK(next_completion(spool).kind == P104_STORED);
-        check_answer_for(one, 7, numbered(index), 0);
-    }
-    finish(one);
-    p104_spool_close(spool);
-    remove_files();
-}
-
 /* Whatever ends the association, the link comes back when nothing is under way, and after all that is told. */
 static void test_a_return_waits_for_what_is_under_way(void)
 {
@@ -195,9 +179,8 @@ int main(void)
     test_so_many_and_no_more(5);
     test_the_last_of_a_window_is_told();
     test_a_message_id_under_way();
-    test_one_at_a_time_may_repeat_its_message_id();
     test_a_return_waits_for_what_is_under_way();
     CHECK(rmdir(root) == 0);
-    printf("test_intake_window: 7 cases\n");
+    printf("test_intake_window: 6 cases\n");
     return 0;
 }

@@ -55,13 +55,25 @@ def test_notation(answer, pattern, held):
     assert matches(answer, pattern) is held
 
 
+async def receive_pdu(stream):
+    header = await receive_exactly(stream, 6)
+    await receive_exactly(stream, int.from_bytes(header[2:], "big"))
+
+
+async def receive_exactly(stream, length):
+    received = b""
+    while len(received) < length:
+        received += await stream.receive_some(length - len(received))
+    return received
+
+
 @contextlib.asynccontextmanager
 async def scripted(*answers):
     """An acceptor that answers the n-th PDU of each connection with the n-th of `answers`; None closes it."""
 
     async def serve(stream):
         for answer in answers:
-            await stream.receive_some(1 << 16)
+            await receive_pdu(stream)
             if answer is None:
                 return
             await stream.send_all(answer)
@@ -110,7 +122,8 @@ ON_ASSOCIATION = Case(1, "", (Associate(), Send(crafted.echo())), "OK")
 )
 async def test_what_is_told(case, answers, told):
     async with scripted(*answers) as transport:
-        assert (await play(case, transport, 0.2)).answers == told
+        patience = 0.2 if told[-1] == "-" else 10
+        assert (await play(case, transport, patience)).answers == told
 
 
 async def test_a_peer_that_lets_itself_be_flooded_is_not_held_closed():
@@ -126,7 +139,7 @@ async def test_an_echo_that_is_not_answered_is_missed(answers):
 
 
 def test_every_number_of_the_reference_has_a_case():
-    assert {case.number for case in CASES} == set(range(1, 62)) - {33, 54, 57}
+    assert {case.number for case in CASES} == set(range(1, 62)) - {33}
 
 
 def test_titles_are_unique():

@@ -202,8 +202,8 @@ def _bomb(gibibytes):
 BOMBS = (
     stored(
         56,
-        "deflate-bomb-of-2-gib",
-        message(DEFLATED_STORE, command(store_command(b"1.2.3.56")), _bomb(2)),
+        "deflate-bomb-of-1-gib",
+        message(DEFLATED_STORE, command(store_command(b"1.2.3.56")), _bomb(1)),
         "OK",
         (*FAILURES, *ENDED),
         stores=1,
@@ -218,4 +218,68 @@ BOMBS = (
     ),
 )
 
-CASES = (*ABSENT_UIDS, *MALFORMED_UIDS, *CLASSES, *STRANGE_DATA_SETS, *BOMBS)
+
+def _other(name, data_set, pinned="A900", allowed=("OK", *FAILURES), **more):
+    """A data set for 1.2.3.54 that names other UIDs than the command, or none."""
+    return stored(
+        54, f"data-set-{name}", store(b"1.2.3.54", data_set), pinned, (*allowed, *ENDED), stores=1, **more
+    )
+
+
+OTHER_UIDS = (
+    _other("of-another-instance", image(b"1.2.3.540")),
+    _other("of-a-shorter-uid", image(b"1.2.3.5")),
+    _other("of-another-class", image(b"1.2.3.54", sop_class=CT_IMAGE)),
+    _other("of-another-class-and-instance", image(b"1.2.3.55", sop_class=CT_IMAGE)),
+    _other("of-a-path", image(b"../../../../tmp/port104-was-here")),
+    _other("of-another-instance-and-300-kib", image(b"1.2.3.540", bytes(300_000))),
+    stored(
+        54,
+        "data-set-uid-padded-with-a-space",
+        store(b"1.2.3.541", image(b"1.2.3.541 ")),
+        "OK",
+        FAILURES,
+        stores=1,
+    ),
+    _other("uid-padded-with-nuls", image(b"1.2.3.54\0\0"), "OK", FAILURES),
+    _other("without-uids", tag(0x0008, 0x0060, b"CS", b"OT"), "OK", FAILURES),
+)
+
+# What the test's engine keeps at most (dicom.scp.maximumObjectSize); the reference's cap is any.
+OBJECT_LIMIT = 2 << 20
+_WITHOUT_PIXELS = len(image(b"1.2.3.57.2", b""))
+
+
+def _sized(extra):
+    """A data set of so many bytes more than the limit."""
+    return image(b"1.2.3.57.2", bytes(OBJECT_LIMIT - _WITHOUT_PIXELS + extra))
+
+
+# Elsewhere no limit was set, so that to store it is right.
+TOO_LARGE = (
+    stored(57, "data-set-of-the-limit", store(b"1.2.3.57.2", _sized(0)), "OK", FAILURES, stores=1),
+    *(
+        stored(
+            57,
+            f"data-set-{extra}-bytes-over",
+            store(b"1.2.3.57.2", _sized(extra)),
+            "A700",
+            ("OK", *FAILURES),
+            stores=1,
+        )
+        for extra in (1, 2, OBJECT_LIMIT)
+    ),
+    stored(
+        57,
+        "pixels-state-80000000",
+        store(
+            b"1.2.3.57.3",
+            _head(b"1.2.3.57.3") + tag(0x7FE0, 0x0010, b"OB", bytes(OBJECT_LIMIT), length=1 << 31),
+        ),
+        "A700",
+        ("OK", *FAILURES, *ENDED),
+        stores=1,
+    ),
+)
+
+CASES = (*ABSENT_UIDS, *MALFORMED_UIDS, *CLASSES, *OTHER_UIDS, *STRANGE_DATA_SETS, *BOMBS, *TOO_LARGE)
