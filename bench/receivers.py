@@ -80,6 +80,7 @@ def port104(durability: str, *, window: int = 1) -> Receiver:
             "aeTitles": [{"aeTitle": AE_TITLE}],
         }
         storage = {"temporary": str(folder / "storage"), "durability": durability}
+        storage |= {"watermarkPercent": 100, "reserveSpaceGB": 0}  # a RAM disk is small
         config = folder / "port104.json"
         config.write_text(json.dumps({"dicom": {"scp": scp}, "storage": storage, "log": {"format": "json"}}))
         return [sys.executable, "-m", "port104", "start", "-f", str(config)]

@@ -240,7 +240,7 @@ static int judge(p104_intake *intake, uint8_t context_id, const uint8_t *bytes, 
     if (!p104_read_store_request(bytes, length, &request))
         return P104_RETURN_OTHER;
     const p104_context *context = context_of(intake, context_id, &request);
-    if (!context)
+    if (!context || atomic_load_explicit(&intake->spool->refuses, memory_order_relaxed))
         return P104_RETURN_OTHER;
     if (is_in_use(intake, request.message_id))
         return P104_RETURN_DUPLICATE;

@@ -217,6 +217,11 @@ void p104_spool_close(p104_spool *spool)
     release(spool);
 }
 
+void p104_spool_refuse(p104_spool *spool, int on)
+{
+    atomic_store_explicit(&spool->refuses, on, memory_order_relaxed);
+}
+
 void p104_spool_count(p104_spool *spool, p104_spool_counts *out)
 {
     pthread_mutex_lock(&spool->lock);

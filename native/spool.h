@@ -71,4 +71,8 @@ int p104_spool_event_fd(const p104_spool *spool);
  * cleared. An intake's completions come in order: P104_RETURNED after all that it took before. */
 size_t p104_spool_completions(p104_spool *spool, p104_completion *out, size_t capacity);
 
+/* Take no further instance while on: intakes give their links back before a C-STORE-RQ, with P104_RETURN_OTHER. What is
+ * being received by then is kept. */
+void p104_spool_refuse(p104_spool *spool, int on);
+
 void p104_spool_count(p104_spool *spool, p104_spool_counts *out);

@@ -118,6 +118,7 @@ struct p104_spool {
     size_t tag_count;
     atomic_uint_fast64_t last_number; /* of part files */
     atomic_uint_fast64_t sync_failures;
+    atomic_int refuses;   /* no further instance is taken: the disk is nearly full */
     atomic_int closing;   /* threads end once they have nothing in hand */
     atomic_int idle_threads; /* I/O threads that wait for any event */
     atomic_uint turns;    /* that I/O threads began */

@@ -96,7 +96,13 @@ def write_settings(folder, *, durability="sync", scp=None, storage=None, **secti
             }
             | (scp or {})
         },
-        "storage": {"temporary": str(folder), "durability": durability} | (storage or {}),
+        "storage": {
+            "temporary": str(folder),
+            "durability": durability,
+            "watermarkPercent": 100,  # how full the machine's own disk is must not matter
+            "reserveSpaceGB": 0,
+        }
+        | (storage or {}),
     } | sections
     config = folder.with_name(folder.name + ".json")
     config.write_text(json.dumps({"DicomAdapter": settings}))

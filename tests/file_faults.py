@@ -15,6 +15,8 @@ _SETTINGS = (
     "failing_every",
     "short_writes",
     "interrupted",
+    "volume_megabytes",
+    "free_megabytes",
 )
 _COUNTERS = ("main_thread_calls", "calls")
 _FIELD = struct.Struct("I")

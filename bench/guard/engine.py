@@ -10,6 +10,7 @@ often a service does it.
 
 import ctypes
 import json
+import math
 import socket
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import trio
 
 from port104.service import app, configuration, logs
 from port104.service.registration import registry_from
+from port104.storage import volume
 from port104.storage.store import InstanceStore, open_store
 
 NAME = b"C-STORE of 8 KiB, whole engine, os"
@@ -40,6 +42,7 @@ def settings_file(folder: Path) -> Path:
     }
     # A single thread: of two, one looks for the next message before it sleeps, as often as the clock allows.
     storage = {"temporary": str(folder / "storage"), "durability": "os", "ioThreads": 1}
+    storage |= {"watermarkPercent": 100, "reserveSpaceGB": 0}
     file = folder / "port104.json"
     file.write_text(json.dumps({"dicom": {"scp": scp}, "storage": storage, "log": {"format": "json"}}))
     return file
@@ -131,6 +134,7 @@ async def main(folder: Path, program: str, library: ctypes.CDLL, burst: int, bur
     settings = configuration.load(settings_file(folder), {}, {}).settings
     watch = Watch()
     app.open_store = watch.open_store  # type: ignore[assignment]
+    volume.LOOK_SECONDS = math.inf  # how often it looks depends on the clock too
     with logs.configured(settings.log):
         async with trio.open_nursery() as nursery:
             addresses = await nursery.start(partial(app.serve, settings, registry_from(settings)))

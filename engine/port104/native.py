@@ -324,6 +324,10 @@ class Spool:
                 if stored or records[at + _KIND] != STORED or records[at + _UNSENT]:
                     yield _completion(records, at)
 
+    def refuse(self, *, on: bool) -> None:
+        """Take no further instance while `on`: links come back before a C-STORE-RQ; see p104_spool_refuse."""
+        lib.p104_spool_refuse(self._spool, on)
+
     def counts(self) -> SpoolCounts:
         """Read the counters; after `close`, as they were then."""
         if self._spool != ffi.NULL:

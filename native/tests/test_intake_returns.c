@@ -272,6 +272,37 @@ static void test_interrupting_a_busy_peer(size_t fragment)
     remove_files();
 }
 
+/* A full disk: nothing is taken but what is being received, and everything once there is room. */
+static void test_refusing(int durability)
+{
+    p104_run run;
+    const uint8_t *data;
+    p104_spool *spool = open_spool(durability, 2);
+    association one = associate_and_lend(spool, 1, (terms){.window = 2});
+    size_t length = message(stream, 1, INSTANCE, 'a', 1000);
+    transmit(one.peer, stream, length / 2);
+    UNTIL(p104_link_receipts(one.link) > 0);
+    UNTIL(files_in("parts") == 1);
+    p104_spool_refuse(spool, 1);
+    transmit(one.peer, stream + length / 2, length - length / 2);
+    CHECK(next_completion(spool).kind == P104_STORED);
+    transmit(one.peer, stream, message(stream, 2, INSTANCE, 'b', 1000));
+    check_returned(one, P104_RETURN_OTHER);
+    check_answer(one, 1, 0);
+    check_no_answer(one);
+    CHECK(next_on(one, &run, &data) == P104_COMMAND && run.ends && named_files() == 1);
+    p104_link_expect_data_set(one.link);
+    do
+        CHECK(next_on(one, &run, &data) == P104_DATA_SET);
+    while (!run.ends);
+    p104_spool_refuse(spool, 0);
+    p104_intake_lend(one.intake, 0);
+    CHECK(store_small(one, 3, 'c').kind == P104_STORED && named_files() == 2);
+    finish(one);
+    p104_spool_close(spool);
+    remove_files();
+}
+
 int main(void)
 {
     CHECK(mkdtemp(root));
@@ -281,12 +312,13 @@ int main(void)
     test_a_command_that_is_too_long();
     for (int durability = P104_DURABILITY_OS; durability <= P104_DURABILITY_SYNC; durability++) {
         cases += test_every_ending_at_every_place(durability);
+        test_refusing(durability);
         test_interrupting(durability, 0);
         test_interrupting(durability, 1);
     }
     test_interrupting_a_busy_peer(100 * 1000); /* which is spliced */
     test_interrupting_a_busy_peer(4000);
     CHECK(rmdir(root) == 0);
-    printf("test_intake_returns: %d cases\n", cases + 9);
+    printf("test_intake_returns: %d cases\n", cases + 11);
     return 0;
 }

@@ -37,6 +37,8 @@ typedef struct {
     atomic_uint failing_every; /* every nth call of the failing classes fails */
     atomic_uint short_writes;  /* 1: a write takes half of its bytes */
     atomic_uint interrupted;   /* 1: every other call fails with EINTR */
+    atomic_uint volume_megabytes; /* unless 0: the size of the volume, as statvfs tells it */
+    atomic_uint free_megabytes;   /* then: how much of it is free */
     atomic_uint main_thread_calls;
     atomic_uint calls;
 } control;
@@ -252,10 +254,25 @@ CALL_ON_PATH(LOOK, stat, struct stat *)
 CALL_ON_PATH(LOOK, stat64, struct stat64 *)
 CALL_ON_PATH(LOOK, lstat, struct stat *)
 CALL_ON_PATH(LOOK, lstat64, struct stat64 *)
-CALL_ON_PATH(LOOK, statvfs, struct statvfs *)
-CALL_ON_PATH(LOOK, statvfs64, struct statvfs64 *)
 CALL_ON_PATH(LOOK, access, int)
 CALL_ON_PATH(OPEN, mkdir, mode_t)
+
+#define STATVFS_CALL(name, type)                                                      \
+    int name(const char *path, type *figures)                                         \
+    {                                                                                 \
+        FAIL_OR_GO_ON(LOOK, AT_FDCWD, path);                                          \
+        int result = REAL(name)(path, figures);                                       \
+        control *now = active();                                                      \
+        if (result == 0 && now && now->volume_megabytes && below_folder(path)) {      \
+            figures->f_frsize = 1000000;                                              \
+            figures->f_blocks = now->volume_megabytes;                                \
+            figures->f_bfree = figures->f_bavail = now->free_megabytes;               \
+        }                                                                             \
+        return result;                                                                \
+    }
+
+STATVFS_CALL(statvfs, struct statvfs)
+STATVFS_CALL(statvfs64, struct statvfs64)
 
 int fstatat(int at, const char *path, struct stat *status, int flags)
 {

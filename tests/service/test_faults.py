@@ -107,7 +107,7 @@ ONE_FAULT = [
     ),
     (
         {"storage": {"reserveSpaceGB": -1}},
-        "storage.reserveSpaceGB: -1 is wrong: expected a number of at least 0",
+        "storage.reserveSpaceGB: -1 is wrong: expected a number from 0 to 1000000",
     ),
     (
         {"storage": {"durability": "maybe"}},

@@ -10,6 +10,7 @@ from port104.wire.negotiation import (
     NegotiationPolicy,
     Rejection,
     Result,
+    asks_for_storage,
     is_storage,
     negotiate,
     rejection_of,
@@ -162,6 +163,26 @@ def test_allowed_sop_classes_exclude_all_others_but_verification():
     refused = judge("1.2.840.10008.5.1.4.1.1.7", EXPLICIT, allowed_sop_classes=allowed)
     assert refused[0] == Result.ABSTRACT_SYNTAX_NOT_SUPPORTED
     assert judge(uids.VERIFICATION, IMPLICIT, allowed_sop_classes=allowed)[0] == Result.ACCEPTANCE
+
+
+@pytest.mark.parametrize(
+    ("contexts", "asks"),
+    [
+        ([(uids.VERIFICATION, EXPLICIT)], False),
+        ([(uids.VERIFICATION, EXPLICIT), (CT, EXPLICIT)], True),
+        ([("1.2.3.4", EXPLICIT)], True),  # private: taken as storage
+        ([("1.2.840.10008.5.1.4.1.2.2.1", EXPLICIT)], False),  # query: refused
+        ([(CT, "no UID")], False),
+        ([("1.2.840.10008.5.1.4.1.1.4", EXPLICIT)], False),  # not among those allowed
+    ],
+)
+def test_who_asks_for_storage(contexts, asks):
+    policy = NegotiationPolicy(allowed_sop_classes=frozenset({CT, "1.2.3.4"}))
+    proposed = [
+        PresentationContext(1 + 2 * index, abstract, (syntax,))
+        for index, (abstract, syntax) in enumerate(contexts)
+    ]
+    assert asks_for_storage(request(*proposed), policy) is asks
 
 
 def test_results_have_the_standards_numbers():

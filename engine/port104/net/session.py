@@ -237,9 +237,11 @@ class Session(Generic[IntakeT]):
             self.tally.ignored += 1
             self._answer_without_storing(event, Status.SUCCESS)
             return
-        refusal = refusal or Status.OUT_OF_RESOURCES  # the intake had no memory to take it
+        refusal = refusal or Status.OUT_OF_RESOURCES  # no space is left, or no memory to take it
+        # A sender may go through a whole study against a full disk: said once, and counted.
+        if refusal != Status.OUT_OF_RESOURCES or not self.tally.refused:
+            log.warning("instance refused", **self._peer(), status=f"{refusal:04X}", reason=refusal.name)
         self.tally.refused += 1
-        log.warning("instance refused", **self._peer(), status=f"{refusal:04X}", reason=refusal.name)
         self._answer_without_storing(event, refusal)
 
     def _answer_without_storing(self, event: CommandReceived, status: Status) -> None:

@@ -22,9 +22,11 @@ from port104.service.audit.trail import AuditTrail
 from port104.service.data_set_log import DataSetLog
 from port104.service.registration import registry_from
 from port104.service.settings import ScpSettings, Settings, StorageSettings
+from port104.storage.space import GIGABYTE, Room, Watermarks
 from port104.storage.store import InstanceStore, StoredInstance, open_store
+from port104.storage.volume import VolumeWatch
 from port104.wire.association import AssociationLimits
-from port104.wire.negotiation import NegotiationPolicy
+from port104.wire.negotiation import NegotiationPolicy, Rejection, asks_for_storage
 from port104.wire.pdu import AssociateRQ
 
 log = structlog.get_logger("port104.service")
@@ -58,7 +60,9 @@ async def serve(
             ) as store,
             trio.open_nursery() as nursery,
         ):
-            admission = Admission(settings.dicom.scp, registry)
+            watch = VolumeWatch(store, Watermarks(storage.watermark_percent, _reserve_of(storage)))
+            await nursery.start(watch.run)
+            admission = Admission(settings.dicom.scp, registry, watch)
             acceptor = _acceptor(settings, admission, store, trail)
             addresses = await _listen(acceptor, settings.dicom.scp)
             store.on_stored = _told(settings, trail, nursery)
@@ -103,11 +107,12 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 class Admission:
-    """The registry's word on an association, in the acceptor's terms."""
+    """The registry's word on an association, and the volume's, in the acceptor's terms."""
 
-    def __init__(self, scp: ScpSettings, registry: Registry) -> None:
+    def __init__(self, scp: ScpSettings, registry: Registry, watch: VolumeWatch) -> None:
         self._scp = scp
         self.registry = registry
+        self._watch = watch
 
     def __call__(self, request: AssociateRQ, address: str) -> Admitted | Refused:
         """Judge `request`, which came from `address`."""
@@ -124,6 +129,12 @@ class Admission:
             allowed_sop_classes=verdict.allowed_sop_classes,
             operations_window=self._scp.operations_window,
         )
+        if self._watch.room is not Room.ENOUGH and asks_for_storage(request, policy):
+            return Refused(
+                Rejection.LOCAL_LIMIT_EXCEEDED.value,
+                "space runs low on the storage folder's volume",
+                "it may try again; free space, or see storage.watermarkPercent and storage.reserveSpaceGB",
+            )
         return Admitted(
             policy=policy,
             overwrite=local_ae.overwrite_same_instance,
@@ -141,6 +152,10 @@ def _default_threads() -> int:
 
 def _folder_of(storage: StorageSettings) -> Path:
     return Path(storage.temporary).absolute()
+
+
+def _reserve_of(storage: StorageSettings) -> int:
+    return int(storage.reserve_space_gb * GIGABYTE)
 
 
 def _acceptor(

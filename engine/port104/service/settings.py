@@ -225,14 +225,13 @@ class StorageSettings(Section, frozen=True):
     operating system has it (it survives a crash of port104, not of the machine)."""
     io_threads: Annotated[int, Meta(ge=0, le=64)] = 0
     """Native threads that receive and write; 0: as many as there are processors, 2 at least."""
-    watermark_percent: Annotated[
-        int, Meta(ge=1, le=100, extra={"unused": "port104 does not watch the free space yet"})
-    ] = 85
-    """Per cent of the volume that may be in use."""
-    reserve_space_gb: Annotated[
-        float, Meta(ge=0, extra={"unused": "port104 does not watch the free space yet"})
-    ] = field(default=5, name="reserveSpaceGB")
-    """Gigabytes (10^9 bytes) that stay free."""
+    watermark_percent: Annotated[int, Meta(ge=1, le=100)] = 85
+    """Per cent of the volume that may be in use, as `df` counts it. Beyond it, or with less than
+    `reserveSpaceGB` free, new associations for storage are rejected as a transient congestion, so that
+    senders try again; running ones go on, and C-ECHO is answered."""
+    reserve_space_gb: Annotated[float, Meta(ge=0, le=1_000_000)] = field(default=5, name="reserveSpaceGB")
+    """Gigabytes (10^9 bytes) that stay free: with no more than that, instances are refused with A700 (out of
+    resources). 0: only when the volume is full."""
 
 
 class LogSettings(Section, frozen=True):

@@ -120,6 +120,10 @@ class InstanceStore:
         """Read the spool's counters."""
         return self._spool.counts()
 
+    def refuse(self, *, on: bool) -> None:
+        """Take no further instance while `on`: each is left to its association, which answers for it."""
+        self._spool.refuse(on=on)
+
     async def count_instances(self) -> int:
         """Count the stored files, in a worker thread: a million of them take seconds."""
         return await trio.to_thread.run_sync(_count_files, self.root / "instances")

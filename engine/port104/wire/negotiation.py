@@ -137,6 +137,14 @@ def negotiate(request: AssociateRQ, policy: NegotiationPolicy) -> AssociateAC:
     )
 
 
+def asks_for_storage(request: AssociateRQ, policy: NegotiationPolicy) -> bool:
+    """Whether `negotiate` would accept a context for instances, rather than Verification alone or nothing."""
+    return any(
+        context.abstract_syntax != uids.VERIFICATION and _judge(context, policy).result == Result.ACCEPTANCE
+        for context in request.presentation_contexts
+    )
+
+
 def _judge(context: PresentationContext, policy: NegotiationPolicy) -> PresentationContextResult:
     if not _supported(context.abstract_syntax, policy):
         return _refused(context, Result.ABSTRACT_SYNTAX_NOT_SUPPORTED)
