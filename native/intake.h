@@ -5,8 +5,8 @@
  * a fault, the end of the stream) it leaves on the link and gives the link back.
  *
  * Ownership. From p104_intake_lend until a P104_RETURNED completion with the intake's id the link is lent:
- * only p104_link_send, _flush, _unsent, _receipts and _interrupt may be called on it. Of the intake itself only
- * p104_intake_count may be called meanwhile. All calls are the event loop's; none blocks on a disk. */
+ * only p104_link_send, _flush, _unsent, _received, _owed and _interrupt may be called on it. Of the intake itself
+ * only p104_intake_count may be called meanwhile. All calls are the event loop's; none blocks on a disk. */
 
 typedef struct p104_intake p104_intake;
 

@@ -32,7 +32,8 @@ struct p104_link {
     int end_of_stream;
     int discarding;
     atomic_int interrupted;
-    atomic_uint_fast64_t receipts;
+    atomic_uint_fast64_t received; /* bytes; written by whoever has the link, read by anyone, as the next */
+    atomic_int owed;
     p104_scanner scanner;
     uint8_t *buffer; /* NULL when idle */
     size_t position; /* next byte to scan */
@@ -108,9 +109,14 @@ void p104_link_interrupt(p104_link *link)
     atomic_store(&link->interrupted, 1);
 }
 
-uint64_t p104_link_receipts(const p104_link *link)
+uint64_t p104_link_received(const p104_link *link)
 {
-    return atomic_load_explicit(&link->receipts, memory_order_relaxed);
+    return atomic_load_explicit(&link->received, memory_order_relaxed);
+}
+
+int p104_link_owed(const p104_link *link)
+{
+    return atomic_load_explicit(&link->owed, memory_order_relaxed);
 }
 
 void p104_link_discard(p104_link *link)
@@ -140,6 +146,11 @@ int p104_link_errno(const p104_link *link)
 
 /* ---- receiving ---- */
 
+static void count_received(p104_link *link, size_t length)
+{
+    atomic_store_explicit(&link->received, p104_link_received(link) + length, memory_order_relaxed);
+}
+
 long p104_link_feed(p104_link *link, const uint8_t *input, size_t length)
 {
     if (prepare_buffer(link) < 0)
@@ -148,6 +159,7 @@ long p104_link_feed(p104_link *link, const uint8_t *input, size_t length)
     size_t taken = length < room ? length : room;
     memcpy(link->buffer + link->end, input, taken);
     link->end += taken;
+    count_received(link, taken);
     return (long)taken;
 }
 
@@ -156,9 +168,7 @@ long p104_link_feed(p104_link *link, const uint8_t *input, size_t length)
  * owes us the rest, it must not. */
 static void acknowledge_now(const p104_link *link)
 {
-    const p104_scanner *scanner = &link->scanner;
-    int owed = scanner->header_used > 0 || scanner->pdu_left > 0 || p104_link_in_message(link);
-    if (owed && link->receive_from >= 0)
+    if (p104_link_owed(link) && link->receive_from >= 0)
         setsockopt(link->receive_from, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
 }
 
@@ -166,7 +176,7 @@ static void acknowledge_now(const p104_link *link)
 static long received(p104_link *link, ssize_t got)
 {
     if (got > 0) {
-        atomic_fetch_add_explicit(&link->receipts, 1, memory_order_relaxed);
+        count_received(link, (size_t)got);
         return got;
     }
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -218,6 +228,9 @@ int p104_link_receives(const p104_link *link)
 
 void p104_link_rest(p104_link *link)
 {
+    const p104_scanner *scanner = &link->scanner;
+    int owed = scanner->header_used > 0 || scanner->pdu_left > 0 || p104_link_in_message(link);
+    atomic_store_explicit(&link->owed, owed, memory_order_relaxed);
     release_buffer(link);
     acknowledge_now(link);
 }

@@ -1,8 +1,8 @@
 /* link.h - one connection as the native side sees it: its socket, its scanner, its buffers.
  *
  * Ownership. A link belongs to the event loop until it is lent to an intake (intake.h), whose threads then call
- * what stands at the end. p104_link_send, _flush, _unsent, _receipts and _interrupt may be called from any thread
- * at any time. The socket is never closed here: the caller closes it, and frees the link, when the link is
+ * what stands at the end. p104_link_send, _flush, _unsent, _received, _owed and _interrupt may be called from any
+ * thread at any time. The socket is never closed here: the caller closes it, and frees the link, when the link is
  * not lent and nothing of it is under way. */
 
 typedef struct p104_link p104_link;
@@ -36,8 +36,11 @@ void p104_link_end(p104_link *link);
  * the socket's receiving side down as well. */
 void p104_link_interrupt(p104_link *link);
 
-/* How often bytes came: changes while the peer is not silent. */
-uint64_t p104_link_receipts(const p104_link *link);
+/* Bytes that came so far: grows while the peer is not silent. */
+uint64_t p104_link_received(const p104_link *link);
+
+/* 1: when every byte that had come was scanned last, the peer owed the rest of a PDU or message. */
+int p104_link_owed(const p104_link *link);
 
 /* Scan no more: whatever is at hand or comes is thrown away, until the end of the stream. */
 void p104_link_discard(p104_link *link);

@@ -139,9 +139,14 @@ class Link:
         lib.p104_link_interrupt(self._link)
 
     @property
-    def receipts(self) -> int:
-        """How often bytes came: changes while the peer is not silent."""
-        return lib.p104_link_receipts(self._link)  # type: ignore[no-any-return]
+    def received(self) -> int:
+        """Bytes that came so far: grows while the peer is not silent."""
+        return lib.p104_link_received(self._link)  # type: ignore[no-any-return]
+
+    @property
+    def owed(self) -> bool:
+        """Whether the peer owed the rest of a PDU or message when every byte was scanned last."""
+        return lib.p104_link_owed(self._link) != 0  # type: ignore[no-any-return]
 
     def establish(self, maximum_length: int) -> None:
         """Let P-DATA-TF through, each PDU at most `maximum_length` bytes (0: unlimited)."""

@@ -184,7 +184,7 @@ static void test_the_limit_of_what_is_kept(void)
     while (sent < length)
         pump(one, stream, length, &sent, &answered);
     transmit(other.peer, (const uint8_t *)"\5\0\0\0\0\4\0\0\0\0", 10);
-    UNTIL(p104_link_receipts(other.link) == 1);
+    UNTIL(p104_link_received(other.link) == 10);
     CHECK(answered == (NOTICE_LIMIT + 1) * one_answer); /* the last one is answered, and waits to be told */
     check_no_answer(one);
     CHECK(counts_of(one).failed == NOTICE_LIMIT && under_way(one) == 1);

@@ -199,7 +199,7 @@ static void test_receiving_a_part(void)
     p104_run run;
     const uint8_t *data;
     CHECK(p104_link_receive(made.link, 10) == 0);
-    CHECK(p104_link_receipts(made.link) == 0);
+    CHECK(p104_link_received(made.link) == 0);
     transmit(made.peer, bytes, pdu(bytes, 3, 'c', 8));
     CHECK(p104_link_receive(made.link, 14) == 14);
     CHECK(p104_link_next_of(made.link, P104_COMMAND, &run, &data) == P104_COMMAND && run.length == 2 && !run.ends);
@@ -207,10 +207,10 @@ static void test_receiving_a_part(void)
     CHECK(p104_link_at_hand(made.link) == 0);
     CHECK(p104_link_receive(made.link, 14) == 6);
     CHECK(p104_link_next_of(made.link, P104_COMMAND, &run, &data) == P104_COMMAND && run.length == 6 && run.ends);
-    CHECK(p104_link_receipts(made.link) == 2);
+    CHECK(p104_link_received(made.link) == 20);
     shutdown(made.peer, SHUT_WR);
     CHECK(p104_link_receive(made.link, 0) == -1);
-    CHECK(p104_link_receipts(made.link) == 2); /* the end is no byte */
+    CHECK(p104_link_received(made.link) == 20); /* the end is no byte */
     CHECK(next(made, &run) == P104_END_OF_STREAM || next(made, &run) == P104_END_OF_STREAM);
     pair_free(made);
 }

@@ -146,12 +146,45 @@ static void test_what_makes_a_peer_wait_is_acknowledged_at_once(void)
     pair_free(made);
 }
 
+/* Scan all that came, and rest. */
+static int owed_after(p104_link *link, const uint8_t *bytes, size_t length)
+{
+    p104_run run;
+    const uint8_t *data;
+    int result;
+    CHECK(p104_link_feed(link, bytes, length) == (long)length);
+    while ((result = p104_link_next(link, &run, &data)) != P104_WOULD_BLOCK)
+        if (result == P104_COMMAND && run.ends)
+            p104_link_expect_data_set(link);
+    return p104_link_owed(link);
+}
+
+static void test_what_the_peer_owes(void)
+{
+    uint8_t bytes[64];
+    p104_link *link = p104_link_new(-1, -1);
+    p104_link_establish(link, 0);
+    CHECK(!p104_link_owed(link));
+    size_t length = pdu(bytes, 3, 'c', 8);
+    CHECK(owed_after(link, bytes, 1));
+    CHECK(owed_after(link, bytes + 1, 6));
+    CHECK(owed_after(link, bytes + 7, 6));
+    CHECK(owed_after(link, bytes + 13, length - 13)); /* the data set */
+    CHECK(owed_after(link, bytes, pdu(bytes, 0, 'd', 10)));
+    length = pdu(bytes, 2, 'd', 10);
+    CHECK(owed_after(link, bytes, length - 1));
+    CHECK(!owed_after(link, bytes + length - 1, 1));
+    CHECK(p104_link_received(link) == 20 + 22 + 22);
+    p104_link_free(link);
+}
+
 int main(void)
 {
     test_an_idle_link_holds_no_buffer();
     test_a_silent_link_holds_no_buffer();
     test_threads_share_the_pool();
     test_what_makes_a_peer_wait_is_acknowledged_at_once();
-    printf("test_link_idle: 4 cases\n");
+    test_what_the_peer_owes();
+    printf("test_link_idle: 5 cases\n");
     return 0;
 }
