@@ -75,8 +75,8 @@ class RawPeer:
         self._bytes = bytearray()
 
     @classmethod
-    async def connect(cls, port):
-        return cls(await trio.open_tcp_stream("127.0.0.1", port))
+    async def connect(cls, port, local_address=None):
+        return cls(await trio.open_tcp_stream("127.0.0.1", port, local_address=local_address))
 
     async def send(self, data):
         await self.stream.send_all(data)

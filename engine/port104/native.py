@@ -230,6 +230,11 @@ class IntakeCounts(msgspec.Struct, frozen=True):
     bytes: int
     under_way: int
 
+    @property
+    def taken(self) -> int:
+        """How many instances were received to their end."""
+        return self.stored + self.failed + self.under_way
+
 
 class SpoolCounts(msgspec.Struct, frozen=True):
     """Counters since the spool was opened."""

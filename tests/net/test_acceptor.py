@@ -1,6 +1,5 @@
 """The acceptor over real sockets, with a real store: what a peer sees, and what lies on disk."""
 
-import contextlib
 import socket
 import struct
 
@@ -8,10 +7,8 @@ import pytest
 import structlog
 import trio
 
-from port104.net.acceptor import Acceptor
-from port104.net.contracts import Admitted, Limits, Refused
-from port104.storage.store import open_store
-from port104.wire.association import AssociationLimits
+from acceptor_service import serving, until
+from port104.net.contracts import Admitted, Refused
 from port104.wire.command import Command, Status
 from port104.wire.negotiation import NegotiationPolicy
 from port104.wire.pdu import (
@@ -40,52 +37,6 @@ DATA_SET = struct.pack("<HH2sH", 0x0008, 0x0060, b"CS", 2) + b"OT"
 LONG = DATA_SET + struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 300_000) + bytes(300_000)
 
 
-class Service:
-    """An acceptor that serves, and its store."""
-
-    def __init__(self, acceptor, store, port, nursery):
-        self.acceptor = acceptor
-        self.store = store
-        self.port = port
-        self.nursery = nursery
-
-    @contextlib.asynccontextmanager
-    async def peer(self, **changes):
-        """A peer with an association."""
-        peer = await RawPeer.connect(self.port)
-        try:
-            await peer.associate(**changes)
-            yield peer
-        finally:
-            await peer.close()
-
-    def files(self):
-        return list((self.store.root / "instances").rglob("*.dcm"))
-
-    def parts(self):
-        return list((self.store.root / "parts").iterdir())
-
-
-@contextlib.asynccontextmanager
-async def serving(folder, *, verdict=None, associations=10, window=1, deadline=5.0, artim=30.0):
-    def admit(request, address):
-        assert address == "127.0.0.1"
-        policy = NegotiationPolicy(operations_window=window)
-        return verdict or Admitted(policy=policy, ignored=frozenset({"1.2.840.10008.5.1.4.1.1.2"}))
-
-    async with open_store(folder, sync=False, threads=2) as store, trio.open_nursery() as nursery:
-        acceptor = Acceptor(
-            admit=admit,
-            sink=store,
-            association_limits=AssociationLimits(artim=artim),
-            limits=Limits(associations=associations, send_timeout=5.0, shutdown_deadline=deadline),
-        )
-        ((_, port),) = await acceptor.listen("127.0.0.1", 0)
-        nursery.start_soon(acceptor.serve)
-        yield Service(acceptor, store, port, nursery)
-        acceptor.abort("the test is over")
-
-
 @pytest.fixture
 async def service(tmp_path):
     async with serving(tmp_path) as made:
@@ -96,12 +47,6 @@ async def service(tmp_path):
 def logged():
     with structlog.testing.capture_logs() as entries:
         yield entries
-
-
-async def until(condition):
-    with trio.fail_after(5):
-        while not condition():
-            await trio.sleep(0.001)
 
 
 async def test_echo_and_release(service):
@@ -282,7 +227,7 @@ async def test_one_association_too_many_is_rejected_transiently(tmp_path):
 
 
 async def test_a_silent_connection_is_closed_by_artim(tmp_path):
-    async with serving(tmp_path, artim=0.05) as service:
+    async with serving(tmp_path, waits={"artim": 0.05}) as service:
         peer = await RawPeer.connect(service.port)
         with trio.fail_after(5):
             assert await peer.receive() is None

@@ -18,7 +18,7 @@ from association_peer import (
     peer_in,
 )
 from port104.wire.association import AssociationLimits, Role
-from port104.wire.events import AbortedByUs, ConnectionLost
+from port104.wire.events import AbortedByUs, ConnectionLost, Event
 from port104.wire.pdu import Abort
 from port104.wire.states import State
 
@@ -89,6 +89,34 @@ def test_slow_request_does_not_move_the_deadline() -> None:
     assert peer.association.next_deadline() == BORN + LIMITS.artim
     peer.wait_for_deadline()
     assert peer.association.closed
+
+
+def test_request_that_has_begun_must_end_soon() -> None:
+    peer = Peer(Role.ACCEPTOR, limits=AssociationLimits(artim=30.0, request=10.0))
+    peer.now += 5
+    peer.feed(REQUEST.encode()[:5])
+    assert peer.association.next_deadline() == BORN + 30  # its header has not come yet
+    peer.feed(REQUEST.encode()[5:20])
+    assert peer.association.next_deadline() == BORN + 15
+    peer.now += 9
+    peer.feed(REQUEST.encode()[20:40])
+    (told,) = peer.wait_for_deadline()
+    assert isinstance(told, AbortedByUs)
+    assert peer.now == BORN + 15
+    assert peer.association.closed
+
+
+def test_request_that_begins_late_gets_no_time_beyond_artim() -> None:
+    peer = Peer(Role.ACCEPTOR, limits=AssociationLimits(artim=30.0, request=10.0))
+    peer.now += 29
+    peer.feed(REQUEST.encode()[:20])
+    assert peer.association.next_deadline() == BORN + 30
+
+
+def test_whole_request_ends_its_deadline() -> None:
+    peer = Peer(Role.ACCEPTOR, limits=AssociationLimits(artim=30.0, request=10.0))
+    peer.feed(REQUEST.encode())
+    assert peer.association.next_deadline() == math.inf
 
 
 @pytest.mark.parametrize("state", [State.STA13, State.STA2], ids=name)
@@ -176,6 +204,9 @@ def test_what_the_peer_sends_moves_the_idle_limit() -> None:
     assert idle_at(peer) == BORN + 50
     peer.now += 50
     peer.association.note_input(peer.now)
+    assert idle_at(peer) == BORN + 50  # nothing came
+    peer.link.feed(STORE_PDU)  # to whom the link is lent
+    peer.association.note_input(peer.now)
     assert idle_at(peer) == BORN + 100
 
 
@@ -204,6 +235,87 @@ def test_message_that_does_not_go_on_ends_the_association(begun: bytes) -> None:
 def test_no_idle_limit_by_default() -> None:
     peer = peer_in(Role.ACCEPTOR, State.STA6, limits=AssociationLimits())
     assert peer.association.next_deadline() == math.inf
+
+
+# ---- pace and length of a message; patience.py decides, test_patience.py says how ----
+
+PACED = AssociationLimits(idle=60.0, message=100.0, minimum_rate=10.0, rate_grace=20.0)
+PIECE = p_data(3, 0, b"da")  # 14 bytes
+LAST_PIECE = p_data(3, 2, b"ta")
+
+
+def look_at(peer: Peer, now: float) -> list[Event]:
+    """Let every look come until `now`."""
+    news: list[Event] = []
+    while not peer.association.closed and peer.association.next_deadline() <= now:
+        news += peer.wait_for_deadline()
+    peer.now = now
+    return news
+
+
+def test_slow_message_ends_the_association() -> None:
+    peer = peer_in(Role.ACCEPTOR, State.STA6, limits=PACED)
+    peer.feed(STORE_PDU)
+    for second in range(1, 30):
+        if told := look_at(peer, BORN + second):
+            break
+        peer.feed(b"\4" if second == 6 else b"\0" if 6 < second < 10 else b"")
+    (abort,) = told
+    assert isinstance(abort, AbortedByUs)
+    assert "the peer sent 4 bytes of a message in 20 s, less than 10 a second" in abort.detail
+    assert second == 25  # 5 to be seen first
+    assert peer.take_sent() == OUR_ABORT
+
+
+def test_message_at_the_right_pace_that_does_not_end() -> None:
+    peer = peer_in(Role.ACCEPTOR, State.STA6, limits=PACED)
+    peer.feed(STORE_PDU)
+    for second in range(1, 110):
+        if told := look_at(peer, BORN + second):
+            break
+        peer.feed(PIECE)
+    (abort,) = told
+    assert isinstance(abort, AbortedByUs)
+    assert abort.detail == "the peer did not end a message within 100 s"
+    assert second == 105
+
+
+def test_each_message_is_measured_by_itself() -> None:
+    """Short ones, of which the peer always owes the next one's rest when it is looked at."""
+    peer = peer_in(Role.ACCEPTOR, State.STA6, limits=PACED)
+    peer.feed(STORE_PDU)
+    for second in range(1, 200):
+        assert look_at(peer, BORN + second) == []
+        if second % 10 == 0:
+            peer.feed(LAST_PIECE, STORE_PDU)
+    assert peer.association.state is State.STA6
+
+
+def test_messages_that_an_intake_took_are_others() -> None:
+    peer = peer_in(Role.ACCEPTOR, State.STA6, limits=PACED)
+    peer.feed(STORE_PDU)
+    for look in range(1, 25):
+        peer.now += 5
+        peer.association.look(peer.now, taken=min(look // 3, 6))
+        assert (peer.association.state is State.STA6) == (look < 22)
+        peer.feed(PIECE)
+    assert peer.association.state is State.STA13
+
+
+def test_nothing_is_looked_for_once_the_association_is_over() -> None:
+    peer = peer_in(Role.ACCEPTOR, State.STA13, limits=PACED)
+    peer.association.look(1e9)
+    assert peer.run() == []
+    assert peer.association.state is State.STA13
+
+
+def test_paused_message_of_a_peer_that_waits_for_us() -> None:
+    peer = peer_in(Role.ACCEPTOR, State.STA6, limits=PACED)
+    peer.feed(STORE_PDU)
+    for second in range(0, 90, 5):
+        peer.association.look(BORN + second, waits_for_us=True)
+        assert peer.association.state is State.STA6
+        assert peer.association.silent_since(BORN + second) == BORN + second
 
 
 @pytest.mark.parametrize("role", Role, ids=name)

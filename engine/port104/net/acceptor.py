@@ -4,6 +4,7 @@ One bad connection ends by itself: nothing that a peer does reaches the accept l
 """
 
 import errno
+import math
 import socket as stdlib_socket
 from typing import Generic
 
@@ -12,6 +13,7 @@ import trio
 
 from port104.net.connection import Connection
 from port104.net.contracts import Admit, IntakeT, Limits, Sink, Witness
+from port104.net.crowd import Crowd
 from port104.net.gate import Gate
 from port104.net.session import Session
 from port104.net.trace import PDUTrace
@@ -24,6 +26,7 @@ _BACKLOG = 1024
 # Errors of accept that pass when other connections end (accept(2)).
 _CAPACITY_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 _CAPACITY_PAUSE_SECONDS = 0.1
+_WARNING_INTERVAL_SECONDS = 60.0
 
 
 class Acceptor(Generic[IntakeT]):
@@ -45,7 +48,11 @@ class Acceptor(Generic[IntakeT]):
         self._limits = limits
         self._trace_pdus = trace_pdus
         self._witness = witness
-        self._gate = Gate(limits.associations)
+        self._gate: Gate[Session[IntakeT]] = Gate(limits)
+        self._crowd: Crowd[Session[IntakeT]] = Crowd(
+            limit=limits.connections, per_address=limits.connections_per_address
+        )
+        self._warned = -math.inf  # of connections that give way
         self._listeners: list[trio.SocketListener] = []
         self._accepting = trio.CancelScope()
         self._sessions: set[Session[IntakeT]] = set()
@@ -102,6 +109,7 @@ class Acceptor(Generic[IntakeT]):
                         reason=failure.strerror,
                         hint="raise the limit on open files (LimitNOFILE, ulimit -n)",
                     )
+                    self._close_for_another(self._crowd.give_way())
                     await trio.sleep(_CAPACITY_PAUSE_SECONDS)
                 continue  # else: the peer was gone before it was accepted
             nursery.start_soon(self._serve_connection, socket, address[0], nursery)
@@ -116,6 +124,7 @@ class Acceptor(Generic[IntakeT]):
                 socket.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
                 session = self._session(socket, address, nursery)
                 self._sessions.add(session)
+                self._close_for_another(self._crowd.arrive(session, address))
                 await session.run()
         except Exception:
             # A fault of ours on one association must not end the others.
@@ -126,6 +135,19 @@ class Acceptor(Generic[IntakeT]):
             if not self._sessions:
                 self._idle.set()
 
+    def _close_for_another(self, session: Session[IntakeT] | None) -> None:
+        """End a connection that has waited longest without an association, to make room."""
+        if session is None:
+            return
+        session.abort("it had no association, and there were too many connections")
+        now = trio.current_time()
+        if now - self._warned >= _WARNING_INTERVAL_SECONDS:
+            self._warned = now
+            log.warning(
+                "connections without an association are closed to make room for others",
+                hint="see dicom.scp.maximumNumberOfConnections and maximumNumberOfConnectionsPerAddress",
+            )
+
     def _session(
         self, socket: trio.socket.SocketType, address: str, nursery: trio.Nursery
     ) -> Session[IntakeT]:
@@ -135,6 +157,7 @@ class Acceptor(Generic[IntakeT]):
             address,
             admit=self._admit,
             gate=self._gate,
+            crowd=self._crowd,
             sink=self._sink,
             association_limits=self._association_limits,
             limits=self._limits,

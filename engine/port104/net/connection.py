@@ -1,12 +1,16 @@
 """One TCP connection: the trio socket, and the native link that reads and writes it."""
 
+import fcntl
 import os
+import struct
+import termios
 from collections.abc import Callable
 
 import trio
 
 from port104 import native
 
+_INT = struct.Struct("@i")
 # What one receive takes where Python itself receives (a tapped connection); the native side has its own.
 _RECEIVE_BYTES = 128 * 1024
 
@@ -43,6 +47,12 @@ class Connection:
             self.link.feed(data)
         else:
             self.link.end()
+
+    @property
+    def unread(self) -> bool:
+        """Whether bytes have come that nobody has read yet: what is slow is not the peer."""
+        count = fcntl.ioctl(self._descriptor, termios.FIONREAD, bytes(_INT.size))
+        return bool(_INT.unpack(count)[0])
 
     async def flush(self) -> None:
         """Send what is queued. Raises OSError as the socket does.

@@ -3,6 +3,7 @@
 Neither the registry nor the storage is known here, only these shapes.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
@@ -115,8 +116,16 @@ class Sink(Protocol[IntakeT]):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Times in seconds, `associations` a number."""
+    """Times in seconds; numbers of associations and of TCP connections, 0: no limit.
+
+    `idle_grace`: silence after which an association gives way to another where there is no room.
+    """
 
     associations: int
     send_timeout: float
     shutdown_deadline: float
+    associations_per_address: int = 0
+    associations_per_calling_ae_title: int = 0
+    connections: int = 0
+    connections_per_address: int = 0
+    idle_grace: float = math.inf

@@ -11,7 +11,8 @@ import trio
 
 from port104.net.connection import Connection
 from port104.net.contracts import Admit, Admitted, AssociationEnd, IntakeT, Limits, Refused, Sink, Witness
-from port104.net.gate import Gate
+from port104.net.crowd import Crowd
+from port104.net.gate import Full, Gate
 from port104.net.storing import Storing
 from port104.net.tally import Tally
 from port104.wire.association import Association, AssociationLimits, Role
@@ -34,6 +35,8 @@ log = structlog.get_logger("port104.association")
 # Events handled without a break before others get the event loop: a peer that sends without end
 # must not hold it.
 _EVENTS_PER_TURN = 16
+# The native side only counts what comes; it is asked this often in each limit.
+_LOOKS_PER_LIMIT = 4
 
 
 class Session(Generic[IntakeT]):
@@ -48,7 +51,8 @@ class Session(Generic[IntakeT]):
         address: str,
         *,
         admit: Admit,
-        gate: Gate,
+        gate: "Gate[Session[IntakeT]]",
+        crowd: "Crowd[Session[IntakeT]]",
         sink: Sink[IntakeT],
         association_limits: AssociationLimits,
         limits: Limits,
@@ -60,9 +64,13 @@ class Session(Generic[IntakeT]):
         self._address = address
         self._admit = admit
         self._gate = gate
+        self._crowd = crowd
         self._sink = sink
         self._limits = limits
-        self._idle_timeout = association_limits.idle
+        self._look_interval = min(
+            association_limits.look_interval,
+            min(association_limits.idle, limits.idle_grace) / _LOOKS_PER_LIMIT,
+        )
         self._nursery = nursery
         self._witness = witness
         self._association = Association(
@@ -76,7 +84,7 @@ class Session(Generic[IntakeT]):
         self._storing: Storing[IntakeT] | None = None
         self._draining: tuple[int, Command, Status] | None = None  # to answer after its data set
         self._flushing = False
-        self._entered = False  # counted by the gate
+        self._entered = False  # was accepted
         self._started = trio.current_time()
         self.tally = Tally()
 
@@ -93,10 +101,17 @@ class Session(Generic[IntakeT]):
             self._report()
             self._tell_witness()
 
-    def abort(self, detail: str) -> None:
-        """End the session now: the peer is sent A-ABORT, and the connection is closed."""
-        self._note_end("aborted by us", detail)
+    def abort(self, detail: str, hint: str = "") -> None:
+        """End the session now: the peer of an association is sent A-ABORT, and the connection is closed."""
+        self._note_end("aborted by us", detail, hint)
         self._scope.cancel()
+
+    def silent_since(self, now: float) -> float:
+        """When the peer of the association was last known not to be silent; `now` while it waits for us."""
+        since = self._association.silent_since(now)
+        if now - since < self._limits.idle_grace:
+            return since
+        return now if self._storing is not None and self._storing.waits_for_us else since
 
     # ---- the loop ----
 
@@ -123,7 +138,8 @@ class Session(Generic[IntakeT]):
         with trio.CancelScope(deadline=deadline) as scope:
             await self._connection.wait_input()
         if scope.cancelled_caught:
-            self._association.handle_timer(trio.current_time())
+            taken = self._storing.taken if self._storing is not None else 0
+            self._association.handle_timer(trio.current_time(), taken=taken)
 
     def _send_due(self) -> None:
         if due := self._association.data_to_send():
@@ -168,6 +184,7 @@ class Session(Generic[IntakeT]):
             case AbortedByUs():
                 self._broke = bool(event.reason)  # silence has none (PS3.8 9.3.8)
                 self._note_end("aborted by us", event.detail)
+                self._leave()
             case ConnectionLost():
                 self._note_end("connection lost", "the peer closed the connection")
             case _:  # confirmations come to a requestor only
@@ -193,12 +210,28 @@ class Session(Generic[IntakeT]):
         verdict = self._admit(request, self._address)
         if isinstance(verdict, Refused):
             return verdict
-        rejection = self._gate.enter()
-        if rejection is not None:
-            hint = "it may try again; see dicom.scp.maximumNumberOfAssociations"
-            return Refused(rejection.value, rejection.words, hint)
+        return self._enter(request.calling_ae_title) or verdict
+
+    def _enter(self, calling: str) -> Refused | None:
+        """Take a place among the associations, where there is room."""
+        now = trio.current_time()
+        entered = self._gate.enter(self, address=self._address, calling=calling, now=now)
+        if isinstance(entered, Full):
+            hint = f"it may try again; see {entered.setting}" if entered.setting else "it may try again"
+            return Refused(entered.rejection.value, entered.rejection.words, hint)
+        for silent in entered:
+            silent.abort(
+                "its peer was silent, and it gave way to another association",
+                "see dicom.scp.idleGrace and dicom.scp.maximumNumberOfAssociations",
+            )
         self._entered = True
-        return verdict
+        self._crowd.settle(self)
+        return None
+
+    def _leave(self) -> None:
+        """The association is over: its place is free, though the peer may keep the connection open."""
+        self._gate.leave(self)
+        self._crowd.wait(self)
 
     def _accept(self, request: AssociateRQ, admitted: Admitted) -> None:
         accept = negotiate(request, admitted.policy)
@@ -212,7 +245,7 @@ class Session(Generic[IntakeT]):
             self._sink,
             self.tally,
             admitted=admitted,
-            idle_timeout=self._idle_timeout,
+            look_interval=self._look_interval,
             wait_input=self._wait_input,
             send_due=self._send_due,
             flush=self._flush,
@@ -264,6 +297,7 @@ class Session(Generic[IntakeT]):
     def _release(self) -> None:
         self._association.release_response(trio.current_time())
         self._note_end("released", "")
+        self._leave()
 
     # ---- the end ----
 
@@ -278,8 +312,8 @@ class Session(Generic[IntakeT]):
         if self._scope.cancel_called and self._entered:
             self._abort_association()
         self._connection.close()
-        if self._entered:
-            self._gate.leave()
+        self._gate.leave(self)
+        self._crowd.leave(self)
 
     def _abort_association(self) -> None:
         self._association.abort(trio.current_time())

@@ -38,17 +38,16 @@ _REFUSALS = {
         "the peer's software must be mended: it would have been filed under a name that is not its own",
     ),
 }
-# The native side only counts what it hears; it is asked this often in each idle timeout.
-_LOOKS_PER_TIMEOUT = 4
 
 
 class Storing(Generic[IntakeT]):
     """Stores what one established association sends.
 
     `admitted`: the rules it was accepted under; its ignored SOP classes are left to the caller.
-    `idle_timeout`: the association's, in seconds. `wait_input` waits until the peer's next bytes are there,
-    or the association has given it up; `send_due` sends what the association has to say; `flush` is called
-    when response bytes are queued that the socket did not take. End with `finish`.
+    `look_interval`: seconds between looks at the peer while the link is lent. `wait_input` waits until the
+    peer's next bytes are there, or it is time to look whether the association must give it up; `send_due`
+    sends what the association has to say; `flush` is called when response bytes are queued that the
+    socket did not take. End with `finish`.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class Storing(Generic[IntakeT]):
         tally: Tally,
         *,
         admitted: Admitted,
-        idle_timeout: float,
+        look_interval: float,
         wait_input: Callable[[], Awaitable[None]],
         send_due: Callable[[], None],
         flush: Callable[[], None],
@@ -70,13 +69,12 @@ class Storing(Generic[IntakeT]):
         self._request = request
         self._sink = sink
         self._tally = tally
-        self._look_interval = idle_timeout / _LOOKS_PER_TIMEOUT
+        self._look_interval = look_interval
         self._wait_input = wait_input
         self._send_due = send_due
         self._flush = flush
         self._lent = False
         self._reason = native.RETURN_OTHER
-        self._receipts = 0
         self._news = trio.Event()  # set by completions, renewed by who waited
         left_out = admitted.ignored | {uids.VERIFICATION}
         self._intake = sink.intake(
@@ -100,11 +98,22 @@ class Storing(Generic[IntakeT]):
         """The number under which the sink tells what was stored."""
         return self._intake.id
 
+    @property
+    def taken(self) -> int:
+        """How many instances were taken to their end."""
+        return self._intake.counts().taken
+
+    @property
+    def waits_for_us(self) -> bool:
+        """Whether the peer has sent what was not read, or not answered yet."""
+        return self._connection.unread or self._intake.counts().under_way > 0
+
     async def take(self) -> None:
         """Store instance after instance, until something else comes or the association gives the peer up.
 
         Nothing is under way then. Call between messages.
         """
+        self._association.note_input(trio.current_time())
         await self._lend_and_wait()
         while self._reason == native.RETURN_BYTES:
             await self._wait_input()
@@ -158,17 +167,11 @@ class Storing(Generic[IntakeT]):
                 await self._news.wait()
                 self._news = trio.Event()
             if scope.cancelled_caught:
-                self._look_for_life()
+                self._look()
 
-    def _look_for_life(self) -> None:
-        """The peer is not silent while bytes come, nor while it waits for us."""
-        now = trio.current_time()
-        receipts = self._connection.link.receipts
-        if receipts != self._receipts or self._intake.counts().under_way:
-            self._receipts = receipts
-            self._association.note_input(now)
-            return
-        self._association.handle_timer(now)
+    def _look(self) -> None:
+        """The link is lent: look whether the peer is silent, or slow inside a message."""
+        self._association.look(trio.current_time(), taken=self.taken, waits_for_us=self.waits_for_us)
         if self._association.state is not State.STA6:
             self._send_due()
             self._connection.interrupt()

@@ -4,7 +4,6 @@ Everything that the rooms below ask for by a protocol is put together here, and 
 """
 
 import os
-import resource
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from port104.registry.registry import Refusal, Registry
 from port104.service.audit.recording import recording
 from port104.service.audit.trail import AuditTrail
 from port104.service.data_set_log import DataSetLog
+from port104.service.file_limit import raise_file_limit
 from port104.service.registration import registry_from
 from port104.service.settings import ScpSettings, Settings, StorageSettings
 from port104.storage.space import GIGABYTE, Room, Watermarks
@@ -48,11 +48,14 @@ async def serve(
     Raises StorageError when the storage folder cannot be used, ConfigurationError when the port
     cannot be bound.
     """
-    _raise_file_limit()
-    storage = settings.storage
+    scp, storage = settings.dicom.scp, settings.storage
+    connections = raise_file_limit(
+        connections=scp.maximum_number_of_connections,
+        associations=scp.maximum_number_of_associations,
+    )
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with (
-            recording(settings.audit, [local.ae_title for local in settings.dicom.scp.ae_titles]) as trail,
+            recording(settings.audit, [local.ae_title for local in scp.ae_titles]) as trail,
             open_store(
                 _folder_of(storage),
                 sync=storage.durability == "sync",
@@ -62,9 +65,9 @@ async def serve(
         ):
             watch = VolumeWatch(store, Watermarks(storage.watermark_percent, _reserve_of(storage)))
             await nursery.start(watch.run)
-            admission = Admission(settings.dicom.scp, registry, watch)
-            acceptor = _acceptor(settings, admission, store, trail)
-            addresses = await _listen(acceptor, settings.dicom.scp)
+            admission = Admission(scp, registry, watch)
+            acceptor = _acceptor(settings, admission, store, trail, connections)
+            addresses = await _listen(acceptor, scp)
             store.on_stored = _told(settings, trail, nursery)
             if trail is not None:
                 trail.started()
@@ -159,7 +162,11 @@ def _reserve_of(storage: StorageSettings) -> int:
 
 
 def _acceptor(
-    settings: Settings, admission: Admission, store: InstanceStore, trail: AuditTrail | None
+    settings: Settings,
+    admission: Admission,
+    store: InstanceStore,
+    trail: AuditTrail | None,
+    connections: int,
 ) -> Acceptor[Intake]:
     scp = settings.dicom.scp
     return Acceptor(
@@ -167,11 +174,20 @@ def _acceptor(
         sink=store,
         association_limits=AssociationLimits(
             artim=scp.artim_timeout,
+            request=scp.request_timeout,
             idle=scp.idle_timeout,
+            message=scp.message_timeout,
+            minimum_rate=scp.minimum_byte_rate,
+            rate_grace=scp.byte_rate_grace,
             maximum_length=scp.maximum_length_received,
         ),
         limits=Limits(
             associations=scp.maximum_number_of_associations,
+            associations_per_address=scp.maximum_number_of_associations_per_address,
+            associations_per_calling_ae_title=scp.maximum_number_of_associations_per_calling_ae_title,
+            connections=connections,
+            connections_per_address=scp.maximum_number_of_connections_per_address,
+            idle_grace=scp.idle_grace,
             send_timeout=scp.send_timeout,
             shutdown_deadline=scp.shutdown_deadline,
         ),
@@ -251,9 +267,3 @@ async def _obey_signals(signals: AsyncIterator[int], acceptor: Acceptor[Intake])
                 os._exit(1)  # a disk that hangs; nothing acknowledged is in doubt
             log.info("stopping", signal=name, associations=acceptor.associations)
             nursery.start_soon(acceptor.drain)
-
-
-def _raise_file_limit() -> None:
-    """Every association needs a descriptor, every instance under way another."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

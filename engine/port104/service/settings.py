@@ -129,7 +129,22 @@ class ScpSettings(Section, frozen=True):
     maximum_number_of_associations: Annotated[
         int, Meta(ge=1, le=10_000, extra={"aliases": ("max-associations",)})
     ] = 1000
-    """Associations at one time; one more is rejected as a transient congestion (PS3.8 9.3.4)."""
+    """Associations at one time. For one more the one that has been idle longest gives way (`idleGrace`);
+    where none has, it is rejected as transient, local limit exceeded (PS3.8 9.3.4)."""
+    maximum_number_of_associations_per_address: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    """Associations from one IP address (IPv6: one /64 network); 0: no limit of its own, for all peers
+    behind a load balancer or NAT have one address."""
+    maximum_number_of_associations_per_calling_ae_title: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    """Associations of one calling AE title; 0: no limit of its own, for any peer may use any title that is
+    not bound to an address."""
+    maximum_number_of_connections: Annotated[int, Meta(ge=1, le=100_000)] = 6000
+    """TCP connections at one time, with or without an association. For one more the one that has waited
+    longest without an association is closed."""
+    maximum_number_of_connections_per_address: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    """TCP connections from one IP address (IPv6: one /64 network); 0: no limit of its own."""
+    idle_grace: Seconds = 60.0
+    """Seconds without a byte from the peer, nor anything that it waits for, from which on an association
+    gives way to another where there are too many. Only then."""
     reject_unknown_sources: bool = True
     """Whether only the peers in `sources` may call."""
     ae_titles: Annotated[
@@ -159,9 +174,19 @@ class ScpSettings(Section, frozen=True):
     operations_window: Annotated[int, Meta(ge=1, le=256)] = 1
     """Operations that a peer may have outstanding (PS3.7 D.3.3.3); 1: asynchrony is not granted."""
     artim_timeout: Seconds = 30.0
-    """Seconds until a connection that does not become an association is closed (PS3.8 9.1.5)."""
+    """Seconds until a connection that does not become an association is closed (PS3.8 9.1.5), however
+    its bytes come; also until one whose association is over is closed."""
+    request_timeout: Seconds = 10.0
+    """Seconds that an A-ASSOCIATE-RQ may take once its header has come, within `artimTimeout`."""
     idle_timeout: Seconds = 300.0
     """Seconds without a byte from the peer until its association is aborted."""
+    message_timeout: Seconds = 43_200.0
+    """Seconds that one DIMSE message, an instance with its command, may take. Twelve hours carry 2 GiB at
+    50 kB/s; slower peers are `minimumByteRate`'s."""
+    minimum_byte_rate: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 1000
+    """Bytes a second that a peer must send on average inside a message, or it is aborted; 0: any pace."""
+    byte_rate_grace: Seconds = 120.0
+    """Seconds over which that average is taken: a peer may pause inside a message nearly so long."""
     send_timeout: Seconds = 30.0
     """Seconds that a peer may take to accept bytes that are sent to it."""
     shutdown_deadline: Annotated[float, Meta(ge=0, le=86400)] = 30.0

@@ -13,8 +13,6 @@ import math
 from collections import deque
 from typing import cast
 
-import msgspec
-
 from port104 import native
 from port104.errors import LocalProtocolError, RemoteProtocolError
 from port104.wire import fragmentation
@@ -35,6 +33,7 @@ from port104.wire.events import (
 )
 from port104.wire.faults import EVENT_OF, header_fault, scan_fault
 from port104.wire.items import invalid, unexpected
+from port104.wire.patience import Patience, PatienceLimits, Sight
 from port104.wire.pdu import (
     PDU,
     Abort,
@@ -67,15 +66,16 @@ class Role(enum.Enum):
     ACCEPTOR = "acceptor"
 
 
-class AssociationLimits(msgspec.Struct, frozen=True, kw_only=True):
+class AssociationLimits(PatienceLimits, frozen=True, kw_only=True):
     """Times in seconds. `artim` also bounds the waits for A-ASSOCIATE-AC and A-RELEASE-RP (Sta5, Sta7).
 
-    `idle`: how long the peer may be silent. `maximum_length`: of the P-DATA-TF PDUs that we receive, in
-    bytes.
+    In Sta2 it runs from the connection to the last byte of the A-ASSOCIATE-RQ, however that comes;
+    `request` bounds the part from its header on. `maximum_length`: of the P-DATA-TF PDUs that we receive,
+    in bytes. The others bound an established association's silence and messages.
     """
 
     artim: float = 30.0
-    idle: float = math.inf
+    request: float = math.inf
     maximum_length: int = 1 << 20
 
 
@@ -99,7 +99,8 @@ class Association:
         self._due: list[bytes] = []
         self._proposed: AssociateRQ  # before Sta3 and Sta5, the only states that ask for it
         self._deadline = now + limits.artim if role is Role.ACCEPTOR else math.inf
-        self._heard = now  # when the peer's last bytes came
+        self._patience = Patience(limits, now)
+        self._messages = 0  # that came to this association itself, in parts
         self._pdu_type = 0
         self._body: bytearray | None = None  # of the PDU that is being collected
         self._abort_sent = False
@@ -112,8 +113,8 @@ class Association:
         while not self._events and not self.closed and self.state is not State.STA4:
             found = self._link.next()
             if found == native.WOULD_BLOCK:
+                self._patience.note(now, self._link.received)
                 return None
-            self._heard = now
             self._take(found, now)
         return self._events.popleft() if self._events else None
 
@@ -137,23 +138,43 @@ class Association:
         """When `handle_timer` must be called, on the clock of `now`; infinity for never."""
         if self.state is not State.STA6:
             return self._deadline
-        return self._heard + self._limits.idle
+        return self._patience.next_look()
 
-    def handle_timer(self, now: float) -> None:
-        """The deadline has passed: ARTIM, or the peer's silence."""
+    def handle_timer(self, now: float, *, taken: int = 0) -> None:
+        """The deadline has passed: ARTIM, or it is time to look at the peer. `taken`: see `look`."""
         if now < self.next_deadline():
             return
-        if (Evt.EVT18, self.state) in TRANSITIONS:
+        if self.state is State.STA6:
+            self.look(now, taken=taken)
+        elif (Evt.EVT18, self.state) in TRANSITIONS:
             if self.state is State.STA2:
-                self._tell_abort(_NOT_SPECIFIED, "no A-ASSOCIATE-RQ came in time (ARTIM)")
+                self._tell_abort(_NOT_SPECIFIED, "no whole A-ASSOCIATE-RQ came in time")
             self._step(Evt.EVT18, now)
         else:
             self._tell_abort(_NOT_SPECIFIED, "the peer was silent for too long")
             self._step(Evt.EVT15, now)
 
     def note_input(self, now: float) -> None:
-        """The peer is not silent: bytes come that the association does not see, or it waits for us."""
-        self._heard = now
+        """Bytes may have come on the link that the association does not see: the peer is not silent then."""
+        self._patience.note(now, self._link.received)
+
+    def look(self, now: float, *, taken: int = 0, waits_for_us: bool = False) -> None:
+        """Look whether the peer of an established association is to be given up, also while the link is lent.
+
+        `taken`: messages that came to their end where the link was lent to. `waits_for_us`: see Sight.
+        """
+        if self.state is not State.STA6:
+            return
+        message = self._messages + taken if self._link.owed else None
+        why = self._patience.look(now, Sight(self._link.received, message, waits_for_us))
+        if why:
+            self._tell_abort(_NOT_SPECIFIED, why)
+            self._step(Evt.EVT15, now)
+
+    def silent_since(self, now: float) -> float:
+        """When the peer was last known not to be silent; asked while the link is lent, too."""
+        self.note_input(now)
+        return self._patience.heard
 
     # ---- primitives of the local user ----
 
@@ -277,6 +298,7 @@ class Association:
         except RemoteProtocolError as fault:
             self._fault(fault, now)
             return
+        self._messages += 1
         if command.has_data_set:
             self._link.expect_data_set()
         self._events.append(CommandReceived(context_id, command))
@@ -284,6 +306,7 @@ class Association:
     def _take_data_set(self, now: float) -> None:
         link = self._link
         if self.state is State.STA6 or self._data_is_welcome(now):
+            self._messages += link.ends
             self._events.append(DataSetFragment(link.context_id, link.data, link.ends))
 
     def _data_is_welcome(self, now: float) -> bool:
@@ -301,6 +324,8 @@ class Association:
             self._fault(fault, now)
             return
         event = EVENT_OF[link.pdu_type]
+        if event is Evt.EVT6 and self.state is State.STA2:
+            self._deadline = min(self._deadline, now + self._limits.request)
         if event is Evt.EVT12 and link.in_message and self.state is not State.STA13:
             self._fault(_unexpected_pdu("A-RELEASE-RQ came inside a message"), now)
         elif TRANSITIONS[event, self.state] in _READING:
