@@ -35,7 +35,7 @@ crash: build ## kill -9 under load, CRASH_ROUNDS times (200)
 	PORT104_CRASH_ROUNDS=$(CRASH_ROUNDS) $(BIN)/python -m pytest tests/crash
 
 powercut: build ## cut the power under load (simulated), POWERCUT_ROUNDS times (200)
-	PORT104_POWERCUT_ROUNDS=$(POWERCUT_ROUNDS) $(BIN)/python -m pytest tests/powercut
+	PORT104_POWERCUT_ROUNDS=$(POWERCUT_ROUNDS) $(BIN)/python -m pytest tests/powercut/test_powercut.py
 
 guard: build ## count instructions; fail where a C-STORE or a MB of P-DATA costs more than its budget
 	@.ci/peers valgrind:valgrind

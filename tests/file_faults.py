@@ -5,7 +5,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-OPEN, WRITE, SYNC, RENAME, LOOK = 1, 2, 4, 8, 16
+OPEN, WRITE, SYNC, RENAME, LOOK, UNLINK, READ, CLOSE = (1 << bit for bit in range(8))
 _SETTINGS = (
     "armed",
     "stalled_classes",
@@ -13,12 +13,13 @@ _SETTINGS = (
     "failing_classes",
     "failing_errno",
     "failing_every",
+    "failing_number",
     "short_writes",
     "interrupted",
     "volume_megabytes",
     "free_megabytes",
 )
-_COUNTERS = ("main_thread_calls", "calls")
+_COUNTERS = ("main_thread_calls", "calls", "failing_calls")
 _FIELD = struct.Struct("I")
 _SETTINGS_BYTES = _FIELD.size * len(_SETTINGS)
 _BYTES = _SETTINGS_BYTES + _FIELD.size * len(_COUNTERS)
@@ -52,6 +53,7 @@ class Faults:
         assert values.keys() <= set(_SETTINGS)
         packed = b"".join(_FIELD.pack(values.get(name, 0)) for name in _SETTINGS)
         self._map[:_SETTINGS_BYTES] = packed
+        _FIELD.pack_into(self._map, self._place("failing_calls"), 0)
 
     def clear(self):
         """From now on no faults; calls are counted."""
@@ -67,9 +69,16 @@ class Faults:
         """How many calls the server has made below the folder."""
         return self._counter("calls")
 
+    @property
+    def failing_calls(self):
+        """How many calls of the failing classes it has made since they were set."""
+        return self._counter("failing_calls")
+
     def _counter(self, name):
-        at = _SETTINGS_BYTES + _FIELD.size * _COUNTERS.index(name)
-        return _FIELD.unpack_from(self._map, at)[0]
+        return _FIELD.unpack_from(self._map, self._place(name))[0]
+
+    def _place(self, name):
+        return _SETTINGS_BYTES + _FIELD.size * _COUNTERS.index(name)
 
     def close(self):
         self._map.close()

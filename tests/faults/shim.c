@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OPEN = 1, WRITE = 2, SYNC = 4, RENAME = 8, LOOK = 16 };
+enum { OPEN = 1, WRITE = 2, SYNC = 4, RENAME = 8, LOOK = 16, UNLINK = 32, READ = 64, CLOSE = 128 };
 
 /* file_faults.py packs the same fields in the same order. */
 typedef struct {
@@ -34,19 +34,20 @@ typedef struct {
     atomic_uint stall_milliseconds;
     atomic_uint failing_classes;
     atomic_uint failing_errno;
-    atomic_uint failing_every; /* every nth call of the failing classes fails */
+    atomic_uint failing_every;  /* every nth call of the failing classes fails */
+    atomic_uint failing_number; /* unless 0: the nth alone */
     atomic_uint short_writes;  /* 1: a write takes half of its bytes */
     atomic_uint interrupted;   /* 1: every other call fails with EINTR */
     atomic_uint volume_megabytes; /* unless 0: the size of the volume, as statvfs tells it */
     atomic_uint free_megabytes;   /* then: how much of it is free */
     atomic_uint main_thread_calls;
     atomic_uint calls;
+    atomic_uint failing_calls; /* of the failing classes, since faults were set */
 } control;
 
 static control *faults;
 static char folder[PATH_MAX];
 static size_t folder_length;
-static atomic_uint failing_count;
 
 static void start(void)
 {
@@ -63,10 +64,12 @@ static void start(void)
         faults = mapped;
 }
 
+/* Asked anew until there are faults to obey: engines may be forked from a process without. */
 static control *active(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, start);
+    if (!faults && getenv("FILE_FAULTS_CONTROL"))
+        pthread_once(&once, start);
     return faults && faults->armed ? faults : NULL;
 }
 
@@ -115,7 +118,9 @@ static int meet(unsigned class, int descriptor, const char *path)
         return EINTR;
     if (now->failing_classes & class) {
         unsigned every = now->failing_every ? now->failing_every : 1;
-        if (++failing_count % every == 0)
+        unsigned only = now->failing_number;
+        unsigned count = ++now->failing_calls;
+        if (only ? count == only : count % every == 0)
             return (int)now->failing_errno;
     }
     return 0;
@@ -222,6 +227,28 @@ ssize_t splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t length
     if (length > 1 && shortened(to))
         length /= 2;
     return REAL(splice)(from, from_at, to, to_at, length, flags);
+}
+
+#define PREAD_CALL(name, offset_type)                                              \
+    ssize_t name(int descriptor, void *bytes, size_t length, offset_type offset)   \
+    {                                                                              \
+        FAIL_OR_GO_ON(READ, descriptor, NULL);                                     \
+        return REAL(name)(descriptor, bytes, length, offset);                      \
+    }
+
+PREAD_CALL(pread, off_t)
+PREAD_CALL(pread64, off64_t)
+
+/* A descriptor is closed even where that fails: what was to be written then is lost. */
+int close(int descriptor)
+{
+    int failure = meet(CLOSE, descriptor, NULL);
+    int result = REAL(close)(descriptor);
+    if (failure) {
+        errno = failure;
+        return -1;
+    }
+    return result;
 }
 
 /* ---- calls that only meet a fault or pass ---- */
@@ -332,12 +359,12 @@ int linkat(int from_at, const char *from, int to_at, const char *to, int flags)
 
 int unlink(const char *path)
 {
-    FAIL_OR_GO_ON(RENAME, AT_FDCWD, path);
+    FAIL_OR_GO_ON(UNLINK, AT_FDCWD, path);
     return REAL(unlink)(path);
 }
 
 int unlinkat(int at, const char *path, int flags)
 {
-    FAIL_OR_GO_ON(RENAME, at, path);
+    FAIL_OR_GO_ON(UNLINK, at, path);
     return REAL(unlinkat)(at, path, flags);
 }

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import trio
 
+from ledger import AE_TITLES, Ledger
 from port104.storage.store import open_store
 from powercut.adversary import Adversary
 from powercut.disk import build, paths_by_inode, read_tree
 from powercut.journal import Journal
-from powercut.load import AE_TITLES, Ledger, send_until_cut_off
+from powercut.load import send_until_cut_off
 from powercut.model import after_power_cut
 
 START_SECONDS = 30.0

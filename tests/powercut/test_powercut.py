@@ -44,6 +44,12 @@ def library(tmp_path_factory):
     return compile_shim(tmp_path_factory.mktemp("shim"))
 
 
+@pytest.fixture(scope="module")
+def nest(library):
+    with Nest(library) as made:
+        yield made
+
+
 def test_nothing_acknowledged_is_lost(tmp_path, library):
     seeds = range(SEED, SEED + max(WORKERS, ROUNDS // CHAIN))
     print(f"seeds {seeds}, {len(seeds) * CHAIN} rounds")
@@ -61,9 +67,8 @@ def test_nothing_acknowledged_is_lost(tmp_path, library):
     [{"durability": "os"}, {"without": "names"}, {"without": "folders"}, {"without": "data"}],
     ids=lambda broken: "-".join(broken.values()),
 )
-def test_an_engine_that_loses_instances_is_caught(tmp_path, library, broken):
+def test_an_engine_that_loses_instances_is_caught(tmp_path, nest, broken):
     """The simulation can fail: with a sync left out it does, within a few rounds."""
-    with Nest(library) as nest:
-        chain = Chain(nest, tmp_path, SEED, **broken)
-        faults = next(filter(None, (chain.round() for _ in range(20))), [])
+    chain = Chain(nest, tmp_path, SEED, **broken)
+    faults = next(filter(None, (chain.round() for _ in range(20))), [])
     assert any("lost" in fault for fault in faults), faults
