@@ -22,6 +22,7 @@ from port104.service.data_set_log import DataSetLog
 from port104.service.file_limit import raise_file_limit
 from port104.service.registration import registry_from
 from port104.service.settings import ScpSettings, Settings, StorageSettings
+from port104.storage.folder import others_may_write
 from port104.storage.space import GIGABYTE, Room, Watermarks
 from port104.storage.store import InstanceStore, StoredInstance, open_store
 from port104.storage.volume import VolumeWatch
@@ -231,6 +232,9 @@ def _told(
 async def _report_contents(store: InstanceStore) -> None:
     """Log how many instances there are. Nothing depends on it, so a failure must end nothing."""
     try:
+        if await trio.to_thread.run_sync(others_may_write, store.root):
+            hint = f"chmod o-w {store.root}"
+            log.warning("storage folder may be changed by every user", folder=str(store.root), hint=hint)
         count = await store.count_instances()
     except OSError as failure:
         log.warning("stored instances cannot be counted", folder=str(store.root), reason=failure.strerror)

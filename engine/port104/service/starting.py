@@ -10,15 +10,27 @@ from port104.service import logs
 from port104.service.app import run
 from port104.service.configuration import Configuration, by_reason, load
 
+_MASK = 0o027  # files 0640, folders 0750
+
 log = structlog.get_logger("port104.service")
 
 
 def start(file: Path | None, flags: Mapping[str, tuple[str, str]]) -> int:
     """Serve until told to stop; returns the exit code. Raises what `load` and `run` raise."""
+    _keep_others_out()
     configuration = load(file, os.environ, flags)
     with logs.configured(configuration.settings.log):
         _report(configuration)
         return run(configuration.settings)
+
+
+def _keep_others_out() -> None:
+    """Whatever is written from here on (instances, logs, the audit trail) may be patients' business.
+
+    The group may read: pipelines and log shippers work by it. A stricter umask of who starts us stays.
+    """
+    given = os.umask(_MASK)
+    os.umask(given | _MASK)
 
 
 def _report(configuration: Configuration) -> None:

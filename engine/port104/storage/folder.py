@@ -5,6 +5,7 @@ Everything here touches the disk: call it from a worker thread.
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 from port104.errors import StorageError
@@ -23,6 +24,11 @@ def prepare_folder(root: Path) -> None:
             " set storage.temporary to a folder that this user may write"
         ) from failure
     _sync_path(root)
+
+
+def others_may_write(root: Path) -> bool:
+    """Whether every user of the machine may put `root`'s content under other names, or delete it."""
+    return bool(root.stat().st_mode & stat.S_IWOTH)
 
 
 def _sync_path(root: Path) -> None:
