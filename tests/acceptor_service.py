@@ -44,7 +44,7 @@ async def serving(
 ):
     """Serve under `folder`. `waits`: what AssociationLimits takes; `limits`: more of Limits."""
 
-    def admit(request, address):
+    async def admit(request, address):
         assert address.startswith("127.0.0.")
         policy = NegotiationPolicy(operations_window=window)
         return verdict or Admitted(policy=policy, ignored=frozenset({"1.2.840.10008.5.1.4.1.1.2"}))

@@ -32,6 +32,7 @@ KEPT_FOR = {
     "asyncio": set(),
     "structlog": {"net", "storage", "service"},
     "click": {"service"},
+    "jwt": {"registry/tokens.py"},
     "yaml": {"service"},
     "rich": {"service"},
 }

@@ -343,8 +343,20 @@ def test_rejections_have_the_standards_numbers_and_words():
         "APPLICATION_CONTEXT_NAME_NOT_SUPPORTED": (1, 1, 2),
         "CALLING_AE_TITLE_NOT_RECOGNIZED": (1, 1, 3),
         "CALLED_AE_TITLE_NOT_RECOGNIZED": (1, 1, 7),
+        "USER_NOT_IDENTIFIED": (1, 2, 1),
         "PROTOCOL_VERSION_NOT_SUPPORTED": (1, 2, 2),
         "TEMPORARY_CONGESTION": (2, 3, 1),
         "LOCAL_LIMIT_EXCEEDED": (2, 3, 2),
     }
     assert Rejection.CALLED_AE_TITLE_NOT_RECOGNIZED.words == "called AE title not recognized"
+
+
+@pytest.mark.parametrize(
+    ("asked", "identified", "response"),
+    [(True, True, b""), (False, True, None), (True, False, None), (None, True, None)],
+)
+def test_a_user_identity_is_answered_where_it_is_right_and_asked_for(asked, identified, response):
+    identity = None if asked is None else UserIdentity(2, asked, b"ct1", b"secret")
+    request = AssociateRQ("A", "B", (), UserInformation(user_identity=identity))
+    answer = negotiate(request, NegotiationPolicy(user_identified=identified))
+    assert answer.user_information.user_identity_response == response

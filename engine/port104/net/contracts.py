@@ -22,13 +22,14 @@ class Admitted(msgspec.Struct, frozen=True):
 
     `overwrite`: another instance under a known UID replaces it. `ignored`: SOP class UIDs whose instances
     are answered with success and not kept. `maximum_size`: bytes of the longest data set that is kept, 0 =
-    any.
+    any. `user`: whose identity was checked, for the log.
     """
 
     policy: NegotiationPolicy
     overwrite: bool = False
     ignored: frozenset[str] = frozenset()
     maximum_size: int = 0
+    user: str | None = None
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -42,8 +43,8 @@ class Refused(msgspec.Struct, frozen=True):
 class Admit(Protocol):
     """Decides who may come in."""
 
-    def __call__(self, request: AssociateRQ, address: str) -> Admitted | Refused:
-        """Judge `request`, which came from the IP address `address`."""
+    async def __call__(self, request: AssociateRQ, address: str) -> Admitted | Refused:
+        """Judge `request`, which came from the IP address `address`; may be cancelled."""
         ...
 
 

@@ -81,6 +81,7 @@ class Session(Generic[IntakeT]):
         self._reject: AssociateRJ | None = None
         self._broke = False  # the peer, the protocol
         self._ignored: frozenset[str] = frozenset()
+        self._user: str | None = None
         self._storing: Storing[IntakeT] | None = None
         self._draining: tuple[int, Command, Status] | None = None  # to answer after its data set
         self._flushing = False
@@ -123,7 +124,7 @@ class Session(Generic[IntakeT]):
             event = self._association.next_event(trio.current_time())
             self._send_due()
             if event is not None:
-                self._handle(event)
+                await self._handle(event)
                 turn += 1
                 if turn % _EVENTS_PER_TURN == 0:
                     await trio.lowlevel.checkpoint()
@@ -169,14 +170,14 @@ class Session(Generic[IntakeT]):
 
     # ---- events ----
 
-    def _handle(self, event: Event) -> None:
+    async def _handle(self, event: Event) -> None:
         match event:
             case CommandReceived():
                 self._command(event)
             case DataSetFragment():
                 self._drained(event)
             case AssociationRequested():
-                self._requested(event.request)
+                await self._requested(event.request)
             case ReleaseRequested():
                 self._release()
             case AbortedByPeer():
@@ -191,9 +192,9 @@ class Session(Generic[IntakeT]):
                 raise AssertionError(event)
         self._send_due()
 
-    def _requested(self, request: AssociateRQ) -> None:
+    async def _requested(self, request: AssociateRQ) -> None:
         self._request = request
-        verdict = self._judge(request)
+        verdict = await self._judge(request)
         if isinstance(verdict, Refused):
             self._reject = verdict.reject
             self._association.reject(verdict.reject, trio.current_time())
@@ -202,12 +203,12 @@ class Session(Generic[IntakeT]):
         else:
             self._accept(request, verdict)
 
-    def _judge(self, request: AssociateRQ) -> Admitted | Refused:
+    async def _judge(self, request: AssociateRQ) -> Admitted | Refused:
         """The standard first, then the registry, then whether there is room."""
         rejection = rejection_of(request)
         if rejection is not None:
             return Refused(rejection.value, rejection.words, "the peer's request must be mended")
-        verdict = self._admit(request, self._address)
+        verdict = await self._admit(request, self._address)
         if isinstance(verdict, Refused):
             return verdict
         return self._enter(request.calling_ae_title) or verdict
@@ -237,6 +238,7 @@ class Session(Generic[IntakeT]):
         accept = negotiate(request, admitted.policy)
         self._association.accept(accept, trio.current_time())
         self._ignored = admitted.ignored
+        self._user = admitted.user
         self._send_due()
         self._storing = Storing(
             self._connection,
@@ -335,6 +337,8 @@ class Session(Generic[IntakeT]):
     def _report(self) -> None:
         tally = self.tally
         facts: dict[str, str | int | float] = {**self._peer()}
+        if self._user is not None:
+            facts["user"] = self._user
         if self._entered:
             facts |= tally.figures()
             facts["seconds"] = round(trio.current_time() - self._started, 3)

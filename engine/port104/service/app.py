@@ -15,11 +15,14 @@ from port104.errors import ConfigurationError, Port104Error
 from port104.native import Intake, SpoolCounts
 from port104.net.acceptor import Acceptor
 from port104.net.contracts import Admitted, Limits, Refused
+from port104.registry import registry as registries
+from port104.registry.identity import Identified, Unidentified
 from port104.registry.registry import Refusal, Registry
 from port104.service.audit.recording import recording
 from port104.service.audit.trail import AuditTrail
 from port104.service.data_set_log import DataSetLog
 from port104.service.file_limit import raise_file_limit
+from port104.service.identities import Busy, Identities, identities_from
 from port104.service.registration import registry_from
 from port104.service.settings import ScpSettings, Settings, StorageSettings
 from port104.storage.folder import others_may_write
@@ -47,9 +50,10 @@ async def serve(
     """Receive and store until SIGTERM or SIGINT. `task_status` is given the bound addresses.
 
     Raises StorageError when the storage folder cannot be used, ConfigurationError when the port
-    cannot be bound.
+    cannot be bound or a file that a setting names is wrong.
     """
     scp, storage = settings.dicom.scp, settings.storage
+    identities = identities_from(scp.user_identity)
     connections = raise_file_limit(
         connections=scp.maximum_number_of_connections,
         associations=scp.maximum_number_of_associations,
@@ -66,7 +70,7 @@ async def serve(
         ):
             watch = VolumeWatch(store, Watermarks(storage.watermark_percent, _reserve_of(storage)))
             await nursery.start(watch.run)
-            admission = Admission(scp, registry, watch)
+            admission = Admission(scp, registry, watch, identities)
             acceptor = _acceptor(settings, admission, store, trail, connections)
             addresses = await _listen(acceptor, scp)
             store.on_stored = _told(settings, trail, nursery)
@@ -113,16 +117,39 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 class Admission:
     """The registry's word on an association, and the volume's, in the acceptor's terms."""
 
-    def __init__(self, scp: ScpSettings, registry: Registry, watch: VolumeWatch) -> None:
+    def __init__(
+        self, scp: ScpSettings, registry: Registry, watch: VolumeWatch, identities: Identities | None
+    ) -> None:
         self._scp = scp
         self.registry = registry
         self._watch = watch
+        self._identities = identities
 
-    def __call__(self, request: AssociateRQ, address: str) -> Admitted | Refused:
-        """Judge `request`, which came from `address`."""
+    async def __call__(self, request: AssociateRQ, address: str) -> Admitted | Refused:
+        """Judge `request`, which came from `address`: where it came from first, which costs nothing."""
         verdict = self.registry.admit(request.called_ae_title, request.calling_ae_title, address)
         if isinstance(verdict, Refusal):
             return Refused(verdict.reject, verdict.why, verdict.hint)
+        user = await self._identify(request)
+        if isinstance(user, Refused):
+            return user
+        return self._admitted(verdict, request, user.user)
+
+    async def _identify(self, request: AssociateRQ) -> Identified | Refused:
+        if self._identities is None:
+            return Identified()
+        try:
+            verdict = await self._identities.judge(request.user_information.user_identity)
+        except Busy:
+            rejection = Rejection.TEMPORARY_CONGESTION
+            return Refused(rejection.value, "too many user identities wait to be checked", "it may try again")
+        if isinstance(verdict, Unidentified):
+            return Refused(Rejection.USER_NOT_IDENTIFIED.value, verdict.why, verdict.hint)
+        return verdict
+
+    def _admitted(
+        self, verdict: registries.Admission, request: AssociateRQ, user: str | None
+    ) -> Admitted | Refused:
         local_ae = verdict.local_ae
         verification = self._scp.verification
         policy = NegotiationPolicy(
@@ -132,6 +159,7 @@ class Admission:
             ),
             allowed_sop_classes=verdict.allowed_sop_classes,
             operations_window=self._scp.operations_window,
+            user_identified=user is not None,
         )
         if self._watch.room is not Room.ENOUGH and asks_for_storage(request, policy):
             return Refused(
@@ -146,6 +174,7 @@ class Admission:
             maximum_size=self._scp.maximum_object_size
             if local_ae.maximum_object_size is None
             else local_ae.maximum_object_size,
+            user=user,
         )
 
 

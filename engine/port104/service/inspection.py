@@ -13,12 +13,14 @@ import yaml
 from port104.service import schema
 from port104.service.configuration import DEFAULT, Configuration, by_reason, load
 from port104.service.escaping import escape
+from port104.service.identities import identities_from
 from port104.service.settings import Settings
 
 
 def check(file: Path) -> Iterator[str]:
     """Yield what a start with this file would do, line by line. Raises ConfigurationError."""
     configuration = load(file, os.environ, {})
+    identities_from(configuration.settings.dicom.scp.user_identity)
     yield escape(f"{file}: no faults")
     yield from map(escape, _summary(configuration.settings))
     for warning in configuration.warnings:
@@ -34,6 +36,8 @@ def _summary(settings: Settings) -> Iterator[str]:
     yield f"listens on: port {scp.port} of {scp.host or 'all addresses'}"
     yield f"AE titles: {titles}"
     yield f"sources: {len(scp.sources)}; others are {unknown}"
+    if scp.user_identity.mode != "off":
+        yield f"user identities: {scp.user_identity.mode}"
     yield f"storage: {storage.temporary}, durability {storage.durability}"
 
 

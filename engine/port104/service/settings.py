@@ -119,6 +119,42 @@ class VerificationSettings(Section, frozen=True):
     """Transfer syntaxes accepted for it, in order of preference."""
 
 
+class TokenKeySettings(Section, frozen=True):
+    """A key that tokens may be signed with; it is tried with its own algorithm only."""
+
+    algorithm: Literal["HS256", "RS256", "PS256", "ES256", "ES384", "EdDSA"]
+    """The algorithm (RFC 7518, RFC 8037). Required."""
+    file: Text
+    """File with the public key in PEM; for HS256 the secret itself, of 32 bytes or more. Required."""
+
+
+class TokenSettings(Section, frozen=True):
+    """JSON web tokens (type 5). They are checked where there is a key."""
+
+    keys: tuple[TokenKeySettings, ...] = ()
+    """The keys that tokens may be signed with: several, so that a new one can come before the old one
+    goes."""
+    audience: Text | None = None
+    """What a token's `aud` must name. Needed where there are keys: else a token for any other service
+    would do."""
+    issuer: Text | None = None
+    """What a token's `iss` must be; null: it is not looked at."""
+    leeway: Annotated[float, Meta(ge=0, le=600)] = 30.0
+    """Seconds by which the issuer's clock and ours may differ."""
+
+
+class UserIdentitySettings(Section, frozen=True):
+    """Users behind associations (PS3.7 D.3.3.7). Passcodes and tokens pass in the clear without TLS."""
+
+    mode: Literal["off", "optional", "required"] = "off"
+    """`off`: what a peer sends is passed over; `optional`: an association with a wrong one is rejected;
+    `required`: one without a right one too."""
+    passcode_file: Text | None = None
+    """File of user names and hashed passcodes, which `port104 user add` writes; read again when it
+    changes. Null: names with passcodes are not checked."""
+    tokens: TokenSettings = TokenSettings()
+
+
 class ScpSettings(Section, frozen=True):
     """What port104 accepts as a called AE."""
 
@@ -165,6 +201,7 @@ class ScpSettings(Section, frozen=True):
     ] = ()
     """The peers that may call. Of several entries that fit, the first one counts."""
     verification: VerificationSettings = VerificationSettings()
+    user_identity: UserIdentitySettings = UserIdentitySettings()
     maximum_length_received: Annotated[int, Meta(ge=4096, le=16_777_216)] = 1_048_576
     """Bytes of the longest P-DATA-TF PDU that port104 accepts, as stated to peers (PS3.8 D.1)."""
     maximum_object_size: Annotated[int, Meta(ge=0)] = 34_359_738_368

@@ -64,6 +64,10 @@ class UserIdentity(msgspec.Struct, frozen=True):
     primary: bytes
     secondary: bytes = b""
 
+    def __repr__(self) -> str:
+        """Without its fields, which are secrets: a passcode, a ticket, a token."""
+        return f"UserIdentity(type={self.type})"
+
 
 class UserInformation(msgspec.Struct, frozen=True):
     """50H (PS3.8 9.3.2.3, PS3.7 annex D); None and () where a sub-item is absent.

@@ -10,6 +10,7 @@ import msgspec
 
 from port104 import uids
 from port104.wire.identifiers import valid_ae_title, valid_uid
+from port104.wire.items import UserIdentity
 from port104.wire.pdu import (
     AssociateAC,
     AssociateRJ,
@@ -67,6 +68,8 @@ class Rejection(enum.Enum):
     APPLICATION_CONTEXT_NAME_NOT_SUPPORTED = AssociateRJ(1, 1, 2)
     CALLING_AE_TITLE_NOT_RECOGNIZED = AssociateRJ(1, 1, 3)
     CALLED_AE_TITLE_NOT_RECOGNIZED = AssociateRJ(1, 1, 7)
+    # "No reason given" of the ACSE related function: an authorization failure (PS3.7 D.3.3.7).
+    USER_NOT_IDENTIFIED = AssociateRJ(1, 2, 1)
     PROTOCOL_VERSION_NOT_SUPPORTED = AssociateRJ(1, 2, 2)
     TEMPORARY_CONGESTION = AssociateRJ(2, 3, 1)
     LOCAL_LIMIT_EXCEEDED = AssociateRJ(2, 3, 2)
@@ -84,6 +87,7 @@ class NegotiationPolicy(msgspec.Struct, frozen=True, kw_only=True):
     `verification_transfer_syntaxes`: for Verification; empty: it is not accepted.
     `allowed_sop_classes`: storage SOP classes; None: all, private ones too.
     `operations_window`: C-STOREs that the peer may have outstanding, at least 1 (PS3.7 D.3.3.3).
+    `user_identified`: the user identity that was proposed is right; answered where that was asked for.
     """
 
     maximum_length: int = 1 << 20
@@ -96,6 +100,7 @@ class NegotiationPolicy(msgspec.Struct, frozen=True, kw_only=True):
     )
     allowed_sop_classes: frozenset[str] | None = None
     operations_window: int = 1
+    user_identified: bool = False
 
 
 def is_storage(sop_class_uid: str) -> bool:
@@ -207,7 +212,14 @@ def _answer(asked: UserInformation, accepted: frozenset[str], policy: Negotiatio
             ExtendedNegotiation(uid, _STORAGE_SUPPORT)
             for uid in sorted(extended & accepted - {uids.VERIFICATION})
         ),
+        user_identity_response=_identity_response(asked.user_identity, policy),
     )
+
+
+def _identity_response(identity: UserIdentity | None, policy: NegotiationPolicy) -> bytes | None:
+    """The response has no content but for kinds that we do not check (PS3.7 table D.3-15)."""
+    asked = identity is not None and identity.positive_response_requested
+    return b"" if asked and policy.user_identified else None
 
 
 def _window(
