@@ -65,6 +65,10 @@ class Engine:
         figures = dict(line.split(":", 1) for line in lines)
         return int(figures[field].split()[0]) * 1024
 
+    def descriptors(self):
+        """How many descriptors are open."""
+        return sum(1 for _ in Path(f"/proc/{self.pid}/fd").iterdir())
+
     def terminate(self, seconds=30):
         """SIGTERM; returns the exit code."""
         self.process.terminate()

@@ -21,11 +21,13 @@ from port104.wire.association import AssociationLimits
 
 log = structlog.get_logger("port104.acceptor")
 
-# Connections that wait to be accepted: a modality room that is switched on at once.
-_BACKLOG = 1024
+# Connections that wait to be accepted: a hospital that is switched on at once. The system of a peer that
+# finds no room tries again, but a second later. The kernel takes net.core.somaxconn at most.
+_BACKLOG = 4096
 # Errors of accept that pass when other connections end (accept(2)).
 _CAPACITY_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 _CAPACITY_PAUSE_SECONDS = 0.1
+_GIVE_WAY_PAUSE_SECONDS = 0.005  # until the connection that was given up is closed
 _WARNING_INTERVAL_SECONDS = 60.0
 
 
@@ -52,7 +54,7 @@ class Acceptor(Generic[IntakeT]):
         self._crowd: Crowd[Session[IntakeT]] = Crowd(
             limit=limits.connections, per_address=limits.connections_per_address
         )
-        self._warned = -math.inf  # of connections that give way
+        self._warned: dict[str, float] = {}  # of what, and when
         self._listeners: list[trio.SocketListener] = []
         self._accepting = trio.CancelScope()
         self._sessions: set[Session[IntakeT]] = set()
@@ -104,13 +106,7 @@ class Acceptor(Generic[IntakeT]):
                 socket, address = await listener.socket.accept()
             except OSError as failure:
                 if failure.errno in _CAPACITY_ERRORS:
-                    log.warning(
-                        "cannot accept a connection",
-                        reason=failure.strerror,
-                        hint="raise the limit on open files (LimitNOFILE, ulimit -n)",
-                    )
-                    self._close_for_another(self._crowd.give_way())
-                    await trio.sleep(_CAPACITY_PAUSE_SECONDS)
+                    await self._make_room(failure)
                 continue  # else: the peer was gone before it was accepted
             nursery.start_soon(self._serve_connection, socket, address[0], nursery)
 
@@ -132,21 +128,36 @@ class Acceptor(Generic[IntakeT]):
         finally:
             if session is not None:
                 self._sessions.discard(session)
+                self._gate.leave(session)
+                self._crowd.leave(session)
             if not self._sessions:
                 self._idle.set()
 
+    async def _make_room(self, failure: OSError) -> None:
+        self._warn(
+            "cannot accept a connection",
+            reason=failure.strerror,
+            hint="raise the limit on open files (LimitNOFILE, ulimit -n)",
+        )
+        gives_way = self._crowd.give_way()
+        self._close_for_another(gives_way)
+        await trio.sleep(_GIVE_WAY_PAUSE_SECONDS if gives_way else _CAPACITY_PAUSE_SECONDS)
+
     def _close_for_another(self, session: Session[IntakeT] | None) -> None:
         """End a connection that has waited longest without an association, to make room."""
-        if session is None:
-            return
-        session.abort("it had no association, and there were too many connections")
-        now = trio.current_time()
-        if now - self._warned >= _WARNING_INTERVAL_SECONDS:
-            self._warned = now
-            log.warning(
+        if session is not None:
+            session.abort("it had no association, and there were too many connections")
+            self._warn(
                 "connections without an association are closed to make room for others",
                 hint="see dicom.scp.maximumNumberOfConnections and maximumNumberOfConnectionsPerAddress",
             )
+
+    def _warn(self, event: str, **facts: str | None) -> None:
+        """Say so, but once a minute: a flood of connections must not become one of lines."""
+        now = trio.current_time()
+        if now - self._warned.get(event, -math.inf) >= _WARNING_INTERVAL_SECONDS:
+            self._warned[event] = now
+            log.warning(event, **facts)
 
     def _session(
         self, socket: trio.socket.SocketType, address: str, nursery: trio.Nursery

@@ -314,8 +314,6 @@ class Session(Generic[IntakeT]):
         if self._scope.cancel_called and self._entered:
             self._abort_association()
         self._connection.close()
-        self._gate.leave(self)
-        self._crowd.leave(self)
 
     def _abort_association(self) -> None:
         self._association.abort(trio.current_time())
