@@ -1,6 +1,8 @@
 """Connections without an association: who gives way to a new one."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from port104.net.crowd import Crowd, counted_as
 
@@ -83,3 +85,62 @@ def test_nothing_is_kept_of_who_has_left():
             crowd.settle(number)
         crowd.leave(number)
     assert not any((crowd._address_of, crowd._counts, crowd._waiting, crowd._waiting_at))
+
+
+class Model:
+    """The same by one list, longest waiting first, and a search for everything."""
+
+    def __init__(self, limit, per_address):
+        self.limit = limit
+        self.per_address = per_address
+        self.present = {}
+        self.waiting = []
+
+    def arrive(self, member, address):
+        there = [each for each in self.present if self.present[each] == address]
+        candidates = []
+        if self.per_address and len(there) >= self.per_address:
+            candidates = [each for each in self.waiting if each in there]
+        elif self.limit and len(self.present) >= self.limit:
+            candidates = self.waiting
+        gone = self.leave(next(iter(candidates), None))
+        self.present[member] = address
+        self.waiting.append(member)
+        return gone
+
+    def settle(self, member):
+        self.waiting = [each for each in self.waiting if each != member]
+
+    def wait(self, member):
+        if member in self.present and member not in self.waiting:
+            self.waiting.append(member)
+
+    def leave(self, member):
+        self.settle(member)
+        self.present.pop(member, None)
+        return member
+
+
+ACTS = st.sampled_from(["arrive", "settle", "wait", "leave"])
+
+
+@given(
+    acts=st.lists(st.tuples(ACTS, st.integers(0, 15)), max_size=60),
+    limit=st.integers(0, 4),
+    per_address=st.integers(0, 2),
+)
+def test_whatever_happens_it_counts_who_is_there(acts, limit, per_address):
+    crowd = Crowd(limit=limit, per_address=per_address)
+    model = Model(limit, per_address)
+    for act, member in acts:
+        if act != "arrive":
+            getattr(crowd, act)(member)
+            getattr(model, act)(member)
+        elif member not in model.present:
+            address = f"10.0.0.{member % 3}"
+            assert crowd.arrive(member, address) == model.arrive(member, address)
+    while (gone := crowd.give_way()) is not None:
+        assert gone == model.waiting[0]
+        model.leave(gone)
+    assert not model.waiting
+    assert set(crowd._address_of) == set(model.present)

@@ -1,6 +1,8 @@
 """Who may have an association, and who gives way: decisions without a socket or a clock."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from port104.net.contracts import Limits
 from port104.net.gate import Full, Gate
@@ -170,3 +172,29 @@ def test_nothing_is_kept_of_who_has_left():
         door.leave(member)
     assert not door._groups
     assert not door._members
+
+
+@given(
+    visits=st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 120), st.booleans()), max_size=40
+    )
+)
+def test_no_limit_is_ever_exceeded_and_nobody_who_spoke_lately_gives_way(visits):
+    door = gate(associations=3, associations_per_address=2, associations_per_calling_ae_title=2)
+    inside = {}
+    for now, (address, calling, silence, leaves) in enumerate(visits):
+        if leaves and inside:
+            gone = next(iter(inside))
+            door.leave(gone)
+            del inside[gone]
+        member = Member(NOW + now - silence)
+        answer = enter(door, member, f"10.0.0.{address}", f"AE{calling}", now=NOW + now)
+        if not isinstance(answer, Full):
+            for each in answer:
+                assert NOW + now - each.since >= 60
+                del inside[each]
+            inside[member] = (address, calling)
+        assert door.associations == len(inside) <= 3
+        for index in range(2):
+            values = [facts[index] for facts in inside.values()]
+            assert all(values.count(value) <= 2 for value in values)
