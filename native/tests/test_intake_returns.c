@@ -281,7 +281,7 @@ static void test_refusing(int durability)
     association one = associate_and_lend(spool, 1, (terms){.window = 2});
     size_t length = message(stream, 1, INSTANCE, 'a', 1000);
     transmit(one.peer, stream, length / 2);
-    UNTIL(p104_link_receipts(one.link) > 0);
+    UNTIL(p104_link_received(one.link) > 0);
     UNTIL(files_in("parts") == 1);
     p104_spool_refuse(spool, 1);
     transmit(one.peer, stream + length / 2, length - length / 2);
