@@ -8,9 +8,10 @@ NATIVE := $(wildcard native/*.c native/*.h) native/build.py setup.py
 PEERS := storescu:dcmtk echoscu:dcmtk dcmsend:dcmtk dcmdump:dcmtk Orthanc:orthanc
 CRASH_ROUNDS ?= 200
 POWERCUT_ROUNDS ?= 200
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint native-test crash powercut guard bench bench-quick peers format clean
+.PHONY: help build run test lint native-test fuzz coverage crash powercut guard bench bench-quick peers format clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,6 +31,19 @@ lint: build ## ruff and mypy
 
 native-test: ## the C tests under ASan and UBSan
 	$(MAKE) -C native test
+
+fuzz: build ## fuzz what peers reach, for SECONDS (60); what is found goes to build/fuzz
+	@.ci/peers clang:clang llvm-symbolizer:llvm
+	$(MAKE) -C native fuzz SECONDS=$(SECONDS)
+
+coverage: build ## the branches of native/ and wire/ that tests take, into build/coverage; fail below 95 and 100 %
+	$(MAKE) -C native coverage
+	@mkdir -p build/coverage
+	cd native && ../$(BIN)/gcovr --root . --filter '[^/]*\.c$$' --txt-metric branch --fail-under-branch 95 \
+		--html-details ../build/coverage/native.html --txt-summary --txt - ../build/native-test/coverage
+	$(BIN)/coverage run --branch --data-file build/coverage/wire --source port104.wire -m pytest -q tests/wire
+	$(BIN)/coverage html --data-file build/coverage/wire --directory build/coverage/wire-html --quiet
+	$(BIN)/coverage report --data-file build/coverage/wire --show-missing --fail-under 100
 
 crash: build ## kill -9 under load, CRASH_ROUNDS times (200)
 	PORT104_CRASH_ROUNDS=$(CRASH_ROUNDS) $(BIN)/python -m pytest tests/crash

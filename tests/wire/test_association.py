@@ -396,3 +396,16 @@ def test_request_that_cannot_be_encoded_changes_nothing() -> None:
         peer.association.request(beyond_latin_1, peer.now)
     assert peer.association.state is State.STA4
     assert peer.take_sent() == b""
+
+
+def test_between_messages_a_link_may_be_lent() -> None:
+    peer = peer_in(Role.ACCEPTOR, State.STA3)
+    assert not peer.association.between_messages
+    peer = peer_in(Role.ACCEPTOR, State.STA6)
+    assert peer.association.between_messages
+    peer.feed(STORE_PDU)
+    assert not peer.association.between_messages
+    peer.feed(p_data(3, 2, b"ab"))
+    assert peer.association.between_messages
+    peer.feed(PEER_ABORT[:6])  # its body is awaited
+    assert not peer.association.between_messages
