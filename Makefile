@@ -39,11 +39,11 @@ fuzz: build ## fuzz what peers reach, for SECONDS (60); what is found goes to bu
 coverage: build ## the branches of native/ and wire/ that tests take, into build/coverage; fail below 95 and 100 %
 	$(MAKE) -C native coverage
 	@mkdir -p build/coverage
-	cd native && ../$(BIN)/gcovr --root . --filter '[^/]*\.c$$' --txt-metric branch --fail-under-branch 95 \
+	cd native && ../$(BIN)/python -m gcovr --root . --filter '[^/]*\.c$$' --txt-metric branch --fail-under-branch 95 \
 		--html-details ../build/coverage/native.html --txt-summary --txt - ../build/native-test/coverage
-	$(BIN)/coverage run --branch --data-file build/coverage/wire --source port104.wire -m pytest -q tests/wire
-	$(BIN)/coverage html --data-file build/coverage/wire --directory build/coverage/wire-html --quiet
-	$(BIN)/coverage report --data-file build/coverage/wire --show-missing --fail-under 100
+	$(BIN)/python -m coverage run --branch --data-file build/coverage/wire --source port104.wire -m pytest -q tests/wire
+	$(BIN)/python -m coverage html --data-file build/coverage/wire --directory build/coverage/wire-html --quiet
+	$(BIN)/python -m coverage report --data-file build/coverage/wire --show-missing --fail-under 100
 
 crash: build ## kill -9 under load, CRASH_ROUNDS times (200)
 	PORT104_CRASH_ROUNDS=$(CRASH_ROUNDS) $(BIN)/python -m pytest tests/crash
