@@ -10,7 +10,12 @@ from cffi import FFI
 HERE = Path(__file__).resolve().parent
 # Headers that Python calls, in this order: later ones use the types of earlier ones.
 HEADERS = ("pdata", "dataset", "link", "command", "meta", "spool", "intake")
-SOURCES = (*HEADERS, "blake2b", "buffers", "part", "work", "store", "transfer", "commit", "completions")
+SOURCES = (
+    *HEADERS,
+    *("blake2b", "buffers", "checksum"),
+    *("folders", "identity", "part", "recovery"),
+    *("work", "store", "transfer", "commit", "completions"),
+)
 
 ffibuilder = FFI()
 for header in HEADERS:

@@ -320,6 +320,8 @@ static void ended(p104_intake *intake, p104_store *store)
         return;
     }
     int failure = p104_part_compare(&store->part);
+    if (failure == 0 && !store->part.duplicate)
+        failure = p104_part_make_ready(&store->part);
     if (failure) {
         p104_store_fail(store, failure);
         p104_commit_unsynced(spool, store);

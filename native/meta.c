@@ -48,6 +48,28 @@ size_t p104_encode_meta(uint8_t *out, p104_uid sop_class, p104_uid sop_instance,
     return (size_t)(at - out);
 }
 
+static size_t two_bytes(const uint8_t *at)
+{
+    return at[0] | (size_t)at[1] << 8;
+}
+
+int p104_measure_meta(const uint8_t *bytes, size_t length, size_t *header_length, size_t *identity_end)
+{
+    static const uint8_t identity[] = {0x02, 0x03, 0x10};
+    size_t group = PREAMBLE + PREFIX + GROUP_LENGTH_ELEMENT;
+    size_t at = group + sizeof VERSION;
+    if (length < at || memcmp(bytes + group, VERSION, sizeof VERSION) != 0)
+        return -1;
+    *header_length = group + two_bytes(bytes + group - 4);
+    for (size_t index = 0; index < sizeof identity; index++) {
+        if (at + 8 > length || memcmp(bytes + at, (uint8_t[]){2, 0, identity[index], 0, 'U', 'I'}, 6) != 0)
+            return -1;
+        at += 8 + two_bytes(bytes + at + 6);
+    }
+    *identity_end = at;
+    return at <= *header_length && *header_length <= length ? 0 : -1;
+}
+
 void p104_file_name(char *out, const uint8_t *called, size_t called_length, p104_uid sop_instance)
 {
     static const char digits[] = "0123456789abcdef";

@@ -22,6 +22,10 @@ typedef struct {
 size_t p104_encode_meta(uint8_t *out, p104_uid sop_class, p104_uid sop_instance, p104_uid transfer_syntax,
                         const uint8_t *origin, size_t origin_length, size_t *identity_end);
 
+/* Find the header's end and identity_end in the first bytes of a file that begins with one. Returns 0, or -1 where they
+ * are none of p104_encode_meta. */
+int p104_measure_meta(const uint8_t *bytes, size_t length, size_t *header_length, size_t *identity_end);
+
 /* Write the name of an instance's file, P104_NAME_LENGTH lower-case digits and a NUL: BLAKE2b, 128 bits, of the
  * called AE title, NUL, and the SOP instance UID. Two AE titles keep separate copies, and one instance is
  * found again without an index. */

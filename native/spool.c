@@ -3,6 +3,8 @@
 
 #include "spool_inside.h"
 
+#include "recovery.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -48,7 +50,18 @@ static void wait_for_commits(p104_spool *spool)
     pthread_mutex_lock(&spool->lock);
 }
 
-/* Everything that was written while the last barrier ran goes into the next. */
+/* Whether a store replaces the file of another that comes before it. */
+static int replaces_one_of(const p104_store *batch, const p104_store *store)
+{
+    if (!store->part.overwrite)
+        return 0;
+    while (batch != store && strcmp(batch->part.name, store->part.name) != 0)
+        batch = batch->next;
+    return batch != store;
+}
+
+/* Everything that was written while the last barrier ran goes into the next, but for those that must wait for one
+ * before them. */
 static p104_store *next_batch(p104_spool *spool)
 {
     pthread_mutex_lock(&spool->lock);
@@ -58,8 +71,18 @@ static p104_store *next_batch(p104_spool *spool)
     spool->commits = NULL;
     spool->commits_end = &spool->commits;
     spool->counts.barriers += batch != NULL;
-    for (p104_store *store = batch; store; store = store->next)
-        spool->counts.barrier_files++;
+    for (p104_store **at = &batch; *at;) {
+        p104_store *store = *at;
+        if (replaces_one_of(batch, store)) {
+            *at = store->next;
+            store->next = NULL;
+            *spool->commits_end = store;
+            spool->commits_end = &store->next;
+        } else {
+            at = &store->next;
+            spool->counts.barrier_files++;
+        }
+    }
     pthread_mutex_unlock(&spool->lock);
     return batch;
 }
@@ -147,9 +170,16 @@ static void release(p104_spool *spool)
 
 static int start(p104_spool *spool, const char *root, int threads)
 {
+    p104_recovered recovered;
     int failure = p104_folders_open(&spool->folders, root);
+    if (failure == 0)
+        failure = p104_recover(&spool->folders, &recovered);
     if (failure)
         return failure;
+    atomic_store(&spool->last_number, recovered.last_number);
+    spool->counts.recovered = recovered.finished;
+    spool->counts.torn = recovered.torn;
+    spool->counts.left = recovered.left;
     spool->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     spool->doorbell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     spool->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -1,16 +1,15 @@
 /* spool.h - native I/O threads that write data sets to files, make them durable and answer.
  *
- * One store = one data set on its way to a file: part file -> data synced -> final name ->
- * directory synced -> response sent. What comes is taken by intakes (intake.h). Every function here may be
+ * One store = one data set on its way to a file: part file -> ready name -> synced -> final name -> response sent. What comes is taken by intakes (intake.h). Every function here may be
  * called from the event loop only; none of them blocks on a disk, but for p104_spool_open and p104_spool_close.
  *
- * Under the root directory: parts/ (emptied by p104_spool_open) and instances/00 ... instances/ff. */
+ * Under the root directory: parts/ and instances/00 ... instances/ff. */
 
 typedef struct p104_spool p104_spool;
 
 enum p104_durability {
     P104_DURABILITY_OS = 0,  /* answer when the kernel has the file */
-    P104_DURABILITY_SYNC = 1 /* answer after data, name and directory are synced */
+    P104_DURABILITY_SYNC = 1 /* answer after data and name are synced */
 };
 
 enum p104_completion_kind {
@@ -52,10 +51,13 @@ typedef struct {
     uint64_t broken;       /* data sets that did not come to their end */
     uint64_t barriers;     /* sync rounds */
     uint64_t barrier_files; /* files that those rounds covered */
+    uint64_t recovered;    /* whole files of the time before that p104_spool_open gave their final names */
+    uint64_t torn;         /* such files that a power cut had torn, before they were acknowledged: kept in parts/ */
+    uint64_t left;         /* such files that could not get their final name: the next start tries again */
 } p104_spool_counts;
 
 /* Open the spool under directory root, which must exist. Makes what is missing below it, takes
- * an exclusive lock on it, removes every part file and starts the threads. On failure returns NULL
+ * an exclusive lock on it, finishes or removes the files in parts/ and starts the threads. On failure returns NULL
  * and sets *error to an errno (EWOULDBLOCK: another process holds the lock). */
 p104_spool *p104_spool_open(const char *root, int durability, int threads,
                             const uint32_t *tags, size_t tag_count, int *error);

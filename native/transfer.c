@@ -107,9 +107,10 @@ static int pipe_open(p104_pipe *pipe)
     return 1;
 }
 
+/* What is to be durable is summed, so it must pass us. */
 static int may_splice(const p104_store *store, p104_pipe *pipe)
 {
-    return store->picker.state != P104_PICK_MORE && store->error == 0
+    return !store->part.durable && store->picker.state != P104_PICK_MORE && store->error == 0
         && p104_link_spliceable(store->intake->link) >= SPLICE_FROM && pipe_open(pipe);
 }
 

@@ -244,6 +244,9 @@ class SpoolCounts(msgspec.Struct, frozen=True):
     broken: int
     barriers: int
     barrier_files: int
+    recovered: int
+    torn: int
+    left: int
 
 
 class Intake:

@@ -34,7 +34,7 @@ static const uint32_t TAGS[TAG_COUNT] = {0x00080016, 0x00080018, 0x00081030};
 enum { LARGE = 9 * 1024 * 1024, ORIGIN = 10, PATIENCE = 20000 };
 
 static char root[] = "/tmp/port104-spool-XXXXXX";
-static uint8_t stream[LARGE + 4096];
+static uint8_t stream[LARGE + 4096] __attribute__((unused));
 
 static inline int64_t milliseconds(void)
 {

@@ -76,6 +76,15 @@ static inline void watch_calls(association one, char letter, int error)
     pthread_mutex_unlock(&calls_lock);
 }
 
+/* From now on, `letter` fails once with this error. */
+static inline void fail_call(char letter, int error)
+{
+    pthread_mutex_lock(&calls_lock);
+    failing = letter;
+    failing_errno = error;
+    pthread_mutex_unlock(&calls_lock);
+}
+
 static inline void watch_no_calls(void)
 {
     pthread_mutex_lock(&calls_lock);

@@ -55,6 +55,29 @@ static void test_the_longest(void)
     CHECK(length == identity_end);
 }
 
+/* What was encoded is measured; what ends too early, or is something else, is not. */
+static void test_measuring(void)
+{
+    uint8_t out[P104_META_ROOM];
+    guarded memory = guarded_new(P104_META_ROOM);
+    size_t identity_end;
+    size_t found;
+    size_t found_end;
+    size_t length = p104_encode_meta(out, uid("1.2"), uid("1.34"), uid("1"), (const uint8_t *)"origin", 6, &identity_end);
+    for (size_t had = 0; had <= length; had++) {
+        int result = p104_measure_meta(guarded_at_end(memory, out, had), had, &found, &found_end);
+        CHECK(result == (had == length ? 0 : -1));
+    }
+    CHECK(found == length && found_end == identity_end);
+    for (size_t at = 144; at < 144 + 14 + 6; at++) {
+        out[at] ^= 0x80;
+        CHECK(p104_measure_meta(out, length, &found, &found_end) == -1);
+        out[at] ^= 0x80;
+    }
+    out[144 + 14 + 7] = 0xff; /* the length of a UID, beyond the end */
+    CHECK(p104_measure_meta(out, length, &found, &found_end) == -1);
+}
+
 static void check_name(const char *called, const char *instance, const char *expected)
 {
     guarded room = guarded_new(P104_NAME_LENGTH + 1);
@@ -79,7 +102,8 @@ int main(void)
 {
     test_every_byte();
     test_the_longest();
+    test_measuring();
     test_names();
-    printf("test_meta: 3 cases\n");
+    printf("test_meta: 4 cases\n");
     return 0;
 }

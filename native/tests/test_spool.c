@@ -53,23 +53,6 @@ static void test_how_many_elements_are_picked(void)
     remove_files();
 }
 
-/* Part files are rests of a time before; named files stay. */
-static void test_part_files_are_removed(void)
-{
-    p104_spool *spool = open_spool(0, 1);
-    association one = associate_and_lend(spool, 1, (terms){0});
-    CHECK(store_small(one, 1, 'a').kind == P104_STORED);
-    finish(one);
-    p104_spool_close(spool);
-    FILE *file = fopen(below("parts/left.part"), "w");
-    CHECK(file);
-    fclose(file);
-    p104_spool_close(open_spool(0, 1));
-    CHECK(files_in("parts") == 0 && named_files() == 1);
-    check_file("", 's', 'a', 1000);
-    remove_files();
-}
-
 /* Files are not for other users of the machine. */
 static void test_modes(void)
 {
@@ -129,12 +112,11 @@ int main(void)
     CHECK(mkdtemp(root));
     test_what_cannot_be_opened();
     test_how_many_elements_are_picked();
-    test_part_files_are_removed();
     test_modes();
     test_closing_with_untaken_completions(P104_DURABILITY_OS);
     test_closing_with_untaken_completions(P104_DURABILITY_SYNC);
     test_closing_at_once();
     CHECK(rmdir(root) == 0);
-    printf("test_spool: 7 cases\n");
+    printf("test_spool: 6 cases\n");
     return 0;
 }

@@ -1,5 +1,6 @@
-/* Data synced, then named, then the directory synced, then answered: whatever kills the machine in between, no
- * instance is lost that was answered. Seen through the sync calls themselves, which this program takes over. */
+/* Written, then synced together with a name that says what it is to be called, then called so, then answered: whatever
+ * kills the machine in between, no instance is lost that was answered. Seen through the sync calls themselves, which
+ * this program takes over. */
 
 #include "sync_calls.h"
 
@@ -52,12 +53,12 @@ static void test_order(void)
     watch_calls(one, 0, 0);
     CHECK(store_small(one, 1, 'a').kind == P104_STORED);
     check_answer(one, 1, 0);
-    CHECK(called("d0f1"));
+    CHECK(called("s0"));
 
     watch_calls(one, 0, 0); /* a duplicate leans on a file that may never have been synced */
     CHECK(store_small(one, 2, 'a').duplicate);
     check_answer(one, 2, 0);
-    CHECK(called("d1f1"));
+    CHECK(called("d1s1"));
     end(one);
 
     one = begin(P104_DURABILITY_OS);
@@ -71,22 +72,22 @@ static void test_order(void)
 static void test_an_interrupted_sync_is_repeated(void)
 {
     association one = begin(P104_DURABILITY_SYNC);
-    watch_calls(one, 'd', EINTR);
+    watch_calls(one, 's', EINTR);
     CHECK(store_small(one, 1, 'a').kind == P104_STORED);
     check_answer(one, 1, 0);
-    CHECK(called("d0d0f1"));
-    watch_calls(one, 'f', EINTR);
-    CHECK(store_small(one, 2, 'b').kind == P104_STORED);
+    CHECK(called("s0s0"));
+    watch_calls(one, 'd', EINTR);
+    CHECK(store_small(one, 2, 'a').duplicate);
     check_answer(one, 2, 0);
-    CHECK(called("d1f2f2"));
+    CHECK(called("d1d1s1"));
     end(one);
 }
 
 /* The peer is told, and may send it again. */
-static void test_a_failed_sync_of_data(int error, uint16_t status)
+static void test_a_failed_barrier(int error, uint16_t status)
 {
     association one = begin(P104_DURABILITY_SYNC);
-    watch_calls(one, 'd', error);
+    watch_calls(one, 's', error);
     p104_completion told = store_small(one, 1, 'a');
     CHECK(told.kind == P104_FAILED && told.error == error && told.status == status);
     CHECK(named_files() == 0 && files_in("parts") == 0);
@@ -98,13 +99,13 @@ static void test_a_failed_sync_of_data(int error, uint16_t status)
     end(one);
 }
 
-/* A duplicate whose file cannot be synced is no duplicate to rely on. */
-static void test_a_failed_sync_of_a_duplicate(void)
+/* A duplicate whose file, or its name, cannot be synced is no duplicate to rely on. */
+static void test_a_failed_sync_of_a_duplicate(char call)
 {
     association one = begin(P104_DURABILITY_SYNC);
     CHECK(store_small(one, 1, 'a').kind == P104_STORED);
     check_answer(one, 1, 0);
-    watch_calls(one, 'd', EIO);
+    watch_calls(one, call, EIO);
     p104_completion told = store_small(one, 2, 'a');
     CHECK(told.kind == P104_FAILED && told.error == EIO);
     check_answer(one, 2, 0x0110);
@@ -112,12 +113,12 @@ static void test_a_failed_sync_of_a_duplicate(void)
     end(one);
 }
 
-/* The name is taken back; who was on the way meanwhile may have lost bytes too; who comes later has not. */
-static void test_a_failed_sync_of_names(void)
+/* Who was on the way meanwhile may have lost bytes too; who comes later has not. */
+static void test_whom_a_failed_barrier_concerns(void)
 {
     association one = begin(P104_DURABILITY_SYNC);
     association other = begin_half(one.spool);
-    watch_calls(one, 'f', EIO);
+    watch_calls(one, 's', EIO);
     p104_completion told = store_small(one, 1, 'a');
     CHECK(told.kind == P104_FAILED && told.error == EIO && told.id == 1);
     CHECK(named_files() == 0 && files_in("parts") == 1);
@@ -137,16 +138,33 @@ static void test_a_failed_sync_of_names(void)
 
 enum { ALL = 5 };
 
-/* Four instances that are written while the barrier of another runs share the next. Returns how many of the five
- * were stored. */
-static int store_in_one_barrier(association *all, char letter)
+static void associate_all(p104_spool *spool, association *all, int flags)
 {
-    watch_calls(all[ALL - 1], letter, EIO);
+    for (uint64_t index = 0; index < ALL; index++)
+        all[index] = associate_and_lend(spool, index + 10, (terms){.flags = flags});
+}
+
+static void end_all(p104_spool *spool, association *all)
+{
+    watch_no_calls();
+    for (int index = 0; index < ALL; index++)
+        finish(all[index]);
+    p104_spool_close(spool);
+    remove_files();
+}
+
+/* Four instances that are written while the barrier of another runs share the next, where they may. `fills`: the byte
+ * that each consists of. Returns how many of the five were stored. */
+static int store_in_one_barrier(association *all, const char *fills, char fails)
+{
+    watch_calls(all[ALL - 1], 0, 0);
     hold_next_sync();
     for (int index = 0; index < ALL; index++) {
-        transmit(all[index].peer, stream, message(stream, 1, INSTANCE, (uint8_t)('A' + index), 1000));
-        if (index == 0)
+        transmit(all[index].peer, stream, message(stream, 1, INSTANCE, (uint8_t)fills[index], 1000));
+        if (index == 0) {
             wait_for(&held);
+            fail_call(fails, EIO);
+        }
         UNTIL(under_way(all[index]) == 1);
     }
     association last = associate_and_lend(all->spool, 8, (terms){0}); /* the thread has left them all */
@@ -163,17 +181,16 @@ static int store_in_one_barrier(association *all, char letter)
     return stored;
 }
 
-/* One syncfs for all data and one for all names (Linux 5.8 and later). */
+/* One syncfs for all of them (Linux 5.8 and later). */
 static void test_one_barrier_for_many(int fails)
 {
     p104_spool_counts counts;
     association all[ALL];
     p104_spool *spool = open_spool(P104_DURABILITY_SYNC, 1);
-    for (uint64_t index = 0; index < ALL; index++)
-        all[index] = associate_and_lend(spool, index + 10, (terms){0});
+    associate_all(spool, all, 0);
     association other = begin_half(spool); /* on the way meanwhile: its lost bytes may be what a failure reported */
-    int stored = store_in_one_barrier(all, fails ? 's' : 0);
-    CHECK(called(fails ? "d0f1s1s1" : "d0f1s1s5"));
+    int stored = store_in_one_barrier(all, "ABCDE", fails ? 's' : 0);
+    CHECK(called("s0s1"));
     p104_spool_count(spool, &counts);
     CHECK(counts.barriers == 2 && counts.barrier_files == ALL);
     CHECK(stored == (fails ? 1 : ALL) && named_files() == stored && files_in("parts") == 1);
@@ -189,6 +206,32 @@ static void test_one_barrier_for_many(int fails)
     remove_files();
 }
 
+/* Twins in one barrier: the later ones lean on a name that was given behind it, which is synced by itself. */
+static void test_twins_in_one_barrier(int fails)
+{
+    association all[ALL];
+    p104_spool *spool = open_spool(P104_DURABILITY_SYNC, 1);
+    associate_all(spool, all, 0);
+    CHECK(store_in_one_barrier(all, "ABBBB", fails ? 'f' : 0) == (fails ? ALL - 1 : ALL));
+    CHECK(called("s0s1d2f2d2f2d2f2"));
+    CHECK(named_files() == 2 && files_in("parts") == 0);
+    end_all(spool, all);
+}
+
+/* Files that replace each other are each in a barrier of its own: a start after a power cut could not tell which of
+ * two came last. */
+static void test_replacements_are_not_in_one_barrier(void)
+{
+    association all[ALL];
+    p104_spool *spool = open_spool(P104_DURABILITY_SYNC, 1);
+    associate_all(spool, all, P104_OVERWRITE);
+    CHECK(store_in_one_barrier(all, "ABCDE", 0) == ALL);
+    CHECK(called("s0s1s1s1s1"));
+    check_file("", 's', 'E', 1000);
+    CHECK(named_files() == 1 && files_in("parts") == 0);
+    end_all(spool, all);
+}
+
 int main(void)
 {
     CHECK(mkdtemp(root));
@@ -196,13 +239,17 @@ int main(void)
     test_every_opening_syncs_the_folders();
     test_order();
     test_an_interrupted_sync_is_repeated();
-    test_a_failed_sync_of_data(EIO, 0x0110);
-    test_a_failed_sync_of_data(ENOSPC, 0xA700);
-    test_a_failed_sync_of_a_duplicate();
-    test_a_failed_sync_of_names();
+    test_a_failed_barrier(EIO, 0x0110);
+    test_a_failed_barrier(ENOSPC, 0xA700);
+    test_a_failed_sync_of_a_duplicate('d');
+    test_a_failed_sync_of_a_duplicate('s');
+    test_whom_a_failed_barrier_concerns();
     test_one_barrier_for_many(0);
     test_one_barrier_for_many(1);
+    test_twins_in_one_barrier(0);
+    test_twins_in_one_barrier(1);
+    test_replacements_are_not_in_one_barrier();
     CHECK(rmdir(root) == 0);
-    printf("test_spool_barriers: 9 cases\n");
+    printf("test_spool_barriers: 13 cases\n");
     return 0;
 }

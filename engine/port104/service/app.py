@@ -68,6 +68,7 @@ async def serve(
             ) as store,
             trio.open_nursery() as nursery,
         ):
+            _report_recovery(store)
             watch = VolumeWatch(store, Watermarks(storage.watermark_percent, _reserve_of(storage)))
             await nursery.start(watch.run)
             admission = Admission(scp, registry, watch, identities)
@@ -85,6 +86,28 @@ async def serve(
             await acceptor.serve()
             nursery.cancel_scope.cancel()
         _report_end(store.counts())
+
+
+def _report_recovery(store: InstanceStore) -> None:
+    """Log what the start found in the folder of part files."""
+    counts = store.counts()
+    parts = str(store.root / "parts")
+    if counts.recovered:
+        log.info("finished instances whose storing was interrupted", instances=counts.recovered)
+    if counts.torn:
+        log.warning(
+            "files that a power cut had torn before they were acknowledged are set aside",
+            files=counts.torn,
+            folder=parts,
+            hint="their senders were not told that they are stored; delete the *.torn files once you need them no more",
+        )
+    if counts.left:
+        log.error(
+            "whole instances could not be given their names",
+            instances=counts.left,
+            folder=parts,
+            hint="check the disk and what stands under instances/, then start again; they are kept until then",
+        )
 
 
 def _report_end(counts: SpoolCounts) -> None:
