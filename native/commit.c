@@ -2,7 +2,8 @@
  *
  * Order, for every store: written -> ready name -> barrier -> final name -> response.
  * After a power cut the next start finds either the final name or the ready name, which says what the final one is
- * (recovery.h); so the final name needs no barrier of its own.
+ * (recovery.h); so the final name needs no barrier of its own, nor does a twin that leans on it: the twin's own barrier
+ * covers what stood there when it was compared, and what came since had one.
  * Rules:
  * - A failed barrier fails every store that it covered. The kernel reports a lost write once, to
  *   whoever syncs first; so a failed sync of the whole file system also fails each store that was
@@ -21,16 +22,12 @@ static void fail_all(p104_store *batch, int error)
         p104_store_fail(store, error);
 }
 
-static int sync_shelf(const p104_spool *spool, const p104_store *store)
-{
-    return p104_sync(fsync, spool->folders.shelf[store->part.shelf]);
-}
-
 /* Sync each file by itself, and the names. A duplicate leans on a name that stands. */
 static void sync_each(p104_spool *spool, p104_store *batch)
 {
     for (p104_store *store = batch; store; store = store->next) {
-        int failure = store->part.duplicate ? sync_shelf(spool, store) : p104_part_sync(&store->part);
+        int failure = store->part.duplicate ? p104_sync(fsync, spool->folders.shelf[store->part.shelf])
+                                            : p104_part_sync(&store->part);
         if (failure)
             p104_store_fail(store, failure);
     }
@@ -61,13 +58,9 @@ static void settle(p104_spool *spool, p104_store *store)
         p104_store_fail(store, EIO);
     if (store->error)
         return;
-    int was_duplicate = store->part.duplicate;
     int failure = p104_part_close(&store->part);
     if (failure == 0)
         failure = p104_part_settle(&store->part);
-    /* Its twin came first, in this very batch, or under a name that no barrier of ours was for. */
-    if (failure == 0 && spool->sync && store->part.duplicate && !was_duplicate)
-        failure = sync_shelf(spool, store);
     if (failure)
         p104_store_fail(store, failure);
 }

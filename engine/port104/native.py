@@ -285,7 +285,7 @@ class Spool:
     """The I/O threads under one storage folder. Call from the event loop's thread only."""
 
     def __init__(self, root: str, *, sync: bool, threads: int, tags: Sequence[int]) -> None:
-        """Open `root`, remove its part files and start the threads.
+        """Open `root`, finish or remove its part files and start the threads.
 
         `tags`: the elements to pick out of each data set, ascending, at most 12.
         Raises StorageError when the folder cannot be used.

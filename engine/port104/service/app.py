@@ -99,14 +99,14 @@ def _report_recovery(store: InstanceStore) -> None:
             "files that a power cut had torn before they were acknowledged are set aside",
             files=counts.torn,
             folder=parts,
-            hint="their senders were not told that they are stored; delete the *.torn files once you need them no more",
+            hint="their senders were told of no success; delete *.torn once nobody needs them",
         )
     if counts.left:
         log.error(
             "whole instances could not be given their names",
             instances=counts.left,
             folder=parts,
-            hint="check the disk and what stands under instances/, then start again; they are kept until then",
+            hint="check the disk and what stands in instances/; the next start tries again",
         )
 
 

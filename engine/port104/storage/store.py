@@ -169,7 +169,7 @@ def _path(root: Path, name: str, copy: int) -> Path:
 
 @asynccontextmanager
 async def open_store(root: Path, *, sync: bool, threads: int) -> "AsyncIterator[InstanceStore]":
-    """Open the storage folder, removing part files, and deliver completions while the block runs.
+    """Open the storage folder, seeing to its part files, and deliver completions while the block runs.
 
     `sync`: instances are synced before they are answered (storage.durability). Leave the block only
     when no store is under way. Raises StorageError when the folder cannot be used.
