@@ -40,7 +40,16 @@ class Service:
 
 @contextlib.asynccontextmanager
 async def serving(
-    folder, *, verdict=None, associations=10, window=1, deadline=5.0, waits=None, trace=False, **limits
+    folder,
+    *,
+    verdict=None,
+    associations=10,
+    window=1,
+    deadline=5.0,
+    waits=None,
+    trace=False,
+    is_proxy=None,
+    **limits,
 ):
     """Serve under `folder`. `waits`: what AssociationLimits takes; `limits`: more of Limits."""
 
@@ -56,6 +65,7 @@ async def serving(
             association_limits=AssociationLimits(**(waits or {})),
             limits=Limits(associations=associations, send_timeout=5.0, shutdown_deadline=deadline, **limits),
             trace_pdus=trace,
+            is_proxy=is_proxy,
         )
         ((_, port),) = await acceptor.listen("127.0.0.1", 0)
         nursery.start_soon(acceptor.serve)

@@ -13,13 +13,13 @@ from raw_peer import association_request
 from sender import Sender, image
 
 
-def associate(server, identity=None, **changes):
+def associate(server, identity=None, *, before=b"", **changes):
     """What a request is answered with."""
     information = UserInformation(maximum_length=16384, user_identity=identity)
     sender = Sender.__new__(Sender)
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         sender.socket = connection
-        connection.sendall(association_request(user_information=information, **changes).encode())
+        connection.sendall(before + association_request(user_information=information, **changes).encode())
         return decode(*sender.read_pdu())
 
 
@@ -110,3 +110,17 @@ def test_the_size_limit_of_an_ae_title_wins(tmp_path):
             with Sender(server.port, called_ae_title=called) as sender:
                 assert sender.store("1.2.1", image("1.2.1", bytes(2000))) == status
         assert len(server.stored_files()) == 1
+
+
+def test_behind_a_load_balancer_the_real_address_is_judged(tmp_path):
+    scp = {
+        "rejectUnknownSources": True,
+        "sources": [{"aeTitle": "PEER", "hostIp": "10.1.0.0/16"}],
+        "proxyProtocol": {"from": ["127.0.0.0/24"]},
+    }
+    with engine(tmp_path / "storage", scp=scp) as server:
+        for address, expected in [("10.1.2.3", AssociateAC), ("10.2.2.3", AssociateRJ)]:
+            header = f"PROXY TCP4 {address} 10.0.0.1 40000 104\r\n".encode()
+            assert isinstance(associate(server, before=header), expected)
+        (rejected,) = log_of(server, "association rejected")
+        assert rejected["address"] == "10.2.2.3"

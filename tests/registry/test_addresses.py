@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from port104.registry.addresses import is_host_name, parse_address, parse_network
+from port104.registry.addresses import is_among, is_host_name, parse_address, parse_network
 
 
 @pytest.mark.parametrize(
@@ -95,3 +95,11 @@ def test_host_names(text):
 )
 def test_no_host_names(text):
     assert not is_host_name(text)
+
+
+def test_an_address_is_among_networks():
+    networks = [parse_network("10.0.0.0/24"), parse_network("fd00::/8"), parse_network("::ffff:192.0.2.1")]
+    assert all(is_among(address, networks) for address in ("10.0.0.9", "::ffff:10.0.0.9", "fd12::1%eth0"))
+    assert is_among("192.0.2.1", networks)
+    assert not any(is_among(address, networks) for address in ("10.0.1.9", "fe80::1", "::ffff:10.0.1.9"))
+    assert not is_among("10.0.0.9", [])

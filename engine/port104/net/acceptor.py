@@ -6,6 +6,7 @@ One bad connection ends by itself: nothing that a peer does reaches the accept l
 import errno
 import math
 import socket as stdlib_socket
+from collections.abc import Callable
 from typing import Generic
 
 import structlog
@@ -15,6 +16,8 @@ from port104.net.connection import Connection
 from port104.net.contracts import Admit, IntakeT, Limits, Sink, Witness
 from port104.net.crowd import Crowd
 from port104.net.gate import Gate
+from port104.net.proxy_protocol import NoProxyHeaderError, ProxyHeaderError
+from port104.net.relay import origin_of
 from port104.net.session import Session
 from port104.net.trace import PDUTrace
 from port104.wire.association import AssociationLimits
@@ -43,13 +46,16 @@ class Acceptor(Generic[IntakeT]):
         limits: Limits,
         trace_pdus: bool = False,
         witness: Witness | None = None,
+        is_proxy: Callable[[str], bool] | None = None,
     ) -> None:
+        """`is_proxy` tells of an IP address whether its connections begin with a PROXY header."""
         self._admit = admit
         self._sink = sink
         self._association_limits = association_limits
         self._limits = limits
         self._trace_pdus = trace_pdus
         self._witness = witness
+        self._is_proxy = is_proxy or (lambda _: False)
         self._gate: Gate[Session[IntakeT]] = Gate(limits)
         self._crowd: Crowd[Session[IntakeT]] = Crowd(
             limit=limits.connections, per_address=limits.connections_per_address
@@ -79,7 +85,7 @@ class Acceptor(Generic[IntakeT]):
             with self._accepting:
                 async with trio.open_nursery() as accepting:
                     for listener in self._listeners:
-                        accepting.start_soon(self._accept, listener, nursery)
+                        accepting.start_soon(self._accept, listener, accepting, nursery)
             for listener in self._listeners:
                 listener.socket.close()
 
@@ -100,7 +106,10 @@ class Acceptor(Generic[IntakeT]):
         for session in tuple(self._sessions):
             session.abort(detail)
 
-    async def _accept(self, listener: trio.SocketListener, nursery: trio.Nursery) -> None:
+    async def _accept(
+        self, listener: trio.SocketListener, accepting: trio.Nursery, nursery: trio.Nursery
+    ) -> None:
+        """Accept on; `accepting` is cancelled with the accept loop, `nursery` lets its tasks finish."""
         while True:
             try:
                 socket, address = await listener.socket.accept()
@@ -108,7 +117,32 @@ class Acceptor(Generic[IntakeT]):
                 if failure.errno in _CAPACITY_ERRORS:
                     await self._make_room(failure)
                 continue  # else: the peer was gone before it was accepted
-            nursery.start_soon(self._serve_connection, socket, address[0], nursery)
+            if self._is_proxy(address[0]):
+                accepting.start_soon(self._serve_relayed, socket, address[0], nursery)
+            else:
+                nursery.start_soon(self._serve_connection, socket, address[0], nursery)
+
+    async def _serve_relayed(self, socket: trio.socket.SocketType, proxy: str, nursery: trio.Nursery) -> None:
+        """Serve a connection that a proxy passes on, once it has said for whom."""
+        try:
+            origin = await origin_of(socket, within=self._association_limits.artim)
+        except (NoProxyHeaderError, OSError) as failure:
+            socket.close()
+            # Load balancers look at a port by opening and closing a connection.
+            log.debug("no PROXY header", address=proxy, reason=str(failure))
+        except ProxyHeaderError as fault:
+            socket.close()
+            log.warning(
+                "PROXY header refused",
+                address=proxy,
+                reason=str(fault),
+                hint="have it send the PROXY protocol, or take it out of dicom.scp.proxyProtocol",
+            )
+        except BaseException:
+            socket.close()
+            raise
+        else:
+            nursery.start_soon(self._serve_connection, socket, origin or proxy, nursery)
 
     async def _serve_connection(
         self, socket: trio.socket.SocketType, address: str, nursery: trio.Nursery

@@ -6,6 +6,7 @@ peer; it is always treated as the IPv4 address that it carries.
 
 import ipaddress
 import re
+from collections.abc import Iterable
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -44,3 +45,9 @@ def parse_network(text: str) -> Network:
 def is_host_name(text: str) -> bool:
     """Whether the text has the form of a host name (RFC 1123); nothing is looked up."""
     return len(text) <= _LONGEST_HOST_NAME and _HOST_NAME.fullmatch(text) is not None
+
+
+def is_among(address: str, networks: Iterable[Network]) -> bool:
+    """Whether an address as a socket reports it lies in one of the networks."""
+    peer = parse_address(address)
+    return any(peer in network for network in networks)

@@ -6,6 +6,7 @@ Everything that the rooms below ask for by a protocol is put together here, and 
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -16,6 +17,7 @@ from port104.native import Intake, SpoolCounts
 from port104.net.acceptor import Acceptor
 from port104.net.contracts import Admitted, Limits, Refused
 from port104.registry import registry as registries
+from port104.registry.addresses import is_among, parse_network
 from port104.registry.identity import Identified, Unidentified
 from port104.registry.registry import Refusal, Registry
 from port104.service.audit.recording import recording
@@ -224,6 +226,7 @@ def _acceptor(
     scp = settings.dicom.scp
     return Acceptor(
         admit=admission,
+        is_proxy=partial(is_among, networks=[parse_network(one) for one in scp.proxy_protocol.from_]),
         sink=store,
         association_limits=AssociationLimits(
             artim=scp.artim_timeout,

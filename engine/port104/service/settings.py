@@ -31,6 +31,10 @@ Peer = Annotated[
     Meta(extra={"check": values.peer_fault, "valid": "IP address, CIDR network or host name"}),
 ]
 Host = Annotated[str, Meta(extra={"check": values.host_fault, "valid": "IP address or host name"})]
+Network = Annotated[
+    str,
+    Meta(extra={"check": values.network_fault, "valid": "IP address or CIDR network"}),
+]
 Text = Annotated[str, Meta(extra={"check": values.not_blank, "valid": "not empty"})]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
@@ -155,6 +159,15 @@ class UserIdentitySettings(Section, frozen=True):
     tokens: TokenSettings = TokenSettings()
 
 
+class ProxyProtocolSettings(Section, frozen=True):
+    """Load balancers that say who is behind them, by the PROXY protocol (versions 1 and 2)."""
+
+    from_: tuple[Network, ...] = field(default=(), name="from")
+    """Where they are. Each connection from there must begin with a PROXY header, which comes before TLS;
+    whom it names counts as the peer's address. Headers from elsewhere are refused. Never list a network
+    in which other machines are: whoever is listed can claim any address."""
+
+
 class ScpSettings(Section, frozen=True):
     """What port104 accepts as a called AE."""
 
@@ -202,6 +215,7 @@ class ScpSettings(Section, frozen=True):
     """The peers that may call. Of several entries that fit, the first one counts."""
     verification: VerificationSettings = VerificationSettings()
     user_identity: UserIdentitySettings = UserIdentitySettings()
+    proxy_protocol: ProxyProtocolSettings = ProxyProtocolSettings()
     maximum_length_received: Annotated[int, Meta(ge=4096, le=16_777_216)] = 1_048_576
     """Bytes of the longest P-DATA-TF PDU that port104 accepts, as stated to peers (PS3.8 D.1)."""
     maximum_object_size: Annotated[int, Meta(ge=0)] = 34_359_738_368

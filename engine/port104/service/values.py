@@ -54,7 +54,7 @@ def uid_fault(text: str) -> str | None:
 def peer_fault(text: str) -> str | None:
     """Check where a peer calls from: an address, a network in CIDR notation, or a host name."""
     if "/" in text:
-        return _network_fault(text)
+        return network_fault(text)
     return host_fault(text)
 
 
@@ -69,7 +69,8 @@ def host_fault(text: str) -> str | None:
     return "one machine is needed here, not a network" if "/" in text else None
 
 
-def _network_fault(text: str) -> str | None:
+def network_fault(text: str) -> str | None:
+    """An address, or a network in CIDR notation."""
     try:
         parse_network(text)
     except ValueError as error:
