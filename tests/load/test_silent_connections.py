@@ -15,11 +15,14 @@ from sender import Sender, image
 SILENT = 5000
 SAID = (b"", b"\1\0\0", association_request().encode()[:-1])  # nothing, half a header, all but the last byte
 ECHO_SECONDS = 1.0
-STORE_SECONDS = 0.7
+STORE_SECONDS = 0.6
+SAMPLES = 3  # of the throughput, each time
 LEAST_SHARE = 0.95  # of the throughput without them
-ROUNDS = 12  # until it is met: what else the machine does makes single ones slower, on either side
+# Single figures differ by a fifth with what else the machine does, so the best of some rounds counts; each is
+# compared to what was measured right before and after it.
+ROUNDS = 6
 BYTES_EACH = 16 * 1024
-PIPES = 2 * 64  # at most, of I/O threads that have had to do with a large data set
+STRAYS = 150  # descriptors of what a start and a first instance leave open, and of what is being closed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -35,20 +38,24 @@ def room_for_sockets():
 
 
 @pytest.fixture
-def servers(tmp_path, room_for_sockets):
-    """One that nobody disturbs, and one for the silent, who may stay as long as the test takes."""
+def server(tmp_path, room_for_sockets):
+    """The silent may stay as long as the test takes."""
     patient = {"artimTimeout": 600, "requestTimeout": 600}
-    with (
-        engine(tmp_path / "alone", durability="os") as alone,
-        engine(tmp_path / "crowded", durability="os", scp=patient) as crowded,
-    ):
-        yield alone, crowded
+    with engine(tmp_path / "storage", durability="os", scp=patient) as started:
+        yield started
 
 
-def open_silent(server, stack):
-    for number in range(SILENT):
-        silent = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
-        silent.sendall(SAID[number % len(SAID)])
+@contextlib.contextmanager
+def silent_peers(server):
+    before = server.descriptors()
+    with contextlib.ExitStack() as stack:
+        for number in range(SILENT):
+            silent = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+            silent.sendall(SAID[number % len(SAID)])
+        server.wait_for(lambda: server.descriptors() > before + SILENT - STRAYS, 20)
+        yield
+        assert server.descriptors() > before + SILENT - STRAYS  # they stayed
+    server.wait_for(lambda: server.descriptors() < before + STRAYS, 20)
 
 
 def percentile_99(times):
@@ -74,6 +81,11 @@ def echo_times(server):
 
 
 def stores_a_second(server):
+    """The best of some samples."""
+    return max(sample_of_stores(server) for _ in range(SAMPLES))
+
+
+def sample_of_stores(server):
     data_set = image("1.2.3", bytes(8192))
     count = 0
     begun = time.monotonic()
@@ -86,30 +98,21 @@ def stores_a_second(server):
     return count / passed
 
 
-def test_silent_connections_neither_delay_nor_slow_the_others(servers):
-    alone, crowded = servers
-    with contextlib.ExitStack() as stack:
-        descriptors = crowded.descriptors()
-        assert stores_a_second(crowded) > 0  # what is loaded once is loaded
-        before = crowded.memory()
-        open_silent(crowded, stack)
-        crowded.wait_for(lambda: crowded.descriptors() >= descriptors + SILENT)
-        times = echo_times(crowded)
-        undisturbed, disturbed = [], []
-        for _ in range(ROUNDS):
-            undisturbed.append(stores_a_second(alone))
-            disturbed.append(stores_a_second(crowded))
-            if max(disturbed) >= LEAST_SHARE * max(undisturbed):
-                break
-        grown = crowded.memory() - before
-        assert crowded.descriptors() >= descriptors + SILENT  # all of them stayed
-    share = max(disturbed) / max(undisturbed)
-    slowest = percentile_99(times)
-    print(
-        f"echo p99 {slowest * 1000:.1f} ms of {len(times)}; {max(disturbed):.0f} stores/s, {share:.1%}"
-        f" of {max(undisturbed):.0f}, after {len(disturbed)} rounds; {grown / SILENT:.0f} bytes a connection"
-    )
+def test_silent_connections_neither_delay_nor_slow_the_others(server):
+    sample_of_stores(server)  # what is loaded once is loaded
+    before = server.memory()
+    with silent_peers(server):
+        slowest = percentile_99(echo_times(server))
+        grown = server.memory() - before
     assert slowest < 0.1
-    assert share >= LEAST_SHARE
     assert grown < SILENT * BYTES_EACH
-    crowded.wait_for(lambda: crowded.descriptors() <= descriptors + PIPES, 10)
+    shares = []
+    without = [stores_a_second(server)]
+    while len(shares) < ROUNDS and max(shares, default=0) < LEAST_SHARE:
+        with silent_peers(server):
+            disturbed = stores_a_second(server)
+        without.append(stores_a_second(server))
+        shares.append(2 * disturbed / sum(without[-2:]))
+    print(f"echo p99 {slowest * 1000:.1f} ms; {grown / SILENT:.0f} bytes a connection")
+    print(f"{without[-1]:.0f} stores/s without them; with them", *(f"{share:.1%}" for share in shares))
+    assert max(shares) >= LEAST_SHARE
