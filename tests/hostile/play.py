@@ -32,7 +32,8 @@ class Observation(NamedTuple):
 async def play(case: Case, transport: Transport, patience: float) -> Observation:
     """Play the script, and wait at most `patience` seconds for an answer that ends it."""
     for instance, data_set in case.before:
-        assert await store(transport, instance, data_set) == "OK"
+        if (answer := await store(transport, instance, data_set)) != "OK":
+            return Observation((f"before: {answer}",), 0.0)
     try:
         with trio.fail_after(patience):
             talk = await Talk.connect(transport, naked=case.naked, narrow=Deafen() in case.steps)
@@ -155,12 +156,14 @@ async def store(transport, instance, data_set):
     talk = await Talk.connect(transport)
     async with talk:
         talk.listen()
-        await _associate(talk, Associate())
-        await talk.send(crafted.store(instance, data_set))
-        await talk.hear(1)
-        (answer,) = talk.heard
-        await _release(talk)
-        return answer
+        with contextlib.suppress(*GONE, _Ended):
+            await _associate(talk, Associate())
+            await talk.send(crafted.store(instance, data_set))
+            await talk.hear(1)
+            answer = talk.heard[-1]
+            await _release(talk)
+            return answer
+    return talk.heard[-1]
 
 
 async def echo(transport, patience):

@@ -250,6 +250,20 @@ UIDS = (
     ),
 )
 
+# A rejection is the end: what comes behind it is not for us, whatever it is.
+REJECTED = tuple(
+    asked(
+        number, f"rejected-for-its-{name}-and-stores", sent + crafted.store(b"1.2.3.4.5") * 2, answer, ("RJ",)
+    )
+    for number, name, sent, answer in (
+        (11, "version", request(version=2), "RJ 1/2/2"),
+        (13, "application-context", request(item(0x10, b"1.2.3"), *CONTEXTS, USER), "RJ 1/1/2"),
+        (14, "called-ae-title", request(called=title(b"SOMEBODY")), "RJ 1/1/7"),
+        (15, "calling-ae-title", request(calling=title(b"A\\B")), "RJ 1/1/3"),
+        (22, "contexts", request(APPLICATION, USER), "RJ 1/1/1"),
+    )
+)
+
 CASES = (
     *VERSIONS,
     *APPLICATION_CONTEXTS,
@@ -258,4 +272,5 @@ CASES = (
     *CONTEXT_IDS,
     *SYNTAXES,
     *UIDS,
+    *REJECTED,
 )
