@@ -23,8 +23,15 @@ def _program(folder, name, settings):
 
 
 def port104():
-    timers = {"artimTimeout": ARTIM, "idleTimeout": IDLE, "sendTimeout": ARTIM}
-    limits = {"maximumObjectSize": OBJECT_LIMIT}
+    limits = {
+        "artimTimeout": ARTIM,
+        "requestTimeout": ARTIM,
+        "idleTimeout": IDLE,
+        "sendTimeout": ARTIM,
+        "messageTimeout": 2 * IDLE,
+        "byteRateGrace": ARTIM,
+        "maximumObjectSize": OBJECT_LIMIT,
+    }
 
     def command(port, folder):
         scp = {
@@ -33,13 +40,13 @@ def port104():
             "rejectUnknownSources": False,
             "aeTitles": [{"aeTitle": AE_TITLE}],
         }
-        settings = {"dicom": {"scp": scp | timers | limits}, "storage": {"temporary": str(folder / "files")}}
+        settings = {"dicom": {"scp": scp | limits}, "storage": {"temporary": str(folder / "files")}}
         return [sys.executable, "-m", "port104", "start", "-f", _program(folder, "port104", settings)]
 
     return Receiver(
         name="port104",
         version=importlib.metadata.version("port104"),
-        settings=", ".join(f"{key} {value}" for key, value in (timers | limits).items()),
+        settings=", ".join(f"{key} {value}" for key, value in limits.items()),
         command=command,
         stored="files/instances/**/*.dcm",
     )

@@ -109,13 +109,24 @@ class Case(NamedTuple):
 
     @property
     def accepted(self):
-        """Every answer that is right."""
-        return (self.pinned, *self.allowed)
+        """Every answer that is right; an A-ABORT may leave its reason open (PS3.8 9.3.8)."""
+        lenient = ("AB0",) if self.pinned.startswith("AB ") else ()
+        return (self.pinned, *self.allowed, *lenient)
 
     @property
     def goes_on(self):
         """Whether the association, or the answer to its request, goes on after the pinned answer."""
-        return not self.pinned.startswith(("AB", "CL", "RJ", "RP"))
+        return not _ends(self.pinned)
+
+    def may_go_on(self, answer):
+        """Whether the association is right to go on after `answer`."""
+        if answer == "AC":
+            return not {"OK", "CR"}.isdisjoint(self.accepted)
+        return not _ends(answer) and any(matches(answer, one) for one in self.accepted)
+
+
+def _ends(answer):
+    return answer.startswith(("AB", "CL", "RJ", "RP"))
 
 
 def matches(answer, pattern):

@@ -70,20 +70,28 @@ async def _perform(talk, case):
 
 
 async def _hear_out(talk, case):
-    if not case.goes_on:
-        await talk.hear_until(lambda: case.pinned == "RP" and "RP" in talk.heard)
-        return
-    await talk.hear(case.answers)
-    if talk.ended:
+    """Wait for what is the answer to the script; where it may go on after that, see that it does."""
+    await talk.hear_until(lambda: _is_answered(talk, case))
+    if talk.ended or not case.may_go_on(talk.heard[-1] if talk.heard else "OK"):
         return
     if talk.heard[-1:] == ["AC"]:
         talk.heard[-1] = talk.accept.verdict(case)
     answered = len(talk.heard)
     with contextlib.suppress(*GONE):
         await talk.send(crafted.echo(e0110=0xEEEE))
-    await talk.hear(1)
+    await talk.hear_until(lambda: len(talk.heard) > answered)
     if talk.heard[answered:] == ["OK"] and answered:
         talk.heard.pop()
+
+
+def _is_answered(talk, case):
+    if "RP" in talk.heard and "RP" in case.accepted:
+        return case.pinned == "RP"
+    if talk.heard[-1:] == ["AC"]:
+        return "CL" not in case.accepted  # what was not to be accepted is, or it may go on
+    if len(talk.heard) < talk.awaited + case.answers:
+        return False
+    return case.goes_on or case.may_go_on(talk.heard[-1])
 
 
 # ---- the steps ----

@@ -38,7 +38,7 @@ class Talk:
         self._news = trio.Event()
         self._nursery = None
         self._listening = None
-        self._awaited = 0
+        self.awaited = 0
         self._bytes = bytearray()
         self._command = b""
 
@@ -156,8 +156,8 @@ class Talk:
 
     async def hear(self, count):
         """Wait for so many answers more than were waited for before, or the end."""
-        self._awaited += count
-        await self.hear_until(lambda: len(self.heard) >= self._awaited)
+        self.awaited += count
+        await self.hear_until(lambda: len(self.heard) >= self.awaited)
 
     async def hear_until(self, wanted):
         """Wait until it is so, or for the end."""
@@ -167,7 +167,7 @@ class Talk:
     def forget(self):
         """Begin a new record: the association is established, and that was no answer."""
         self.heard.clear()
-        self._awaited = 0
+        self.awaited = 0
 
 
 class Accept:

@@ -17,7 +17,15 @@ from hostile.cases.instances import OBJECT_LIMIT
 from hostile.play import echo, play
 from hostile.talk import Transport
 
-TIMERS = {"artimTimeout": 1, "idleTimeout": 2, "sendTimeout": 1}
+TIMERS = {
+    "artimTimeout": 1,
+    "requestTimeout": 1,
+    "idleTimeout": 2,
+    "sendTimeout": 1,
+    "messageTimeout": 4,
+    "minimumByteRate": 1000,
+    "byteRateGrace": 1,
+}
 SETTINGS = TIMERS | {"maximumObjectSize": OBJECT_LIMIT}
 PATIENCE = 10.0
 # The issue's: what was under way is gone, and a new association is served, within a second.
@@ -50,14 +58,16 @@ def transport(server, way):
     return Transport(server.port, pieces=way == "pieces")
 
 
-def sent_bytes(case):
-    return sum(len(step.data) for step in case.steps if isinstance(step, Send) and not callable(step.data))
+def is_short(case):
+    """Whether it is little that is sent, and known before."""
+    sends = [step.data for step in case.steps if isinstance(step, Send)]
+    return not any(map(callable, sends)) and sum(map(len, sends)) <= SHORT
 
 
 def makes_sense(case, way, *, waits):
     if case.waits != waits or "plain" not in case.on:
         return False
-    return way != "pieces" or (not waits and not case.whole and sent_bytes(case) <= SHORT)
+    return way != "pieces" or (not waits and not case.whole and is_short(case))
 
 
 def cases(*, waits):

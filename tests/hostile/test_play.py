@@ -108,8 +108,15 @@ ON_ASSOCIATION = Case(1, "", (Associate(), Send(crafted.echo())), "OK")
         (ON_REQUEST._replace(offered=(3, 8)), (ACCEPT, ECHOED), ("OK, but grants (4, 4)",)),
         (ON_ASSOCIATION, (ACCEPT, ECHOED, ECHOED), ("OK",)),
         (ON_ASSOCIATION, (ACCEPT, REFUSED, ECHOED), ("0117",)),
-        (ON_ASSOCIATION, (ACCEPT, REFUSED, None), ("0117", "CL")),
-        (ON_ASSOCIATION, (ACCEPT, REFUSED, b""), ("0117", "-")),
+        (ON_ASSOCIATION._replace(pinned="0117"), (ACCEPT, REFUSED, ECHOED), ("0117",)),
+        (ON_ASSOCIATION._replace(pinned="0117"), (ACCEPT, REFUSED, None), ("0117", "CL")),
+        (ON_ASSOCIATION._replace(pinned="0117"), (ACCEPT, REFUSED, b""), ("0117", "-")),
+        (ON_ASSOCIATION._replace(pinned="AB 6", allowed=("0117",)), (ACCEPT, REFUSED, ECHOED), ("0117",)),
+        (ON_ASSOCIATION._replace(pinned="AB 6", allowed=("0117",)), (ACCEPT, REFUSED, None), ("0117", "CL")),
+        (ON_REQUEST._replace(pinned="AB0"), (ACCEPT, b""), ("AC",)),
+        (ON_REQUEST._replace(pinned="RJ 1/1/7"), (ACCEPT, b""), ("AC",)),
+        (ON_REQUEST._replace(pinned="CL"), (ACCEPT, b""), ("AC", "-")),
+        (ON_REQUEST._replace(pinned="AB0", allowed=("OK",)), (ACCEPT, ECHOED), ("OK",)),
         (ON_ASSOCIATION, (crafted.reject(),), ("RJ 1/1/1",)),
         (ON_ASSOCIATION, (ACCEPT, None), ("CL",)),
         (ON_ASSOCIATION._replace(pinned="AB 6"), (ACCEPT, ABORT), ("AB 2/6",)),
@@ -136,6 +143,12 @@ async def test_a_peer_that_lets_itself_be_flooded_is_not_held_closed():
 async def test_an_echo_that_is_not_answered_is_missed(answers):
     async with scripted(*answers) as transport:
         assert await echo(transport, 0.2) is None
+
+
+def test_an_abort_with_another_reason_is_right_and_not_the_pinned_one():
+    case = ON_ASSOCIATION._replace(pinned="AB 6")
+    assert any(matches("AB 0/0", one) for one in case.accepted)
+    assert not matches("AB 0/0", case.pinned)
 
 
 def test_every_number_of_the_reference_has_a_case():

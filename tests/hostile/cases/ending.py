@@ -1,7 +1,7 @@
 """How associations end, in order and out of it: 58 to 61 of the reference."""
 
 from hostile import crafted
-from hostile.case import Associate, Await, Case, Deafen, Fin, Flood, Rst, Send
+from hostile.case import Associate, Await, Case, Deafen, Fin, Flood, Rst, Send, Trickle
 from hostile.crafted import (
     COMMAND,
     ECHO,
@@ -126,6 +126,24 @@ BROKEN_OFF = (
     ),
 )
 
+# Never silent, and never at an end.
+EMPTY, SHORT = data(pdv(ECHO, COMMAND)), data(pdv(STORE, 0, b"0123456789"))
+SLOW = tuple(
+    Case(
+        60,
+        f"{name}-without-end",
+        (Associate(), Send(begun), Trickle(pdu * 1_000, 0.02, len(pdu))),
+        "AB0",
+        ("CL",),
+        waits=True,
+    )
+    for name, begun, pdu in (
+        ("empty-fragments-of-a-command", b"", EMPTY),
+        ("empty-fragments-of-a-data-set", STORE_PDUS, data(pdv(STORE, 0))),
+        ("short-fragments-of-a-data-set", STORE_PDUS, SHORT),
+    )
+)
+
 RELEASE_PDU = crafted.release()
 RELEASES = (
     Case(61, "release", (Associate(), RELEASE), "RP"),
@@ -156,4 +174,4 @@ RELEASES = (
     Case(61, "release-and-nothing-more", (Associate(), RELEASE, Await(), Send(b"\x01" * 3)), "RP"),
 )
 
-CASES = (*UNREAD, *RELEASED_INSIDE, *BROKEN_OFF, *RELEASES)
+CASES = (*UNREAD, *RELEASED_INSIDE, *BROKEN_OFF, *SLOW, *RELEASES)

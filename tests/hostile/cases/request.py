@@ -52,9 +52,22 @@ _WRONG_CONTEXTS = {
     "60000-characters": b"1" * 60_000,
     "nul-inside": b"1.2.840.10008\x003.1.1.1",
 }
+
+
+def _no_uid(uid):
+    """Whoever looks at its form may abort."""
+    return () if uid.replace(b".", b"").isdigit() and len(uid) <= 64 else ("AB0",)
+
+
 APPLICATION_CONTEXTS = (
     *(
-        asked(13, f"application-context-{name}", request(item(0x10, uid), *CONTEXTS, USER), "RJ 1/1/2")
+        asked(
+            13,
+            f"application-context-{name}",
+            request(item(0x10, uid), *CONTEXTS, USER),
+            "RJ 1/1/2",
+            _no_uid(uid),
+        )
         for name, uid in _WRONG_CONTEXTS.items()
     ),
     asked(13, "application-context-absent", request(*CONTEXTS, USER), "RJ 1/1/2", ("AB0",)),
@@ -86,24 +99,24 @@ _WRONG_TITLES = {
     "bell": b"\x07",
 }
 TITLES = (
-    asked(14, "called-blank", request(called=title(b"")), "RJ 1/1/7"),
-    asked(14, "called-all-nul", request(called=bytes(16)), "RJ 1/1/7", ("RJ",)),
-    asked(14, "calling-blank", request(calling=title(b"")), "RJ 1/1/3", ("RJ",)),
-    asked(14, "calling-all-nul", request(calling=bytes(16)), "RJ 1/1/3", ("RJ",)),
+    asked(14, "called-blank", request(called=title(b"")), "RJ 1/1/7", ("RJ", "AB0")),
+    asked(14, "called-all-nul", request(called=bytes(16)), "RJ 1/1/7", ("RJ", "AB0")),
+    asked(14, "calling-blank", request(calling=title(b"")), "RJ 1/1/3", ("RJ", "AB0")),
+    asked(14, "calling-all-nul", request(calling=bytes(16)), "RJ 1/1/3", ("RJ", "AB0")),
     asked(14, "called-unknown", request(called=title(b"SOMEBODY")), "RJ 1/1/7"),
     asked(14, "called-in-another-case", request(called=title(b"port104")), "RJ 1/1/7"),
     asked(14, "called-longer", request(called=title(b"PORT1040")), "RJ 1/1/7"),
     *(
-        asked(15, f"called-{name}", request(called=title(name_bytes)), "RJ 1/1/7", ("RJ",))
+        asked(15, f"called-{name}", request(called=title(name_bytes)), "RJ 1/1/7", ("RJ", "AB0"))
         for name, name_bytes in _WRONG_TITLES.items()
     ),
     *(
-        asked(15, f"calling-{name}", request(calling=title(name_bytes)), "RJ 1/1/3", ("RJ",))
+        asked(15, f"calling-{name}", request(calling=title(name_bytes)), "RJ 1/1/3", ("RJ", "AB0"))
         for name, name_bytes in _WRONG_TITLES.items()
     ),
     asked(16, "called-padded-in-front", request(called=b"PORT104".rjust(16)), "OK"),
     asked(16, "called-padded-on-both-sides", request(called=b"PORT104".center(16)), "OK"),
-    asked(16, "called-padded-with-nul", request(called=b"PORT104".ljust(16, b"\0")), "OK", ("RJ",)),
+    asked(16, "called-padded-with-nul", request(called=b"PORT104".ljust(16, b"\0")), "OK", ("RJ", "AB0")),
     asked(16, "calling-padded-in-front", request(calling=b"PEER".rjust(16)), "OK"),
     asked(16, "calling-of-16-characters", request(calling=b"A-PEER-OF-16-CHR"), "OK"),
     asked(16, "calling-with-a-space-inside", request(calling=title(b"CT ROOM 1")), "OK"),
