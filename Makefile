@@ -11,7 +11,7 @@ POWERCUT_ROUNDS ?= 200
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint native-test fuzz coverage crash powercut guard bench bench-quick peers format clean
+.PHONY: help build run test lint native-test hostile-survey fuzz coverage crash powercut guard bench bench-quick peers format clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,6 +60,9 @@ bench: build peers ## throughput and latency beside other receivers, into bench/
 
 bench-quick: build peers ## a small part of it, in two minutes
 	$(BIN)/python bench/run.py --quick
+
+hostile-survey: build peers ## the hostile cases against port104, DCMTK, Orthanc and pynetdicom, into docs/, in half an hour
+	cd tests && PYTHONPATH=.:../bench ../$(BIN)/python -m hostile.survey
 
 peers: ## install the test peers (DCMTK, Orthanc) where that is possible
 	@.ci/peers $(PEERS)
