@@ -135,7 +135,7 @@ def _nested_in_lengths(instance, depth):
 
 
 _DELIMITERS = struct.pack("<HHIHHI", 0xFFFE, 0xE00D, 0, 0xFFFE, 0xE0DD, 0)
-_PATH = b"../../../../tmp/port104-was-here"
+_PATH = b"../port104-was-here"
 # Name -> the data set of an instance, as a function of its UID.
 _STRANGE = {
     "10000-sequences-deep": lambda own: _nested(own, 10_000, close=True),
@@ -231,7 +231,7 @@ OTHER_UIDS = (
     _other("of-a-shorter-uid", image(b"1.2.3.5")),
     _other("of-another-class", image(b"1.2.3.54", sop_class=CT_IMAGE)),
     _other("of-another-class-and-instance", image(b"1.2.3.55", sop_class=CT_IMAGE)),
-    _other("of-a-path", image(b"../../../../tmp/port104-was-here")),
+    _other("of-a-path", image(b"../port104-was-here")),
     _other("of-another-instance-and-300-kib", image(b"1.2.3.540", bytes(300_000))),
     stored(
         54,
