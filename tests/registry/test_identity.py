@@ -80,7 +80,3 @@ def test_a_name_is_shown_in_part():
     assert isinstance(verdict, Unidentified)
     assert len(verdict.why) < 200
     assert "\\u001b" in verdict.why
-
-
-def test_an_identity_does_not_show_what_is_secret():
-    assert repr(UserIdentity(2, True, b"ct1", b"secret")) == "UserIdentity(type=2)"

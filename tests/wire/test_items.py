@@ -216,3 +216,7 @@ def test_a_reader_names_what_is_short_or_long():
         reader.take(5)
     assert reader.uint32() == 3
     reader.end()
+
+
+def test_an_identity_does_not_show_what_is_secret():
+    assert repr(UserIdentity(2, True, b"ct1", b"secret")) == "UserIdentity(type=2)"
