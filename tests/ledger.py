@@ -14,12 +14,23 @@ AE_TITLES = [{"aeTitle": KEEP}, {"aeTitle": OVERWRITE, "overwriteSameInstance": 
 
 
 class Sent:
-    """One data set of a SOP instance UID: `began` and `acknowledged` are moments of the ledger's clock."""
+    """One data set of a SOP instance UID: `began` and `acknowledged` are moments of the ledger's clock.
 
-    def __init__(self, digest, began):
+    `sender`: what one sender sends is stored in its order, also where several are under way at once.
+    """
+
+    def __init__(self, digest, began, sender):
         self.digest = digest
         self.began = began
+        self.sender = sender
         self.acknowledged = None
+
+    def is_replaced_by(self, other):
+        """Whether `other`, once it is acknowledged, must have taken this one's place."""
+        if other.acknowledged is None:
+            return False
+        is_behind = self.sender is other.sender and other.began > self.began
+        return is_behind or (self.acknowledged is not None and other.began > self.acknowledged)
 
 
 class Ledger:
@@ -29,13 +40,22 @@ class Ledger:
         self._clock = itertools.count()
         self._sent = defaultdict(list)  # by called AE title and SOP instance UID
         self.acknowledged = 0
+        self.counts = True  # False: a success promises nothing now (storage.durability os)
 
     def store(self, sender, called, instance, data_set):
         """Send one instance, note its answer and return the status."""
-        sent = Sent(digest_of(data_set), next(self._clock))
+        sent = self.note(sender, called, instance, data_set)
+        return self.answered(sent, sender.store(instance, data_set))
+
+    def note(self, sender, called, instance, data_set):
+        """Note that an instance is about to be sent."""
+        sent = Sent(digest_of(data_set), next(self._clock), sender)
         self._sent[called, instance].append(sent)
-        status = sender.store(instance, data_set)
-        if status == Status.SUCCESS:
+        return sent
+
+    def answered(self, sent, status):
+        """Note an answer; returns the status."""
+        if status == Status.SUCCESS and self.counts:
             sent.acknowledged = next(self._clock)
             self.acknowledged += 1
         return status
@@ -68,18 +88,15 @@ def _faults_of_copies(sent, kept):
 
 
 def _faults_of_versions(sent, kept):
-    """The one data set is none that was replaced by an acknowledged one, sent after its own answer."""
+    """The one data set is none that an acknowledged one must have replaced."""
     if len(kept) > 1:
         yield f"{len(kept)} files of an instance that is overwritten"
-    latest = max((version.began for version in sent if version.acknowledged is not None), default=-1)
-    allowed = {
-        version.digest for version in sent if version.acknowledged is None or version.acknowledged > latest
-    }
+    allowed = {one.digest for one in sent if not any(one.is_replaced_by(other) for other in sent)}
     if kept and kept[0] not in {version.digest for version in sent}:
         yield "a data set that nobody sent"
     elif kept and kept[0] not in allowed:
         yield "an older data set than the last acknowledged one"
-    if not kept and latest >= 0:
+    if not kept and any(version.acknowledged is not None for version in sent):
         yield "acknowledged and lost"
 
 

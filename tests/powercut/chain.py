@@ -13,7 +13,7 @@ from port104.storage.store import open_store
 from powercut.adversary import Adversary
 from powercut.disk import build, paths_by_inode, read_tree
 from powercut.journal import Journal
-from powercut.load import send_until_cut_off
+from powercut.load import WINDOW, send_until_cut_off
 from powercut.model import after_power_cut
 
 START_SECONDS = 30.0
@@ -57,7 +57,7 @@ class Chain:
         here = self._folder / f"round{self._number}"
         (here / "held").mkdir(parents=True)
         before = read_tree(self._disk)
-        journal = Journal(here / "journal", kill_at=self._moment(), sync_microseconds=SYNC_MICROSECONDS)
+        journal = Journal(here / "journal", sync_microseconds=SYNC_MICROSECONDS)
         self._load(here, journal)
         records = journal.records()
         paths = paths_by_inode(self._disk, here / "held")
@@ -85,13 +85,26 @@ class Chain:
         return int(self._chance.uniform(1, most ** (1 / 2)) ** 2)
 
     def _load(self, here, journal):
+        """Send until the power goes; in one of three rounds the engine alone was killed before.
+
+        That one may have had another durability. It was sent what the next is sent again, and finds.
+        """
+        durabilities = [self._durability]
+        if self._chance.random() < 1 / 3:
+            durabilities.insert(0, self._chance.choice(("os", "sync")))
+        load_seed = self._chance.random()
+        for run, durability in enumerate(durabilities, 1):
+            self.ledger.counts = run == len(durabilities) or durability == "sync"
+            journal.go_on(kill_at=self._moment())
+            self._run(here, journal, durability, random.Random(load_seed))
+
+    def _run(self, here, journal, durability, load_chance):
         settings = {
-            "durability": self._durability,
+            "durability": durability,
             "storage": {"temporary": str(_storage(self._disk))},
-            "scp": {"aeTitles": AE_TITLES},
+            "scp": {"aeTitles": AE_TITLES, "operationsWindow": WINDOW},
             "env": {"POWERCUT_JOURNAL": str(journal.path), "POWERCUT_HELD": str(here / "held")},
         }
-        load_chance = random.Random(self._chance.random())
         with self._nest.engine(here / "engine", **settings) as engine:
             deadline = time.monotonic() + START_SECONDS
             while engine.process.poll() is None and not engine.listens():

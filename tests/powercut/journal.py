@@ -56,6 +56,13 @@ class Journal:
             file.write(_HEAD.pack(0, kill_at, sync_microseconds, _CAPACITY))
             file.truncate(_RECORD.size * (1 + _CAPACITY))
 
+    def go_on(self, *, kill_at):
+        """Let another process go on with the journal, up to `kill_at` more records than there are."""
+        with self.path.open("r+b") as file:
+            count, _, *rest = _HEAD.unpack(file.read(_HEAD.size))
+            file.seek(0)
+            file.write(_HEAD.pack(count, count + kill_at, *rest))
+
     def records(self):
         """What was recorded, in order."""
         with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:

@@ -1,16 +1,21 @@
 """What is sent to an engine whose power is cut."""
 
 import contextlib
+import os
 import random
 import threading
 
 from ledger import KEEP, OVERWRITE
-from sender import Sender, image
+from port104.wire.pdu import AsynchronousOperationsWindow, UserInformation
+from raw_peer import message, store_request
+from sender import STORAGE_CONTEXT, Sender, image
 
 # Taken whole from the receive buffer; collected from several; spliced.
 SIZES = (2_000, 2_000, 40_000, 2_000, 200_000)
 # A sender that is not cut off by then is done: the cut may come at a time when nobody sends.
 MOST_INSTANCES = 400
+# Instances that one sender may have under way.
+WINDOW = 4
 
 
 # ---- senders ----
@@ -37,6 +42,21 @@ def versions(sender, ledger, prefix, chance):
             ledger.store(sender, OVERWRITE, instance, data_set)
 
 
+def versions_under_way(sender, ledger, prefix, chance):
+    """As `versions`, but the next are sent before the first is answered; bytes that nobody sent before."""
+    for number in range(MOST_INSTANCES // WINDOW):
+        instance = f"{prefix}.{number % 2}"
+        under_way = {}
+        for message_id in range(1, 1 + WINDOW):
+            data_set = image(instance, os.urandom(SIZES[0]))
+            under_way[message_id] = ledger.note(sender, OVERWRITE, instance, data_set)
+            request = store_request(instance, message_id)
+            sender.socket.sendall(message(STORAGE_CONTEXT, request, data_set))
+        while under_way:
+            response = sender.response()
+            ledger.answered(under_way.pop(response.message_id_being_responded_to), response.status)
+
+
 # Two of a kind with one prefix and one seed send the same at about the same time.
 SENDERS = (
     (new_instances, "1", KEEP),
@@ -46,7 +66,17 @@ SENDERS = (
     (versions, "4", OVERWRITE),
     (versions, "5", OVERWRITE),
     (versions, "5", OVERWRITE),
+    (versions_under_way, "6", OVERWRITE),
 )
+
+
+def sender_to(port, called):
+    """An association with a window."""
+    window = AsynchronousOperationsWindow(WINDOW, 1)
+    user_information = UserInformation(
+        maximum_length=16384, implementation_class_uid="1.2.3.4", asynchronous_operations_window=window
+    )
+    return Sender(port, called_ae_title=called, user_information=user_information)
 
 
 def send_until_cut_off(port, ledger, round_number, chance):
@@ -54,7 +84,7 @@ def send_until_cut_off(port, ledger, round_number, chance):
     seed = chance.random()
 
     def run(send, number, called):
-        with contextlib.suppress(OSError, EOFError), Sender(port, called_ae_title=called) as sender:
+        with contextlib.suppress(OSError, EOFError), sender_to(port, called) as sender:
             send(sender, ledger, f"1.2.{round_number}.{number}", random.Random(f"{seed} {number}"))
 
     senders = chance.sample(SENDERS, chance.choice((1, 3, len(SENDERS))))
