@@ -11,7 +11,7 @@ WIDTH = 60  # characters of an answer that are shown
 INTRODUCTION = """# Robustness
 
 {count} cases of broken, hostile and merely unusual input, as requestors send it or strangers do, were
-played over real sockets against port104 and three others. This page and [the whole
+played over real sockets, without TLS, against port104 and three others. This page and [the whole
 table](robustness-cases.md) are written by `make hostile-survey`; the cases are data, in
 `tests/hostile/cases`. For port104 they are tests too: each is played whole and in pieces of five bytes, and
 held to its one pinned answer.
