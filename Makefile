@@ -9,9 +9,10 @@ PEERS := storescu:dcmtk echoscu:dcmtk dcmsend:dcmtk dcmdump:dcmtk Orthanc:orthan
 CRASH_ROUNDS ?= 200
 POWERCUT_ROUNDS ?= 200
 SECONDS ?= 60
+INPUTS ?= 2000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint native-test hostile-survey fuzz coverage crash powercut guard bench bench-quick peers format clean
+.PHONY: help build run test lint native-test hostile-survey fuzz differential coverage crash powercut guard bench bench-quick peers format clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +36,9 @@ native-test: ## the C tests under ASan and UBSan
 fuzz: build ## fuzz what peers reach, for SECONDS (60); what is found goes to build/fuzz
 	@.ci/peers clang:clang llvm-symbolizer:llvm
 	$(MAKE) -C native fuzz SECONDS=$(SECONDS)
+
+differential: build ## hold native scanner and picker against their Python twins over INPUTS (2,000,000)
+	$(BIN)/python tests/fuzz/differential.py $(INPUTS)
 
 coverage: build ## the branches of native/ and wire/ that tests take, into build/coverage; fail below 95 and 100 %
 	$(MAKE) -C native coverage
