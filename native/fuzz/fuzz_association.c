@@ -171,6 +171,25 @@ static int is_too_large(const session *s, const message *sent)
     return s->agreed.maximum_size > 0 && sent->data_set_length > s->agreed.maximum_size;
 }
 
+/* Whether a message that came before holds the same instance. */
+static int came_before(const session *s, const message *sent)
+{
+    for (const message *other = s->model->messages; other < sent; other++)
+        if (other->storable && other->sop_instance.length == sent->sop_instance.length
+            && memcmp(other->sop_instance.bytes, sent->sop_instance.bytes, sent->sop_instance.length) == 0
+            && same_instance(other, sent))
+            return 1;
+    return 0;
+}
+
+/* A duplicate leaves the file as it is; where files are overwritten, one that was under way with it may have replaced by
+ * now what it is a duplicate of: they were answered together, and either may come first. */
+static void check_duplicate(const session *s, const stored_file *file, const message *sent)
+{
+    int same = !file->content || same_instance(file->content, sent);
+    HOLDS(same || (s->agreed.flags & P104_OVERWRITE && s->agreed.window > 1 && came_before(s, sent)));
+}
+
 static void take_stored(session *s, const p104_completion *told, const message *sent)
 {
     stored_file *file = file_of(s, told);
@@ -178,8 +197,10 @@ static void take_stored(session *s, const p104_completion *told, const message *
     HOLDS(told->status == 0 && told->error == 0 && !is_too_large(s, sent) && !names_another(s, sent));
     HOLDS(was_there == (told->duplicate || told->replaced));
     HOLDS(!told->replaced || (s->agreed.flags & P104_OVERWRITE));
-    HOLDS(!told->duplicate || !file->content || same_instance(file->content, sent));
-    file->content = sent;
+    if (told->duplicate)
+        check_duplicate(s, file, sent);
+    else
+        file->content = sent;
     s->file_count += !was_there;
 }
 
