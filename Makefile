@@ -34,7 +34,7 @@ native-test: ## the C tests under ASan and UBSan
 	$(MAKE) -C native test
 
 fuzz: build ## fuzz what peers reach, for SECONDS (60); what is found goes to build/fuzz
-	@.ci/peers clang:clang llvm-symbolizer:llvm
+	@.ci/peers "clang:clang libclang-rt-dev" llvm-symbolizer:llvm
 	$(MAKE) -C native fuzz SECONDS=$(SECONDS)
 
 differential: build ## hold native scanner and picker against their Python twins over INPUTS (2,000,000)
