@@ -22,12 +22,11 @@ static void fail_all(p104_store *batch, int error)
         p104_store_fail(store, error);
 }
 
-/* Sync each file by itself, and the names. A duplicate leans on a name that stands. */
+/* Sync each file by itself, and the ready names. */
 static void sync_each(p104_spool *spool, p104_store *batch)
 {
     for (p104_store *store = batch; store; store = store->next) {
-        int failure = store->part.duplicate ? p104_sync(fsync, spool->folders.shelf[store->part.shelf])
-                                            : p104_part_sync(&store->part);
+        int failure = store->part.duplicate ? 0 : p104_part_sync(&store->part);
         if (failure)
             p104_store_fail(store, failure);
     }
@@ -61,6 +60,9 @@ static void settle(p104_spool *spool, p104_store *store)
     int failure = p104_part_close(&store->part);
     if (failure == 0)
         failure = p104_part_settle(&store->part);
+    /* The name that a duplicate leans on; a barrier of the whole file system was for that too. */
+    if (failure == 0 && store->part.duplicate && spool->sync && !spool->syncs_whole)
+        failure = p104_sync(fsync, spool->folders.shelf[store->part.shelf]);
     if (failure)
         p104_store_fail(store, failure);
 }

@@ -123,12 +123,15 @@ static int is_under_way(p104_intake *intake, uint16_t message_id)
     return found;
 }
 
-static void set_under_way(p104_intake *intake, uint16_t message_id)
+/* Returns how many were not answered before it. */
+static uint32_t set_under_way(p104_intake *intake, uint16_t message_id)
 {
     pthread_mutex_lock(&intake->spool->lock);
+    uint32_t before = intake->unanswered;
     intake->message_ids[intake->unanswered++] = message_id;
     intake->counts.under_way++;
     pthread_mutex_unlock(&intake->spool->lock);
+    return before;
 }
 
 void p104_intake_forget(const p104_store *store)
@@ -314,12 +317,13 @@ static void ended(p104_intake *intake, p104_store *store)
     intake->followed_id = store->message_id;
     if (store->error == 0 && !p104_store_matches(store))
         p104_store_fail(store, P104_UIDS_DIFFER);
-    set_under_way(intake, store->message_id);
+    uint32_t before = set_under_way(intake, store->message_id);
     if (!spool->sync || store->error) {
         p104_commit_unsynced(spool, store);
         return;
     }
-    int failure = p104_part_compare(&store->part);
+    /* A twin that stands there now may be replaced yet by one that came before: then compare when its turn comes. */
+    int failure = before > 0 && store->part.overwrite ? 0 : p104_part_compare(&store->part);
     if (failure == 0 && !store->part.duplicate)
         failure = p104_part_make_ready(&store->part);
     if (failure) {

@@ -7,6 +7,7 @@
 import warnings
 from collections import defaultdict
 from functools import cache
+from pathlib import Path
 
 import pydicom
 import pynetdicom
@@ -115,7 +116,15 @@ class PynetdicomSCU:
     """
 
     calling = "PYNETDICOM"
-    refused = ()
+
+    @property
+    def refused(self):
+        """What a file's meta information says is sent, though its data set says otherwise."""
+        return [
+            (file.sop_instance_uid, Status.DATA_SET_DOES_NOT_MATCH_SOP_CLASS)
+            for file in corpus()
+            if file.path in names_of_others()
+        ]
 
     def send(self, port, folder):
         with warnings.catch_warnings(), without_its_race():
@@ -143,12 +152,31 @@ class PynetdicomSCU:
         association = entity.associate("127.0.0.1", port, ae_title="PORT104")
         assert association.is_established
         for one in sent:
-            assert association.send_c_store(one).Status == Status.SUCCESS, one
+            refused = isinstance(one, Path) and one in names_of_others()
+            expected = Status.DATA_SET_DOES_NOT_MATCH_SOP_CLASS if refused else Status.SUCCESS
+            assert association.send_c_store(one).Status == expected, one
         association.release()
 
     def sendable(self):
-        whole = [file.sop_instance_uid for file in corpus() if file.sop_class_uid != MEDIA_DIRECTORY]
+        whole = [
+            file.sop_instance_uid
+            for file in corpus()
+            if file.sop_class_uid != MEDIA_DIRECTORY and file.path not in names_of_others()
+        ]
         return whole + [data_set.SOPInstanceUID for data_set in sendable_bare_data_sets()]
+
+
+@cache
+def names_of_others():
+    """Files whose data set names another instance than their meta information, where that is read (A900)."""
+    found = set()
+    for file in corpus():
+        data_set = pydicom.dcmread(file.path, force=True, stop_before_pixels=True)
+        named = data_set.get("SOPInstanceUID")
+        is_read = file.transfer_syntax_uid != SYNTAX_OF_ENCODING[False, False]
+        if named is not None and named != file.sop_instance_uid and is_read:
+            found.add(file.path)
+    return found
 
 
 def sendable_bare_data_sets():
@@ -167,7 +195,11 @@ class OrthancModality:
     """
 
     calling = "ORTHANC"
-    refused = StoreSCU.refused
+    # As DcmSend, but it proposes what it sends, so that the data set is looked at.
+    refused = (
+        *StoreSCU.refused,
+        *[("31", Status.DATA_SET_DOES_NOT_MATCH_SOP_CLASS)] * len(UIDS_OF_VR_UN),
+    )
 
     def send(self, port, folder):
         with orthanc(folder, port) as modality:
@@ -185,5 +217,4 @@ class OrthancModality:
 
     def sendable(self):
         left_out = BROKEN.keys() | UIDS_OF_VR_UN
-        sent = [identity(path)[2] for path in paths() if all(identity(path)) and path.name not in left_out]
-        return sent + ["31"] * len(UIDS_OF_VR_UN)  # see DcmSend; but proposed, and so accepted
+        return [identity(path)[2] for path in paths() if all(identity(path)) and path.name not in left_out]

@@ -232,6 +232,25 @@ static void test_replacements_are_not_in_one_barrier(void)
     end_all(spool, all);
 }
 
+/* The last of what one association sends under a name stays, though a twin of it stood there when it came. */
+static void test_a_twin_of_what_is_about_to_be_replaced(void)
+{
+    association one = associate_and_lend(open_spool(P104_DURABILITY_SYNC, 1), 1,
+                                         (terms){.window = 4, .flags = P104_OVERWRITE});
+    CHECK(store_small(one, 9, 'D').kind == P104_STORED);
+    hold_next_sync();
+    for (int index = 0; index < 4; index++)
+        transmit(one.peer, stream, message(stream, (uint16_t)index, INSTANCE, (uint8_t)"ABCD"[index], 1000));
+    wait_for(&held);
+    UNTIL(under_way(one) == 4);
+    sem_post(&let_go);
+    for (int index = 0; index < 4; index++)
+        CHECK(next_completion(one.spool).kind == P104_STORED);
+    check_file("", 's', 'D', 1000);
+    CHECK(named_files() == 1 && files_in("parts") == 0);
+    end(one);
+}
+
 int main(void)
 {
     CHECK(mkdtemp(root));
@@ -248,7 +267,8 @@ int main(void)
     test_one_barrier_for_many(1);
     test_twins_in_one_barrier();
     test_replacements_are_not_in_one_barrier();
+    test_a_twin_of_what_is_about_to_be_replaced();
     CHECK(rmdir(root) == 0);
-    printf("test_spool_barriers: 12 cases\n");
+    printf("test_spool_barriers: 13 cases\n");
     return 0;
 }

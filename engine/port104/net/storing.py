@@ -151,7 +151,6 @@ class Storing(Generic[IntakeT]):
         counts = self._intake.counts()
         self._tally.stored += counts.stored
         self._tally.duplicates += counts.duplicates
-        self._tally.failed += counts.failed
         self._tally.bytes += counts.bytes
         self._sink.release(self._intake)
 
@@ -195,9 +194,11 @@ class Storing(Generic[IntakeT]):
             "status": f"{completion.status:04X}",
         }
         if completion.error in _REFUSALS:
+            self._tally.refused += 1
             reason, hint = _REFUSALS[completion.error]
             log.warning("instance refused", **facts, bytes=completion.received, reason=reason, hint=hint)
             return
+        self._tally.failed += 1
         resources = completion.status == Status.OUT_OF_RESOURCES
         hint = "free space or raise the limit on open files" if resources else "check the disk"
         log.error("instance not stored", **facts, reason=os.strerror(completion.error), hint=hint)
