@@ -7,12 +7,13 @@ NATIVE := $(wildcard native/*.c native/*.h) native/build.py setup.py
 # The test peers, and the package that each comes from.
 PEERS := storescu:dcmtk echoscu:dcmtk dcmsend:dcmtk dcmdump:dcmtk Orthanc:orthanc
 CRASH_ROUNDS ?= 200
+MINUTES ?= 30
 POWERCUT_ROUNDS ?= 200
 SECONDS ?= 60
 INPUTS ?= 2000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint native-test hostile-survey fuzz differential coverage crash powercut guard bench bench-quick peers format clean
+.PHONY: help build run test lint native-test hostile-survey fuzz differential coverage crash powercut soak guard bench bench-quick peers format clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,6 +55,9 @@ crash: build ## kill -9 under load, CRASH_ROUNDS times (200)
 
 powercut: build ## cut the power under load (simulated), POWERCUT_ROUNDS times (200)
 	PORT104_POWERCUT_ROUNDS=$(POWERCUT_ROUNDS) $(BIN)/python -m pytest tests/powercut/test_powercut.py
+
+soak: build peers ## mixed peers, restarts and kills for MINUTES (30); report: build/soak/report.md
+	cd tests && ../$(BIN)/python -m soak $(MINUTES)
 
 guard: build ## count instructions; fail where a C-STORE or a MB of P-DATA costs more than its budget
 	@.ci/peers valgrind:valgrind
