@@ -91,7 +91,7 @@ def soak(folder, seconds, seed):
         visits += crowd.visits
         crowd_of_short_lives = Crowd(lives.port, accounts, seed + 1)
         try:
-            _end_at_random(lives, accounts, random.Random(seed), began + seconds)
+            _end_at_random(lives, accounts, random.Random(seed), seconds * (1 - LONG_LIFE_SHARE))
         finally:
             crowd_of_short_lives.leave()
         visits += crowd_of_short_lives.visits
@@ -124,7 +124,8 @@ def _let_go(lives, idle):
         time.sleep(0.2)
 
 
-def _end_at_random(lives, accounts, chance, end):
+def _end_at_random(lives, accounts, chance, seconds):
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         time.sleep(chance.uniform(*_SHORT_LIFE_SECONDS))
         if chance.random() < _KILL_SHARE:

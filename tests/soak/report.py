@@ -22,7 +22,7 @@ def written(outcome):
         f"| engine starts | {lives.started} |",
         f"| ended by SIGTERM, by SIGKILL | {lives.terminated}, {lives.killed} |",
         "",
-        "| peers | at a time | visits | successes |",
+        "| peers | at a time | visits, also while no engine ran | successes |",
         "|---|---|---|---|",
     ]
     lines += [
