@@ -100,5 +100,6 @@ class Accounts:
 
     def _ours(self):
         for path in (self._folder / "instances").rglob("*.dcm"):
-            if UID_ROOT.encode() in path.read_bytes()[:512]:
-                yield path
+            with path.open("rb") as file:
+                if UID_ROOT.encode() in file.read(512):
+                    yield path

@@ -126,8 +126,9 @@ def _let_go(lives, idle):
 
 def _end_at_random(lives, accounts, chance, seconds):
     end = time.monotonic() + seconds
+    shortest, longest = _SHORT_LIFE_SECONDS
     while time.monotonic() < end:
-        time.sleep(chance.uniform(*_SHORT_LIFE_SECONDS))
+        time.sleep(chance.uniform(shortest, min(longest, seconds / 3)))
         if chance.random() < _KILL_SHARE:
             lives.kill()
         else:

@@ -10,7 +10,7 @@ from engine_process import Engine, own_environment, write_settings
 from soak.counted_engine import COUNT
 
 # Short, so that what ends by a deadline ends within the soak.
-SCP = {"artimTimeout": 3, "idleTimeout": 10, "sendTimeout": 3, "shutdownDeadline": 3}
+SCP = {"artimTimeout": 3, "idleTimeout": 5, "sendTimeout": 3, "shutdownDeadline": 3}
 
 
 class Use(NamedTuple):

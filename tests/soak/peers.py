@@ -74,13 +74,13 @@ def slow(port, accounts, chance):
 
 def silent(port, accounts, chance):
     """A peer that falls silent: before, on, or inside an association, until it is given up or goes away."""
-    with contextlib.suppress(*_GONE), Sender(port, timeout=15.0) as sender:
+    with contextlib.suppress(*_GONE), Sender(port, timeout=7.0) as sender:
         instance, data_set = new_instance(accounts, chance, 60_000)
         if chance.random() < 0.5:
             accounts.sending(instance, data_set)
             sender.begin_store(instance, data_set, chance.randrange(60_000))
         with contextlib.suppress(TimeoutError):
-            sender.socket.settimeout(chance.uniform(0.1, 15))
+            sender.socket.settimeout(chance.uniform(0.1, 7))
             sender.read_pdu()
 
 
@@ -112,13 +112,14 @@ def garbage(port, accounts, chance):
 
 def dcmtk(port, accounts, chance):
     """DCMTK's storescu."""
-    program = [find_peer("storescu"), "-v", "-aec", "PORT104"]
+    program = [find_peer("storescu"), "-to", "5", "-ta", "5", "-td", "5", "-v", "-aec", "PORT104"]
     _send_files(program, port, accounts, chance, "Received Store Response (Success)")
 
 
 def pynetdicom(port, accounts, chance):
     """pynetdicom's storescu."""
-    program = [sys.executable, "-m", "pynetdicom", "storescu", "-v", "-aec", "PORT104"]
+    patience = ("-ta", "5", "-td", "5", "-tn", "5")
+    program = [sys.executable, "-m", "pynetdicom", "storescu", *patience, "-v", "-aec", "PORT104"]
     _send_files(program, port, accounts, chance, "Received Store Response (Status: 0x0000 - Success)")
 
 

@@ -17,7 +17,7 @@ IDLE = Use(0.0, 70_000_000, 270, 8, 7)
 @pytest.mark.slow
 @pytest.mark.peer
 def test_a_short_soak(tmp_path):
-    outcome = soak(tmp_path / "storage", 12, 104)
+    outcome = soak(tmp_path / "storage", 8, 104)
     report = written(outcome)
     assert outcome.faults == [], report
     assert outcome.accounts.verified > 50
