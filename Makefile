@@ -13,7 +13,8 @@ SECONDS ?= 60
 INPUTS ?= 2000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint native-test hostile-survey fuzz differential coverage crash powercut soak guard bench bench-quick peers format clean
+.PHONY: help build run test lint native-test hostile-survey fuzz differential coverage crash powercut soak \
+	guard bench bench-quick peers format clean bench-tls
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +69,9 @@ bench: build peers ## throughput and latency beside other receivers, into bench/
 
 bench-quick: build peers ## a small part of it, in two minutes
 	$(BIN)/python bench/run.py --quick
+
+bench-tls: build peers ## over TLS beside DCMTK, into build/bench/tls/, in two minutes
+	$(BIN)/python bench/run.py --part tls --folder /dev/shm --results build/bench/tls
 
 hostile-survey: build peers ## the hostile cases against port104, DCMTK, Orthanc and pynetdicom, into docs/, in half an hour
 	cd tests && PYTHONPATH=.:../bench ../$(BIN)/python -m hostile.survey

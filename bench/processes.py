@@ -23,12 +23,13 @@ from typing import Any
 import psutil
 
 from cells import Cell
-from receivers import AE_TITLE, BUILD, Figures, Receiver
+from receivers import AE_TITLE, BUILD, Figures, NotInstalledError, Receiver, tls_file
 
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
 RELEASE_SECONDS = 2.0  # pynetdicom takes ten for 200 associations, after all is stored
 LOAD_SECONDS = 120.0  # the slowest honest load takes a tenth of it
+SENDER, SECURE_SENDER = "sender", "sender-tls"
 _numbers = itertools.count()
 _PRESENT = contextlib.suppress(psutil.Error, OSError, StopIteration)
 
@@ -64,13 +65,28 @@ def alone() -> Iterator[None]:
 def compile_programs(into: Path = BUILD) -> None:
     """Compile sender and floor."""
     here = Path(__file__).parent
-    for name, sources in {
-        "sender": sorted((here / "sender").glob("*.c")),
-        "floor": [here / "floor.c"],
-    }.items():
-        flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"]
-        command = [os.environ.get("CC", "cc"), *flags, *map(str, sources), "-o", str(into / name)]
-        subprocess.run(command, check=True)
+    _compile(_sender_sources("plain"), into / "sender")
+    _compile([here / "floor.c"], into / "floor")
+
+
+def compile_secure_sender(into: Path = BUILD) -> None:
+    """Compile the sender that speaks TLS. Raises NotInstalledError where OpenSSL's headers are missing."""
+    if not Path("/usr/include/openssl/ssl.h").exists():
+        raise NotInstalledError("the sender needs OpenSSL's headers: install libssl-dev")
+    _compile(_sender_sources("tls"), into / SECURE_SENDER, "-lssl", "-lcrypto")
+
+
+def _sender_sources(channel: str) -> list[Path]:
+    """All but the channels, and one of these."""
+    folder = Path(__file__).parent / "sender"
+    shared = (one for one in sorted(folder.glob("*.c")) if not one.name.startswith("channel_"))
+    return [*shared, folder / f"channel_{channel}.c"]
+
+
+def _compile(sources: Sequence[Path], program: Path, *libraries: str) -> None:
+    flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"]
+    command = [os.environ.get("CC", "cc"), *flags, *map(str, sources), "-o", str(program), *libraries]
+    subprocess.run(command, check=True)
 
 
 class Running:
@@ -197,9 +213,10 @@ class Load:
 
 
 @contextlib.contextmanager
-def load(port: int, cell: Cell, instances: int, window: int) -> Iterator[Load]:
+def load(port: int, cell: Cell, instances: int, window: int, *, secure: bool = False) -> Iterator[Load]:
     """Open the associations of `cell`, each for at most so many `instances`; release them at the end."""
-    with _sender(port, [cell.associations, cell.size, instances, window, cell.seconds]) as process:
+    what = [cell.associations, cell.size, instances, window, cell.seconds]
+    with _sender(port, what, SECURE_SENDER if secure else SENDER) as process:
         yield Load(process)
 
 
@@ -211,11 +228,14 @@ def idle(port: int, associations: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _sender(port: int, what: Sequence[object]) -> Iterator[subprocess.Popen[str]]:
+def _sender(port: int, what: Sequence[object], program: str = SENDER) -> Iterator[subprocess.Popen[str]]:
     """Start it and wait until its associations are open."""
-    command = [str(BUILD / "sender"), "127.0.0.1", str(port), AE_TITLE, *map(str, what)]
+    environment = os.environ | ({"PORT104_BENCH_TLS": str(tls_file())} if program == SECURE_SENDER else {})
+    command = [str(BUILD / program), "127.0.0.1", str(port), AE_TITLE, *map(str, what)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment
+    ) as process:
         patience = threading.Timer(LOAD_SECONDS, process.kill)
         patience.start()
         try:

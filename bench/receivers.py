@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 AE_TITLE = "PORT104"
 BUILD = Path(__file__).parents[1] / "build" / "bench"
@@ -44,6 +44,7 @@ class Receiver(NamedTuple):
     slow: bool = False  # a single instance of each of many associations takes it seconds
     fewest: int = 1  # associations that it is measured with
     most: int = 10_000
+    secure: bool = False  # it speaks TLS, and the sender must
     reference: bool = False  # it is measured on every file system and in the quick run
     environment: Mapping[str, str] = MappingProxyType({})
     last_words: Callable[[Path], Figures] = _no_last_words
@@ -66,13 +67,24 @@ def first_line(*command: str) -> str:
     return said.splitlines()[0].strip("$ ").removeprefix(command[0]).strip() if said else "unknown"
 
 
-def port104(durability: str, *, window: int = 1) -> Receiver:
+def tls_file() -> Path:
+    """Certificate and key, in one file, of both sides; each trusts the other's. Made when missing."""
+    file = BUILD / "tls.pem"
+    if not file.exists():
+        words = "req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=127.0.0.1 -keyout - -out -"
+        made = subprocess.run([installed("openssl"), *words.split()], capture_output=True, check=True)
+        file.write_bytes(made.stdout)
+    return file
+
+
+def port104(durability: str, *, window: int = 1, secure: bool = False) -> Receiver:
     """The engine itself."""
     settings = f"durability {durability}" + (f", operationsWindow {window}" if window > 1 else "")
 
     def command(port: int, folder: Path) -> list[str]:
         scp = {
-            "port": port,
+            "port": None if secure else port,
+            "tls": _tls_settings(port) if secure else {},
             "host": "127.0.0.1",
             "rejectUnknownSources": False,
             "maximumNumberOfAssociations": 2000,
@@ -86,14 +98,20 @@ def port104(durability: str, *, window: int = 1) -> Receiver:
         return [sys.executable, "-m", "port104", "start", "-f", str(config)]
 
     return Receiver(
-        name=f"port104 ({durability})",
+        name=f"port104 ({'TLS' if secure else durability})",
         version=f"{importlib.metadata.version('port104')}, Python {sys.version.split()[0]}",
         settings=f"{settings}; otherwise its defaults, for 2,000 associations",
         command=command,
         stored="storage/instances/**/*.dcm",
         reference=True,
+        secure=secure,
         last_words=files_per_barrier,
     )
+
+
+def _tls_settings(port: int) -> dict[str, Any]:
+    file = str(tls_file())
+    return {"enabled": True, "port": port, "certificate": file, "clientCertificateAuthorities": file}
 
 
 def files_per_barrier(log: Path) -> Figures:
@@ -105,19 +123,22 @@ def files_per_barrier(log: Path) -> Figures:
     return {"files_per_barrier": entries[-1]["barrier_files"] / entries[-1]["barriers"]}
 
 
-def dcmtk() -> Receiver:
+def dcmtk(*, secure: bool = False) -> Receiver:
     """DCMTK's storescp, a process per association, bit-preserving, with its largest PDU."""
     program = installed("storescp")
     options = ["+B", "--fork", "-pdu", "131072"]
 
     def command(port: int, folder: Path) -> list[str]:
-        return [program, *options, "-aet", AE_TITLE, "-od", str(folder / "files"), str(port)]
+        file = str(tls_file())
+        tls = ["+tls", file, file, "+cf", file] if secure else []
+        return [program, *options, *tls, "-aet", AE_TITLE, "-od", str(folder / "files"), str(port)]
 
     return Receiver(
-        name="DCMTK storescp",
+        name="DCMTK storescp" + (" +tls" if secure else ""),
         version=first_line(program, "--version"),
-        settings=" ".join(options),
+        settings=" ".join([*options, *(["+tls"] if secure else [])]),
         command=command,
+        secure=secure,
         reference=True,
     )
 

@@ -119,12 +119,14 @@ def markdown(results: dict[str, Any], plots: Iterable[str]) -> str:
         ("Cost as associations grow", _by_cell(table, "growth", OURS)),
         ("Idle associations", f"{_by_cell(table, 'idle', 'beside idle')}\n\n{_idle_cost(table)}"),
         ("Asynchronous operations window", _by_cell(table, "window", "window 16")),
+        ("Over TLS", _by_cell(table, "tls", "port104 (TLS)")),
         ("Plots", "\n".join(f"![{name}]({name})" for name in plots)),
         ("Receivers", _receivers(results["receivers"])),
         ("Left out or failed", _left_out(results["left_out"], results["failures"])),
         ("Method", METHOD),
     ]
     measured = {"Cost as associations grow": "growth", "Idle associations": "idle"}
+    measured |= {"Over TLS": "tls"}
     measured |= {"Asynchronous operations window": "window", "Throughput, latency, cost": "grid"}
     shown = [(title, text) for title, text in parts if title not in measured or table.keys(measured[title])]
     first, *others = shown

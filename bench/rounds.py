@@ -27,9 +27,10 @@ class Results(NamedTuple):
 
 def measure(trial: Trial, warm_pages: Ballast) -> Figures:
     """Start the receiver, warm it up, measure the cell, and see that it stored all of it."""
+    secure = trial.receiver.secure
     with running(trial.receiver, trial.place.folder) as started:
         warm_pages.release(WARM_UP_BYTES)
-        with load(started.port, trial.warm_up, trial.instances, trial.window) as opened:
+        with load(started.port, trial.warm_up, trial.instances, trial.window, secure=secure) as opened:
             warm = opened.run()
         pace = warm["megabytes_per_second"] * 1e6 * trial.cell.seconds
         warm_pages.release(max(MARGIN * pace, trial.cell.bytes_at_once))
@@ -48,7 +49,9 @@ def _measure_beside_idle(trial: Trial, started: Running) -> Figures:
 
 
 def _measure_load(trial: Trial, started: Running) -> Figures:
-    with load(started.port, trial.cell, trial.instances, trial.window) as opened:
+    with load(
+        started.port, trial.cell, trial.instances, trial.window, secure=trial.receiver.secure
+    ) as opened:
         before = started.cpu_seconds()
         sent = opened.run()
         used = started.cpu_seconds() - before

@@ -24,7 +24,7 @@ from dcm4che import dcm4che
 from dicom_rs import dicom_rs
 from figures import Measurement, Table
 from orthanc import orthanc
-from processes import alone, compile_programs, prepare
+from processes import alone, compile_programs, compile_secure_sender, prepare
 from python_peer import pynetdicom
 from receivers import BUILD, NotInstalledError, Receiver, dcmtk, floor, port104
 from rounds import Results, run
@@ -32,7 +32,7 @@ from rounds import Results, run
 RESULTS = Path(__file__).with_name("results")
 RAM_DISK_FOLDER = Path("/dev/shm")
 FOLDERS = (RAM_DISK_FOLDER, BUILD / "storage")
-PARTS = ("grid", "growth", "idle", "window")
+PARTS = ("grid", "growth", "idle", "window", "tls")
 
 # In the order of their first round. The references are all that a quick run measures.
 REFERENCES: tuple[tuple[str, Callable[[], Receiver]], ...] = (
@@ -68,6 +68,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--report", action="store_true", help="measure nothing; write the report of the last run anew"
     )
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the report is written to")
     return parser.parse_args()
 
 
@@ -96,9 +97,22 @@ def plan(arguments: argparse.Namespace, receivers: Sequence[Receiver]) -> list[t
         "growth": trials.growth(places[0], receivers),
         "idle": trials.idle(places[0]),
         "window": trials.window(places),
+        "tls": _secure_trials(places[0], parts),
     }
     wanted = (group for part in parts for group in groups[part] if group)
     return [group for group in wanted if not arguments.cell or group[0].cell.name in arguments.cell]
+
+
+def _secure_trials(place: trials.Place, parts: Sequence[str]) -> list[trials.Group]:
+    """Nothing where they are not asked for, or cannot be."""
+    if "tls" not in parts:
+        return []
+    try:
+        compile_secure_sender()
+        return trials.tls(place)
+    except NotInstalledError as error:
+        print(f"left out: TLS: {error}", file=sys.stderr)
+        return []
 
 
 def described(receiver: Receiver) -> dict[str, Any]:
@@ -106,17 +120,17 @@ def described(receiver: Receiver) -> dict[str, Any]:
     return {"version": receiver.version, "settings": receiver.settings}
 
 
-def write(everything: dict[str, Any], results: Results | None) -> None:
+def write(everything: dict[str, Any], results: Results | None, into: Path) -> None:
     """Write JSON, plots and report: after each round, so that a run cut short leaves one."""
     if results is not None:
         everything["measurements"] = [one._asdict() for one in results.measurements]
         everything["failures"] = [one._asdict() for one in results.failures]
-    RESULTS.mkdir(exist_ok=True)
-    for old in RESULTS.glob("*.png"):
+    into.mkdir(parents=True, exist_ok=True)
+    for old in into.glob("*.png"):
         old.unlink()
-    (RESULTS / "results.json").write_text(json.dumps(everything, indent=1))
-    drawn = plots.draw(Table(Measurement(**one) for one in everything["measurements"]), RESULTS)
-    (RESULTS / "results.md").write_text(report.markdown(everything, drawn))
+    (into / "results.json").write_text(json.dumps(everything, indent=1))
+    drawn = plots.draw(Table(Measurement(**one) for one in everything["measurements"]), into)
+    (into / "results.md").write_text(report.markdown(everything, drawn))
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -137,7 +151,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         prepare(place.folder)
     ram_disk = machine.place(RAM_DISK_FOLDER)
     with ballast(ram_disk.folder, on_ram_disk=ram_disk.name == trials.RAM_DISK) as warm_pages:
-        run(groups, rounds, warm_pages, lambda results: write(everything, results))
+        run(groups, rounds, warm_pages, lambda results: write(everything, results, arguments.results))
     return everything
 
 
@@ -145,12 +159,12 @@ def main() -> None:
     """Parse the command line, run, report."""
     arguments = parse()
     if arguments.report:
-        everything = json.loads((RESULTS / "results.json").read_text())
-        write(everything, None)
+        everything = json.loads((arguments.results / "results.json").read_text())
+        write(everything, None, arguments.results)
     else:
         with alone():
             everything = measure(arguments)
-    print((RESULTS / "results.md").read_text())
+    print((arguments.results / "results.md").read_text())
     print(targets.markdown(Table(Measurement(**one) for one in everything["measurements"])))
 
 

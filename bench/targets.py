@@ -78,6 +78,8 @@ TARGETS = (
         7, ("8 KiB x 8",), 64.0, None, ours="beside idle", run="idle",
         figure="kib_per_idle_association", at_most=True,
     ),
+    Target(9, ("8 KiB x 1", "8 KiB x 32", "512 KiB x 1", "512 KiB x 32"), 1.0, "DCMTK storescp +tls",
+           ours="port104 (TLS)", run="tls"),
     # On a RAM disk a sync costs nothing, and leaves the window nothing to hide.
     Target(8, ("8 KiB x 1",), 3.0, "window 1", ours="window 16", run="window", place="disk"),
 )  # fmt: skip

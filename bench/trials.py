@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import cells
 from cells import Cell
-from receivers import Receiver, port104
+from receivers import Receiver, dcmtk, port104
 
 RAM_DISK, DISK = "RAM disk", "disk"
 # A receiver that holds every instance under way, a few times over, is not sent more than this at once.
@@ -31,7 +31,7 @@ class Place(NamedTuple):
 class Trial(NamedTuple):
     """Measured once a round."""
 
-    run: str  # grid, growth, idle or window
+    run: str  # grid, growth, idle, window or tls
     place: Place
     cell: Cell
     receiver: Receiver
@@ -116,3 +116,9 @@ def window(places: Iterable[Place]) -> list[Group]:
         ]
         for place in places
     ]
+
+
+def tls(place: Place) -> list[Group]:
+    """Over TLS, from the same sender, with the same protocol version and cipher suite."""
+    beside = [dcmtk(secure=True), port104("os", secure=True)]
+    return [[Trial("tls", place, cell, one, one.name) for one in beside] for cell in cells.QUICK]

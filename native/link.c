@@ -27,6 +27,7 @@ enum {
 struct p104_link {
     int receive_from;
     int send_to;
+    p104_channel channel; /* without functions: the sockets themselves */
     int receive_errno; /* sticky */
     int drained;       /* the last receive emptied the socket: wait before receiving again */
     int end_of_stream;
@@ -97,6 +98,11 @@ void p104_link_free(p104_link *link)
     free(link->held);
     pthread_mutex_destroy(&link->lock);
     free(link);
+}
+
+void p104_link_channel(p104_link *link, const p104_channel *channel)
+{
+    link->channel = *channel;
 }
 
 void p104_link_end(p104_link *link)
@@ -172,6 +178,23 @@ static void acknowledge_now(const p104_link *link)
         setsockopt(link->receive_from, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
 }
 
+/* The result of a channel's function as recv and send give it. */
+static ssize_t with_errno(long result)
+{
+    if (result >= 0)
+        return result;
+    errno = (int)-result;
+    return -1;
+}
+
+static ssize_t receive_some(const p104_link *link, uint8_t *into, size_t room)
+{
+    const p104_channel *channel = &link->channel;
+    if (channel->receive)
+        return with_errno(channel->receive(channel->handle, into, room));
+    return recv(link->receive_from, into, room, MSG_DONTWAIT);
+}
+
 /* What a receiving call came to: bytes, 0 for none now, -1 for the end or an error. */
 static long received(p104_link *link, ssize_t got)
 {
@@ -202,7 +225,7 @@ static long receive_once(p104_link *link, size_t limit)
         room = limit;
     ssize_t got;
     do
-        got = recv(link->receive_from, link->buffer + link->end, room, MSG_DONTWAIT);
+        got = receive_some(link, link->buffer + link->end, room);
     while (got < 0 && errno == EINTR);
     if (got > 0) {
         link->end += (size_t)got;
@@ -248,7 +271,7 @@ long p104_link_receive(p104_link *link, size_t limit)
 
 size_t p104_link_spliceable(const p104_link *link)
 {
-    int possible = link->receive_from >= 0 && link->position == link->end && !link->discarding;
+    int possible = link->receive_from >= 0 && !link->channel.receive && link->position == link->end && !link->discarding;
     return possible ? p104_scanner_passable(&link->scanner) : 0;
 }
 
@@ -348,12 +371,20 @@ int p104_link_next(p104_link *link, p104_run *run, const uint8_t **data)
 
 /* ---- sending ---- */
 
+static ssize_t send_once(const p104_link *link, const uint8_t *bytes, size_t length)
+{
+    const p104_channel *channel = &link->channel;
+    if (channel->send)
+        return with_errno(channel->send(channel->handle, bytes, length));
+    return send(link->send_to, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /* Send from bytes on; returns how many the socket took, or -errno. */
 static long send_some(const p104_link *link, const uint8_t *bytes, size_t length)
 {
     size_t sent = 0;
     while (sent < length && link->send_to >= 0) {
-        ssize_t n = send(link->send_to, bytes + sent, length - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t n = send_once(link, bytes + sent, length - sent);
         if (n >= 0)
             sent += (size_t)n;
         else if (errno == EAGAIN || errno == EWOULDBLOCK)

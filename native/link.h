@@ -14,10 +14,24 @@ enum p104_link_result {
     P104_FAULT_SOCKET = -16  /* receive failed; p104_link_errno tells why */
 };
 
+/* How bytes come and go where they are not the socket's own (TLS): instead of recv and send, and as they do, without
+ * waiting. handle is the caller's. Two threads may be in a link's two functions at one time. */
+typedef struct {
+    /* Receive up to room bytes, 16 KiB and more. Returns how many, 0 at the end of the stream, or -errno: -EAGAIN when
+     * none is there now. Nothing may stay behind of which the socket does not tell by being readable. */
+    long (*receive)(void *handle, uint8_t *into, size_t room);
+    /* Send some of length bytes. Returns how many, or -errno: -EAGAIN when none is taken now. */
+    long (*send)(void *handle, const uint8_t *bytes, size_t length);
+    void *handle;
+} p104_channel;
+
 /* receive_from, send_to: a non-blocking stream socket that stays open as long as the link, or -1: bytes
  * come by p104_link_feed only, or are queued and never sent. Returns NULL when memory is short. */
 p104_link *p104_link_new(int receive_from, int send_to);
 void p104_link_free(p104_link *link);
+
+/* Receive and send through a channel, which is copied, whose sockets are the link's. Before anything else. */
+void p104_link_channel(p104_link *link, const p104_channel *channel);
 
 /* Scan on from the bytes at hand; with none left, receive once and scan those. A run's bytes are at
  * *data and stay valid until the next call on the link. An idle link holds no buffer. A fault is

@@ -49,11 +49,18 @@ async def serving(
     waits=None,
     trace=False,
     is_proxy=None,
+    credentials=None,
+    shown=None,
     **limits,
 ):
-    """Serve under `folder`. `waits`: what AssociationLimits takes; `limits`: more of Limits."""
+    """Serve under `folder`, with `credentials` over TLS; what peers show is added to the list `shown`.
 
-    async def admit(request, address):
+    `waits`: what AssociationLimits takes; `limits`: more of Limits.
+    """
+
+    async def admit(request, address, certificate):
+        if shown is not None:
+            shown.append(certificate)
         assert address.startswith("127.0.0.")
         policy = NegotiationPolicy(operations_window=window)
         return verdict or Admitted(policy=policy, ignored=frozenset({"1.2.840.10008.5.1.4.1.1.2"}))
@@ -67,7 +74,7 @@ async def serving(
             trace_pdus=trace,
             is_proxy=is_proxy,
         )
-        ((_, port),) = await acceptor.listen("127.0.0.1", 0)
+        ((_, port),) = await acceptor.listen("127.0.0.1", 0, credentials)
         nursery.start_soon(acceptor.serve)
         yield Service(acceptor, store, port, nursery)
         acceptor.abort("the test is over")

@@ -28,17 +28,15 @@ static _Noreturn void give_up(const char *why, size_t number)
 void transmit(const association *over, struct iovec *vector, int count)
 {
     while (count > 0) {
-        ssize_t sent = writev(over->socket, vector, count);
-        if (sent < 0)
-            die("cannot send");
-        while (count > 0 && (size_t)sent >= vector->iov_len) {
-            sent -= (ssize_t)vector->iov_len;
+        size_t sent = channel_write(over->through, over->socket, vector, count);
+        while (count > 0 && sent >= vector->iov_len) {
+            sent -= vector->iov_len;
             vector++;
             count--;
         }
         if (count > 0) {
             vector->iov_base = (uint8_t *)vector->iov_base + sent;
-            vector->iov_len -= (size_t)sent;
+            vector->iov_len -= sent;
         }
     }
 }
@@ -54,13 +52,11 @@ static uint8_t *at_hand(association *over, size_t need)
         over->start = 0;
     }
     while (over->end - over->start < need) {
-        ssize_t got = recv(over->socket, over->input + over->end, INPUT_ROOM - over->end, 0);
-        if (got < 0)
-            die("cannot receive");
+        size_t got = channel_read(over->through, over->socket, over->input + over->end, INPUT_ROOM - over->end);
         if (got == 0)
             give_up("ended the connection; bytes missing:", need);
         setsockopt(over->socket, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
-        over->end += (size_t)got;
+        over->end += got;
     }
     return over->input + over->start;
 }
@@ -112,6 +108,7 @@ association associate(const target *whom)
     if (connect(made.socket, (struct sockaddr *)&address, sizeof address) < 0)
         die("cannot connect");
     setsockopt(made.socket, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    made.through = channel_open(made.socket);
     uint8_t request[REQUEST_ROOM];
     size_t length = encode_request(request, whom->called, whom->window);
     transmit(&made, &(struct iovec){request, length}, 1);
@@ -125,6 +122,7 @@ void release(association *over)
     size_t length;
     transmit(over, &(struct iovec){"\5\0\0\0\0\4\0\0\0\0", 10}, 1);
     read_pdu(over, 6, &length);
+    channel_close(over->through);
     close(over->socket);
     free(over->input);
 }

@@ -11,10 +11,13 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "channel.h"
+
 enum { INPUT_ROOM = 64 * 1024 };
 
 typedef struct {
     int socket;
+    channel *through;
     uint32_t maximum_length; /* that the acceptor receives; 0: unlimited */
     uint32_t window;         /* operations that it lets be outstanding; 0: unlimited */
     uint8_t *input;          /* received, not yet read: [start, end) */

@@ -62,6 +62,38 @@ _AE_TITLE_LENGTH = 16
 _COMPLETIONS = 64
 
 
+class OpenSSL(msgspec.Struct, frozen=True):
+    """Addresses of OpenSSL's functions, of the copy that makes the sessions; see p104_openssl."""
+
+    read: int
+    write: int
+    get_error: int
+    clear_error: int
+
+
+class Records:
+    """TLS records of one connection, for `Link.secure`; see native/tls.h."""
+
+    __slots__ = ("tls",)
+
+    def __init__(self, openssl: OpenSSL, session: int, descriptor: int) -> None:
+        """`session`: the address of an SSL structure on `descriptor`, which must outlive these records."""
+        functions = {name: ffi.cast("void *", getattr(openssl, name)) for name in OpenSSL.__struct_fields__}
+        tls = lib.p104_tls_new(ffi.new("p104_openssl *", functions), ffi.cast("void *", session), descriptor)
+        if tls == ffi.NULL:
+            raise MemoryError
+        self.tls = ffi.gc(tls, lib.p104_tls_free)
+
+    def receive(self, room: int) -> bytes:
+        """Receive up to `room` bytes, 16 KiB or more; b"" at the end. Raises BlockingIOError: none now."""
+        into = ffi.new("uint8_t[]", room)
+        received: int = lib.p104_tls_receive(self.tls, into, room)
+        if received < 0:
+            raise OSError(-received, os.strerror(-received))
+        data: bytes = ffi.buffer(into, received)[:]
+        return data
+
+
 class Link:
     """One connection: bytes in by a socket or by `feed`, runs of one PDU or PDV out by `next`.
 
@@ -69,7 +101,7 @@ class Link:
     them: close a socket when its link is not lent and nothing of it is under way.
     """
 
-    __slots__ = ("_data", "_link", "_run")
+    __slots__ = ("_data", "_link", "_records", "_run")
 
     def __init__(self, receive_from: int = -1, send_to: int = -1) -> None:
         link = lib.p104_link_new(receive_from, send_to)
@@ -78,6 +110,12 @@ class Link:
         self._link = ffi.gc(link, lib.p104_link_free)
         self._run = ffi.new("p104_run *")
         self._data = ffi.new("uint8_t const **")
+        self._records: Records | None = None
+
+    def secure(self, records: Records) -> None:
+        """Receive and send through TLS. Before anything else."""
+        self._records = records  # kept alive: C has its address only
+        lib.p104_tls_secure(records.tls, self._link)
 
     def next(self) -> int:
         """Scan to the end of the next run, receiving once where no byte is at hand."""

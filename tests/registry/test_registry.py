@@ -3,6 +3,7 @@
 import ipaddress
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -218,3 +219,43 @@ def test_of_several_sources_that_fit_the_first_one_counts():
         verdict = registry(sources=sources).admit("COVIDAET", "CT1", "10.0.0.5")
         assert isinstance(verdict, Admission)
         assert verdict.source is sources[0]
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A certificate."""
+
+    fingerprint: str = "aa"
+    names: frozenset[str] = frozenset({"ct1.local"})
+
+
+GUARDED = Source("CT1", "10.0.0.5", certificate_fingerprints=frozenset({"aa", "bb"}))
+NAMED_GUARDED = Source("CT1", "10.0.0.5", certificate_names=frozenset({"ct1.local"}))
+
+
+@pytest.mark.parametrize("source", [GUARDED, NAMED_GUARDED])
+@pytest.mark.parametrize("lenient", [True, False])
+def test_an_entry_with_a_certificate_wants_it_shown(source, lenient):
+    guarded = registry(sources=[source], reject_unknown_sources=not lenient)
+    assert guarded.admit("COVIDAET", "CT1", "10.0.0.5", Shown()) == Admission(COVID, source)
+    for certificate, words in [
+        (None, "showed none"),
+        (Shown("cc", frozenset({"who"})), 'another certificate than its own: "who", SHA-256 cc'),
+    ]:
+        refusal = guarded.admit("COVIDAET", "CT1", "10.0.0.5", certificate)
+        assert isinstance(refusal, Refusal)
+        assert refusal.reject == UNKNOWN_CALLING
+        assert words in refusal.why
+        assert "dicom.scp" in refusal.hint
+
+
+@pytest.mark.parametrize("lenient", [True, False])
+def test_a_guarded_ae_title_is_nobodys_elsewhere(lenient):
+    guarded = registry(sources=[GUARDED], reject_unknown_sources=not lenient)
+    for certificate in (None, Shown()):
+        assert isinstance(guarded.admit("COVIDAET", "CT1", "10.0.0.6", certificate), Refusal)
+    others = guarded.admit("COVIDAET", "CT2", "10.0.0.6")
+    assert isinstance(others, Admission) is lenient
+
+
+def test_a_peer_with_a_certificate_is_not_asked_for_it_where_its_entry_names_none():
+    assert registry().admit("COVIDAET", "CT1", "10.0.0.5", Shown()) == Admission(COVID, CT1)

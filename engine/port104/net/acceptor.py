@@ -14,11 +14,13 @@ import trio
 
 from port104.net.connection import Connection
 from port104.net.contracts import Admit, IntakeT, Limits, Sink, Witness
+from port104.net.credentials import Credentials
 from port104.net.crowd import Crowd
 from port104.net.gate import Gate
 from port104.net.proxy_protocol import NoProxyHeaderError, ProxyHeaderError
 from port104.net.relay import origin_of
 from port104.net.session import Session
+from port104.net.tls import SecureSocket
 from port104.net.trace import PDUTrace
 from port104.wire.association import AssociationLimits
 
@@ -61,7 +63,7 @@ class Acceptor(Generic[IntakeT]):
             limit=limits.connections, per_address=limits.connections_per_address
         )
         self._warned: dict[str, float] = {}  # of what, and when
-        self._listeners: list[trio.SocketListener] = []
+        self._listeners: list[tuple[trio.SocketListener, Credentials | None]] = []
         self._accepting = trio.CancelScope()
         self._sessions: set[Session[IntakeT]] = set()
         self._idle = trio.Event()
@@ -71,22 +73,26 @@ class Acceptor(Generic[IntakeT]):
         """How many associations are established now."""
         return self._gate.associations
 
-    async def listen(self, host: str | None, port: int) -> list[tuple[str, int]]:
+    async def listen(
+        self, host: str | None, port: int, credentials: Credentials | None = None
+    ) -> list[tuple[str, int]]:
         """Bind `port` on `host` (None: every IPv4 and IPv6 address); 0 takes any free port.
 
-        Returns the bound addresses. Raises OSError as bind does.
+        With `credentials` connections there speak TLS. May be called for several ports. Returns the bound
+        addresses. Raises OSError as bind does.
         """
-        self._listeners = await trio.open_tcp_listeners(port, host=host, backlog=_BACKLOG)
-        return [listener.socket.getsockname()[:2] for listener in self._listeners]
+        listeners = await trio.open_tcp_listeners(port, host=host, backlog=_BACKLOG)
+        self._listeners += [(listener, credentials) for listener in listeners]
+        return [listener.socket.getsockname()[:2] for listener in listeners]
 
     async def serve(self) -> None:
         """Accept and serve until `drain` has ended every session."""
         async with trio.open_nursery() as nursery:
             with self._accepting:
                 async with trio.open_nursery() as accepting:
-                    for listener in self._listeners:
-                        accepting.start_soon(self._accept, listener, accepting, nursery)
-            for listener in self._listeners:
+                    for listener, credentials in self._listeners:
+                        accepting.start_soon(self._accept, listener, credentials, accepting, nursery)
+            for listener, _ in self._listeners:
                 listener.socket.close()
 
     async def drain(self) -> None:
@@ -107,7 +113,11 @@ class Acceptor(Generic[IntakeT]):
             session.abort(detail)
 
     async def _accept(
-        self, listener: trio.SocketListener, accepting: trio.Nursery, nursery: trio.Nursery
+        self,
+        listener: trio.SocketListener,
+        credentials: Credentials | None,
+        accepting: trio.Nursery,
+        nursery: trio.Nursery,
     ) -> None:
         """Accept on; `accepting` is cancelled with the accept loop, `nursery` lets its tasks finish."""
         while True:
@@ -118,11 +128,17 @@ class Acceptor(Generic[IntakeT]):
                     await self._make_room(failure)
                 continue  # else: the peer was gone before it was accepted
             if self._is_proxy(address[0]):
-                accepting.start_soon(self._serve_relayed, socket, address[0], nursery)
+                accepting.start_soon(self._serve_relayed, socket, address[0], credentials, nursery)
             else:
-                nursery.start_soon(self._serve_connection, socket, address[0], nursery)
+                nursery.start_soon(self._serve_connection, socket, address[0], credentials, nursery)
 
-    async def _serve_relayed(self, socket: trio.socket.SocketType, proxy: str, nursery: trio.Nursery) -> None:
+    async def _serve_relayed(
+        self,
+        socket: trio.socket.SocketType,
+        proxy: str,
+        credentials: Credentials | None,
+        nursery: trio.Nursery,
+    ) -> None:
         """Serve a connection that a proxy passes on, once it has said for whom."""
         try:
             origin = await origin_of(socket, within=self._association_limits.artim)
@@ -142,17 +158,21 @@ class Acceptor(Generic[IntakeT]):
             socket.close()
             raise
         else:
-            nursery.start_soon(self._serve_connection, socket, origin or proxy, nursery)
+            nursery.start_soon(self._serve_connection, socket, origin or proxy, credentials, nursery)
 
     async def _serve_connection(
-        self, socket: trio.socket.SocketType, address: str, nursery: trio.Nursery
+        self,
+        socket: trio.socket.SocketType,
+        address: str,
+        credentials: Credentials | None,
+        nursery: trio.Nursery,
     ) -> None:
         session: Session[IntakeT] | None = None
         try:
             with socket:
                 # Responses are small and waited for: never hold one back (RFC 896).
                 socket.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
-                session = self._session(socket, address, nursery)
+                session = self._session(socket, address, credentials, nursery)
                 self._sessions.add(session)
                 self._close_for_another(self._crowd.arrive(session, address))
                 await session.run()
@@ -194,11 +214,16 @@ class Acceptor(Generic[IntakeT]):
             log.warning(event, **facts)
 
     def _session(
-        self, socket: trio.socket.SocketType, address: str, nursery: trio.Nursery
+        self,
+        socket: trio.socket.SocketType,
+        address: str,
+        credentials: Credentials | None,
+        nursery: trio.Nursery,
     ) -> Session[IntakeT]:
         tap = PDUTrace(address) if self._trace_pdus else None
+        secure = SecureSocket(socket, credentials.context) if credentials else None
         return Session(
-            Connection(socket, tap=tap),
+            Connection(socket, secure=secure, tap=tap),
             address,
             admit=self._admit,
             gate=self._gate,

@@ -1,4 +1,4 @@
-"""One TCP connection: the trio socket, and the native link that reads and writes it."""
+"""One TCP connection: the trio socket, TLS over it or not, and the native link that reads and writes it."""
 
 import fcntl
 import os
@@ -9,6 +9,9 @@ from collections.abc import Callable
 import trio
 
 from port104 import native
+from port104.native import Records
+from port104.net.certificates import PeerCertificate
+from port104.net.tls import SecureSocket
 
 _INT = struct.Struct("@i")
 # What one receive takes where Python itself receives (a tapped connection); the native side has its own.
@@ -16,28 +19,44 @@ _RECEIVE_BYTES = 128 * 1024
 
 
 class Connection:
-    """A connection that the native link receives from and sends to.
+    """A connection that the native link receives from and sends to. `open` it first.
 
-    `tap`, where given, sees every byte that comes: then Python receives and feeds the link, which
-    is several times slower and meant for tracing.
+    `secure`, where given, is TLS over it. `tap`, where given, sees every byte that comes: then Python
+    receives and feeds the link, which is several times slower and meant for tracing.
     """
 
-    def __init__(self, socket: trio.socket.SocketType, *, tap: Callable[[bytes], None] | None = None) -> None:
+    def __init__(
+        self,
+        socket: trio.socket.SocketType,
+        *,
+        secure: SecureSocket | None = None,
+        tap: Callable[[bytes], None] | None = None,
+    ) -> None:
         self._socket = socket
+        self._secure = secure
         self._tap = tap
         self._closed = False
         self._descriptor = socket.fileno()
+        self._records: Records | None = None
+        self.certificate: PeerCertificate | None = None
         self.link = native.Link(-1 if tap else self._descriptor, self._descriptor)
+
+    async def open(self, *, deadline: float, address: str) -> None:
+        """Agree on TLS until `deadline`, where that is wanted. Raises OSError where that fails."""
+        if self._secure is not None:
+            self.certificate = await self._secure.handshake(deadline, address)
+            self._records = self._secure.records()
+            self.link.secure(self._records)
 
     async def wait_input(self) -> None:
         """Wait until the link has, or can receive, more bytes or the end of the stream."""
-        await trio.lowlevel.wait_readable(self._socket)
+        await trio.lowlevel.wait_readable(self._descriptor)
         if self._tap:
             self._receive(self._tap)
 
     def _receive(self, tap: Callable[[bytes], None]) -> None:
         try:
-            data = os.read(self._descriptor, _RECEIVE_BYTES)
+            data = self._receive_once()
         except BlockingIOError:
             return
         except OSError:
@@ -47,6 +66,11 @@ class Connection:
             self.link.feed(data)
         else:
             self.link.end()
+
+    def _receive_once(self) -> bytes:
+        if self._records is not None:
+            return self._records.receive(_RECEIVE_BYTES)
+        return os.read(self._descriptor, _RECEIVE_BYTES)
 
     @property
     def unread(self) -> bool:
@@ -60,11 +84,14 @@ class Connection:
         Returns when the connection is closed meanwhile: its descriptor may be another's by then.
         """
         while not self._closed and not self.link.flush():
-            await trio.lowlevel.wait_writable(self._socket)
+            await trio.lowlevel.wait_writable(self._descriptor)
 
     def interrupt(self) -> None:
         """End the stream of incoming bytes, so that an I/O thread gives the link back at once."""
         self.link.interrupt()
+        if self._secure is not None:
+            self._secure.interrupt()
+            return
         try:
             self._socket.shutdown(trio.socket.SHUT_RD)
         except OSError:
@@ -73,4 +100,4 @@ class Connection:
     def close(self) -> None:
         """Close the socket. No store may be under way on the link."""
         self._closed = True
-        self._socket.close()
+        (self._secure or self._socket).close()

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from port104.native import Completion, IntakeCounts, Link
+from port104.net.certificates import PeerCertificate
 from port104.wire.negotiation import NegotiationPolicy
 from port104.wire.pdu import AssociateRJ, AssociateRQ
 
@@ -43,8 +44,13 @@ class Refused(msgspec.Struct, frozen=True):
 class Admit(Protocol):
     """Decides who may come in."""
 
-    async def __call__(self, request: AssociateRQ, address: str) -> Admitted | Refused:
-        """Judge `request`, which came from the IP address `address`; may be cancelled."""
+    async def __call__(
+        self, request: AssociateRQ, address: str, certificate: PeerCertificate | None
+    ) -> Admitted | Refused:
+        """Judge `request`, which came from the IP address `address`; may be cancelled.
+
+        `certificate`: what the peer showed over TLS, and was checked; None: none, or there is no TLS.
+        """
         ...
 
 
@@ -130,3 +136,4 @@ class Limits(msgspec.Struct, frozen=True):
     connections: int = 0
     connections_per_address: int = 0
     idle_grace: float = math.inf
+    tls_handshake_timeout: float = 10.0

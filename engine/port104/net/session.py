@@ -117,6 +117,8 @@ class Session(Generic[IntakeT]):
     # ---- the loop ----
 
     async def _serve(self) -> None:
+        deadline = self._started + self._limits.tls_handshake_timeout
+        await self._connection.open(deadline=deadline, address=self._address)
         turn = 0
         while True:
             if self._storing is not None and self._association.between_messages:
@@ -208,7 +210,7 @@ class Session(Generic[IntakeT]):
         rejection = rejection_of(request)
         if rejection is not None:
             return Refused(rejection.value, rejection.words, "the peer's request must be mended")
-        verdict = await self._admit(request, self._address)
+        verdict = await self._admit(request, self._address, self._connection.certificate)
         if isinstance(verdict, Refused):
             return verdict
         return self._enter(request.calling_ae_title) or verdict

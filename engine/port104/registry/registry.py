@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 import msgspec
 
 from port104.registry.addresses import Address, Network, parse_address, parse_network
-from port104.registry.entries import Destination, LocalAE, Source
+from port104.registry.entries import Certificate, Destination, LocalAE, Source
 from port104.wire.pdu import AssociateRJ
 
 # PS3.8 9.3.4: result 1 (rejected permanent), source 1 (UL service user).
@@ -97,16 +97,23 @@ class Registry:
             resolved=resolved,
         )
 
-    def admit(self, called: str, calling: str, address: str) -> Admission | Refusal:
-        """Judge an association by its AE titles (without padding) and the peer's IP address.
+    def admit(
+        self, called: str, calling: str, address: str, certificate: Certificate | None = None
+    ) -> Admission | Refusal:
+        """Judge an association by its AE titles (without padding), the peer's IP address and certificate.
 
-        AE titles are compared exactly. An IPv4-mapped address counts as the IPv4 address. Raises
+        AE titles are compared exactly. An IPv4-mapped address counts as the IPv4 address. An AE title that
+        has an entry with a certificate is nobody's without one, also where unknown sources may call. Raises
         ValueError when `address` is not an IP address.
         """
         peer = parse_address(address)
         entries = [entry for entry in self.sources if entry.ae_title == calling]
-        source = next((entry for entry in entries if self._holds(entry.host, peer)), None)
-        if source is None and self.reject_unknown_sources:
+        at_home = [entry for entry in entries if self._holds(entry.host, peer)]
+        source = next((entry for entry in at_home if entry.fits(certificate)), None)
+        if source is None and at_home:
+            return self._wrong_certificate(calling, peer, certificate)
+        guarded = any(entry.demands_certificate for entry in entries)
+        if source is None and (self.reject_unknown_sources or guarded):
             return self._unknown_source(calling, peer, entries)
         local_ae = self.local_aes.get(called)
         if local_ae is None:
@@ -127,6 +134,17 @@ class Registry:
         entry = json.dumps({"aeTitle": calling, "hostIp": str(peer)})
         hint = f"add {entry} to dicom.scp.sources, or set dicom.scp.rejectUnknownSources to false"
         return Refusal(CALLING_AE_TITLE_NOT_RECOGNISED, why, hint)
+
+    def _wrong_certificate(self, calling: str, peer: Address, certificate: Certificate | None) -> Refusal:
+        who = f"{json.dumps(calling)} at {peer}"
+        if certificate is None:
+            why = f"{who} must show a certificate over TLS, and showed none"
+            hint = "have it call dicom.scp.tls.port with one, or take them out of its dicom.scp.sources entry"
+            return Refusal(CALLING_AE_TITLE_NOT_RECOGNISED, why, hint)
+        names = _listed(map(json.dumps, sorted(certificate.names))) or "no name"
+        why = f"{who} showed another certificate than its own: {names}, SHA-256 {certificate.fingerprint}"
+        hint = "add the fingerprint to certificateFingerprints, or a name to certificateNames, of its entry"
+        return Refusal(CALLING_AE_TITLE_NOT_RECOGNISED, why, f"{hint} in dicom.scp.sources if it is")
 
     def _host_in_words(self, host: str) -> str:
         if self._fixed[host] is not None:

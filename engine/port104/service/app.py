@@ -5,6 +5,7 @@ Everything that the rooms below ask for by a protocol is put together here, and 
 
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,9 @@ import trio
 from port104.errors import ConfigurationError, Port104Error
 from port104.native import Intake, SpoolCounts
 from port104.net.acceptor import Acceptor
+from port104.net.certificates import PeerCertificate
 from port104.net.contracts import Admitted, Limits, Refused
+from port104.net.credentials import Credentials
 from port104.registry import registry as registries
 from port104.registry.addresses import is_among, parse_network
 from port104.registry.identity import Identified, Unidentified
@@ -26,6 +29,7 @@ from port104.service.data_set_log import DataSetLog
 from port104.service.file_limit import raise_file_limit
 from port104.service.identities import Busy, Identities, identities_from
 from port104.service.registration import registry_from
+from port104.service.secure import HangUp, credentials_from, keep_fresh
 from port104.service.settings import ScpSettings, Settings, StorageSettings
 from port104.storage.folder import others_may_write
 from port104.storage.space import GIGABYTE, Room, Watermarks
@@ -60,7 +64,8 @@ async def serve(
         connections=scp.maximum_number_of_connections,
         associations=scp.maximum_number_of_associations,
     )
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    credentials = credentials_from(scp.tls, time.time())
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async with (
             recording(settings.audit, [local.ae_title for local in scp.ae_titles]) as trail,
             open_store(
@@ -75,15 +80,16 @@ async def serve(
             await nursery.start(watch.run)
             admission = Admission(scp, registry, watch, identities)
             acceptor = _acceptor(settings, admission, store, trail, connections)
-            addresses = await _listen(acceptor, scp)
+            addresses = await _listen(acceptor, scp, credentials)
             store.on_stored = _told(settings, trail, nursery)
             if trail is not None:
                 trail.started()
             nursery.start_soon(_report_contents, store)
             nursery.start_soon(_look_up_sources, admission)
-            nursery.start_soon(_obey_signals, signals, acceptor)
-            for address, port in addresses:
-                log.info("listening", address=address, port=port)
+            hang_up = HangUp()
+            if credentials is not None:
+                nursery.start_soon(keep_fresh, credentials, scp.tls.reload_interval, hang_up)
+            nursery.start_soon(_obey_signals, signals, acceptor, hang_up)
             task_status.started(addresses)
             await acceptor.serve()
             nursery.cancel_scope.cancel()
@@ -150,9 +156,11 @@ class Admission:
         self._watch = watch
         self._identities = identities
 
-    async def __call__(self, request: AssociateRQ, address: str) -> Admitted | Refused:
-        """Judge `request`, which came from `address`: where it came from first, which costs nothing."""
-        verdict = self.registry.admit(request.called_ae_title, request.calling_ae_title, address)
+    async def __call__(
+        self, request: AssociateRQ, address: str, certificate: PeerCertificate | None = None
+    ) -> Admitted | Refused:
+        """Judge `request`, which came from `address` with `certificate`: this first, which costs nothing."""
+        verdict = self.registry.admit(request.called_ae_title, request.calling_ae_title, address, certificate)
         if isinstance(verdict, Refusal):
             return Refused(verdict.reject, verdict.why, verdict.hint)
         user = await self._identify(request)
@@ -246,21 +254,43 @@ def _acceptor(
             idle_grace=scp.idle_grace,
             send_timeout=scp.send_timeout,
             shutdown_deadline=scp.shutdown_deadline,
+            tls_handshake_timeout=scp.tls.handshake_timeout,
         ),
         trace_pdus=scp.log_data_pdus,
         witness=trail,
     )
 
 
-async def _listen(acceptor: Acceptor[Intake], scp: ScpSettings) -> list[tuple[str, int]]:
+async def _listen(
+    acceptor: Acceptor[Intake], scp: ScpSettings, credentials: Credentials | None
+) -> list[tuple[str, int]]:
+    """Listen on the plain port, the TLS port, or both; returns the bound addresses, plain ones first."""
+    addresses: list[tuple[str, int]] = []
+    if scp.port is not None:
+        addresses += await _listen_on(acceptor, scp, scp.port, "dicom.scp.port")
+    if credentials is not None:
+        addresses += await _listen_on(acceptor, scp, scp.tls.port, "dicom.scp.tls.port", credentials)
+    return addresses
+
+
+async def _listen_on(
+    acceptor: Acceptor[Intake],
+    scp: ScpSettings,
+    port: int,
+    setting: str,
+    credentials: Credentials | None = None,
+) -> list[tuple[str, int]]:
     try:
-        return await acceptor.listen(scp.host, scp.port)
+        addresses = await acceptor.listen(scp.host, port, credentials)
     except OSError as failure:
         raise ConfigurationError(
-            f"cannot listen on port {scp.port} of {scp.host or 'all addresses'}:"
-            f" {failure.strerror or failure}; choose another dicom.scp.port or dicom.scp.host, stop"
+            f"cannot listen on port {port} of {scp.host or 'all addresses'}:"
+            f" {failure.strerror or failure}; choose another {setting} or dicom.scp.host, stop"
             " what uses it, or grant CAP_NET_BIND_SERVICE for a port below 1024"
         ) from failure
+    for address, bound in addresses:
+        log.info("listening", address=address, port=bound, tls=credentials is not None)
+    return addresses
 
 
 def _told(
@@ -314,11 +344,15 @@ async def _addresses_of(name: str) -> frozenset[str]:
     return frozenset(str(entry[4][0]) for entry in entries)
 
 
-async def _obey_signals(signals: AsyncIterator[int], acceptor: Acceptor[Intake]) -> None:
-    """First signal: drain. Second: abort every association; what hangs even then is left behind."""
+async def _obey_signals(signals: AsyncIterator[int], acceptor: Acceptor[Intake], hang_up: HangUp) -> None:
+    """SIGHUP: read files again. Else the first: drain; the second: abort, leaving behind what hangs."""
     async with trio.open_nursery() as nursery:
         async for number in signals:
             name = signal.Signals(number).name
+            if number == signal.SIGHUP:
+                log.info("reading files again", signal=name)
+                hang_up.ring()
+                continue
             if nursery.child_tasks:
                 log.warning("stopping at once", signal=name)
                 acceptor.abort("the service was told to stop at once")

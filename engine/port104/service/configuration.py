@@ -15,6 +15,7 @@ import msgspec
 from port104.errors import ConfigurationError
 from port104.service import clara, documents, environment, schema
 from port104.service.clara import Layer, Unused
+from port104.service.contradictions import contradictions
 from port104.service.decoding import Fault, Raw, Tree, build, canonical
 from port104.service.escaping import escape
 from port104.service.settings import Settings
@@ -73,6 +74,8 @@ def load(
     if faults:
         raise FaultyConfigurationError(faults)
     settings = build(Settings, merged, faults)
+    if contradictory := tuple(contradictions(settings)):
+        raise FaultyConfigurationError(contradictory)
     return Configuration(settings, origins, tuple(unused), tuple(_warnings(settings)))
 
 

@@ -28,6 +28,8 @@ def registry_from(settings: Settings) -> Registry:
                 entry.host_ip,
                 ignored_sop_classes=frozenset(entry.ignored_sop_classes),
                 allowed_sop_classes=frozenset(entry.allowed_sop_classes),
+                certificate_fingerprints=frozenset(map(_digits, entry.certificate_fingerprints)),
+                certificate_names=frozenset(name.lower() for name in entry.certificate_names),
             )
             for entry in scp.sources
         ],
@@ -37,3 +39,7 @@ def registry_from(settings: Settings) -> Registry:
         ],
         reject_unknown_sources=scp.reject_unknown_sources,
     )
+
+
+def _digits(fingerprint: str) -> str:
+    return fingerprint.replace(":", "").lower()

@@ -37,6 +37,10 @@ Network = Annotated[
 ]
 Text = Annotated[str, Meta(extra={"check": values.not_blank, "valid": "not empty"})]
 Port = Annotated[int, Meta(ge=1, le=65535)]
+Fingerprint = Annotated[
+    str,
+    Meta(extra={"check": values.fingerprint_fault, "valid": "SHA-256, 64 hexadecimal digits"}),
+]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 
 LEVELS = {
@@ -95,6 +99,17 @@ class SourceSettings(Section, frozen=True):
     allowed_sop_classes: tuple[UID, ...] = ()
     """SOP classes that are stored when this peer sends them, of those that the called AE title
     stores; empty: all of those. Others are refused at negotiation."""
+    certificate_fingerprints: tuple[Fingerprint, ...] = ()
+    """Its certificates by fingerprint: it must call over TLS and show one of them, or one that has
+    one of `certificateNames`. Both empty (the default): it needs none."""
+    certificate_names: tuple[Text, ...] = ()
+    """Names (subject's common name; DNS name, IP address or e-mail address of the subject
+    alternative name), regardless of case, one of which its certificate must have."""
+
+    @property
+    def demands_certificate(self) -> bool:
+        """Whether it must call over TLS and show a certificate of its own."""
+        return bool(self.certificate_fingerprints or self.certificate_names)
 
 
 class DestinationSettings(Section, frozen=True):
@@ -168,13 +183,44 @@ class ProxyProtocolSettings(Section, frozen=True):
     in which other machines are: whoever is listed can claim any address."""
 
 
+class TlsSettings(Section, frozen=True):
+    """Associations over TLS, by PS3.15 B.12; files are in PEM form."""
+
+    enabled: bool = False
+    """Whether port104 listens for TLS on `port`, besides `dicom.scp.port` or, where that is null,
+    instead of it."""
+    port: Port = 2762
+    """TCP port to listen on; 2762 is registered for DICOM over TLS."""
+    certificate: Text | None = None
+    """Our certificate, and after it those of the authorities between it and the root. Required when
+    `enabled`."""
+    key: Text | None = None
+    """Private key of `certificate`. Null (the default): it is in the same file."""
+    password_file: Text | None = None
+    """File that holds the password of the key, where that is encrypted."""
+    client_certificate_authorities: Text | None = None
+    """Certificates of the authorities that sign those of peers, or peers' own certificates. Null (the
+    default): no certificate is asked of peers, who then are known by address and AE title only."""
+    require_client_certificate: bool | None = None
+    """Whether a peer must show a certificate; false: one that is shown is checked. Null (the
+    default): true where `clientCertificateAuthorities` is given."""
+    minimum_version: Literal["1.2", "1.3"] = "1.2"
+    """The oldest version of TLS that is spoken."""
+    handshake_timeout: Seconds = 10.0
+    """Seconds that a handshake may take, until the connection is closed."""
+    reload_interval: Annotated[float, Meta(ge=0, le=86400)] = 60.0
+    """Seconds between looks whether a file has changed; it is then read again, for new connections.
+    SIGHUP has them read at once. 0: only SIGHUP."""
+
+
 class ScpSettings(Section, frozen=True):
     """What port104 accepts as a called AE."""
 
     host: Host | None = None
     """Address to listen on. Null (the default): every IPv4 and IPv6 address of the machine."""
-    port: Port = 104
-    """TCP port to listen on."""
+    port: Port | None = 104
+    """TCP port to listen on, without TLS. Null: none, for TLS only."""
+    tls: TlsSettings = TlsSettings()
     maximum_number_of_associations: Annotated[
         int, Meta(ge=1, le=10_000, extra={"aliases": ("max-associations",)})
     ] = 1000

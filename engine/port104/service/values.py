@@ -11,6 +11,7 @@ from port104.wire.identifiers import valid_ae_title, valid_uid
 
 _LONGEST_UID = 64
 _LONGEST_AE_TITLE = 16
+_FINGERPRINT_DIGITS = 64
 
 
 class Faulty:
@@ -76,6 +77,16 @@ def network_fault(text: str) -> str | None:
     except ValueError as error:
         return f"it is not a network in CIDR notation ({error})"
     return None
+
+
+def fingerprint_fault(text: str) -> str | None:
+    """SHA-256 as OpenSSL and others print it."""
+    digits = text.replace(":", "").lower()
+    if len(digits) == _FINGERPRINT_DIGITS and not set(digits) - set("0123456789abcdef"):
+        return None
+    return (
+        "a SHA-256 fingerprint has 64 hexadecimal digits: openssl x509 -noout -fingerprint -sha256 -in FILE"
+    )
 
 
 def not_blank(text: str) -> str | None:

@@ -1,0 +1,137 @@
+"""TLS on one accepted connection (PS3.15 B.12): handshake and end. Between them stands native/tls.h.
+
+Rules that this room keeps:
+- a peer in its handshake holds a task and nothing else: the arithmetic is a worker thread's, the waiting the
+  event loop's, and all of it ends at a deadline;
+- once records are lent to a link, the session is touched no more until the connection closes.
+"""
+
+import contextlib
+import errno
+import socket as stdlib_socket
+
+import structlog
+import trio
+from cryptography.hazmat.bindings.openssl.binding import Binding
+from OpenSSL import SSL
+
+from port104.native import OpenSSL, Records
+from port104.net.certificates import PeerCertificate, peer_certificate
+
+log = structlog.get_logger("port104.tls")
+
+# Handshakes computed at one time: each takes a processor a millisecond or two, and a storm of them must
+# leave the others to associations.
+_HANDSHAKES = trio.CapacityLimiter(2)
+_LIB, _FFI = Binding.lib, Binding.ffi
+
+
+def _address(pointer: object) -> int:
+    return int(_FFI.cast("uintptr_t", pointer))
+
+
+# Of the copy of OpenSSL that made the sessions; there may be another in the process.
+_OPENSSL = OpenSSL(
+    read=_address(_LIB.SSL_read),
+    write=_address(_LIB.SSL_write),
+    get_error=_address(_LIB.SSL_get_error),
+    clear_error=_address(_LIB.ERR_clear_error),
+)
+
+# What mends a failed handshake, by OpenSSL's words for it.
+_HINTS = {
+    "http request": "the peer speaks HTTP here",
+    "wrong version number": "the peer does not speak TLS: have it call dicom.scp.port, or turn TLS on there",
+    "unsupported protocol": "the peer knows old versions of TLS only; PS3.15 B.12 asks for 1.2 at least",
+    "no shared cipher": "the peer must offer a cipher suite of PS3.15 B.12, and one for the kind of our key",
+    "peer did not return a certificate": "have the peer show a certificate, or set"
+    " dicom.scp.tls.requireClientCertificate to false",
+    "certificate verify failed": "have the peer show a certificate that an authority in"
+    " dicom.scp.tls.clientCertificateAuthorities signed, or add its own there",
+    "tlsv1 alert unknown ca": "the peer does not trust our certificate: give it the authority that signed it",
+    "ssl/tls alert bad certificate": "the peer does not accept our certificate",
+    "ssl/tls alert certificate unknown": "the peer does not accept our certificate",
+}
+
+
+class SecureSocket:
+    """The TLS side of an accepted connection. `handshake` once, then lend `records`. It owns the socket."""
+
+    def __init__(self, socket: trio.socket.SocketType, context: SSL.Context) -> None:
+        self._trio_socket = socket
+        self._context = context
+        self._socket: stdlib_socket.socket | None = None
+        self._session: SSL.Connection | None = None
+
+    async def handshake(self, deadline: float, address: str) -> PeerCertificate | None:
+        """Agree on TLS until `deadline` on trio's clock. Returns the peer's certificate, if it showed one.
+
+        Raises OSError where that does not come to be; the reason is logged.
+        """
+        session = self._begin()
+        try:
+            with trio.fail_at(deadline):
+                await self._agree(session)
+        except trio.TooSlowError:
+            raise TimeoutError(errno.ETIMEDOUT, "no TLS handshake in time") from None
+        except SSL.SysCallError as failure:
+            raise ConnectionResetError(errno.ECONNRESET, "the peer ended its TLS handshake") from failure
+        except SSL.Error as failure:
+            reason = _reason(failure)
+            hint = {"hint": _HINTS[reason]} if reason in _HINTS else {}
+            log.warning("TLS handshake failed", address=address, reason=reason, **hint)
+            raise ConnectionAbortedError(errno.ECONNABORTED, f"TLS handshake failed: {reason}") from failure
+        certificate = peer_certificate(session)
+        shown = {"certificate": certificate.fingerprint} if certificate else {}
+        facts = {"version": session.get_protocol_version_name(), "cipher": session.get_cipher_name()}
+        log.debug("TLS handshake done", address=address, **facts, **shown)
+        return certificate
+
+    def _begin(self) -> SSL.Connection:
+        self._socket = stdlib_socket.socket(fileno=self._trio_socket.detach())
+        self._socket.settimeout(0)
+        self._session = SSL.Connection(self._context, self._socket)
+        self._session.set_accept_state()
+        return self._session
+
+    async def _agree(self, session: SSL.Connection) -> None:
+        while True:
+            try:
+                await trio.to_thread.run_sync(session.do_handshake, limiter=_HANDSHAKES)
+            except SSL.WantReadError:
+                await trio.lowlevel.wait_readable(session.fileno())
+            except SSL.WantWriteError:
+                await trio.lowlevel.wait_writable(session.fileno())
+            else:
+                return
+
+    def records(self) -> Records:
+        """What the link receives and sends through. Once, after the handshake."""
+        if self._session is None or self._socket is None:
+            raise ValueError("there was no handshake")
+        return Records(_OPENSSL, _address(self._session._ssl), self._socket.fileno())  # noqa: SLF001
+
+    def interrupt(self) -> None:
+        """End the stream of incoming bytes."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # the peer was faster
+                self._socket.shutdown(stdlib_socket.SHUT_RD)
+
+    def close(self) -> None:
+        """Say close_notify (RFC 8446 6.1), without waiting for the peer's, and close the socket."""
+        if self._socket is None:
+            self._trio_socket.close()
+            return
+        trio.lowlevel.notify_closing(self._socket)
+        try:
+            if self._session is not None:
+                with contextlib.suppress(SSL.Error):
+                    self._session.shutdown()
+        finally:
+            self._socket.close()
+
+
+def _reason(failure: SSL.Error) -> str:
+    """OpenSSL's own words for what went wrong last."""
+    errors = failure.args[0] if failure.args else ()
+    return next((words for _, _, words in errors if words), "no reason given")

@@ -1,0 +1,43 @@
+"""Settings that are right each by itself, and wrong together.
+
+Looked at once all sources are merged: what one leaves out, another may give.
+"""
+
+from collections.abc import Iterator
+
+from port104.service.decoding import Fault
+from port104.service.settings import ScpSettings, Settings, TlsSettings
+
+_SCP = ("dicom", "scp")
+_TLS = (*_SCP, "tls")
+
+
+def contradictions(settings: Settings) -> Iterator[Fault]:
+    """Find them all."""
+    yield from _between_ports(settings.dicom.scp)
+    yield from _in_tls(settings.dicom.scp.tls)
+    yield from _in_sources(settings.dicom.scp)
+
+
+def _between_ports(scp: ScpSettings) -> Iterator[Fault]:
+    if scp.port is None and not scp.tls.enabled:
+        yield Fault((*_SCP, "port"), "there is nothing to listen on: give a port, or set tls.enabled")
+    if scp.tls.enabled and scp.port == scp.tls.port:
+        yield Fault((*_TLS, "port"), f"it is the port without TLS too, {scp.tls.port}: one needs another")
+
+
+def _in_tls(tls: TlsSettings) -> Iterator[Fault]:
+    if tls.enabled and tls.certificate is None:
+        yield Fault((*_TLS, "certificate"), "it is required where TLS is enabled, and missing")
+    if tls.require_client_certificate and tls.client_certificate_authorities is None:
+        why = "it needs clientCertificateAuthorities, else no certificate can be checked"
+        yield Fault((*_TLS, "requireClientCertificate"), why)
+
+
+def _in_sources(scp: ScpSettings) -> Iterator[Fault]:
+    if scp.tls.enabled and scp.tls.client_certificate_authorities is not None:
+        return
+    for index, source in enumerate(scp.sources):
+        if source.demands_certificate:
+            why = "no peer can show a certificate: enable dicom.scp.tls, with clientCertificateAuthorities"
+            yield Fault((*_SCP, "sources", index), why)
