@@ -54,7 +54,7 @@ def compile_programs() -> None:
     _compile("scanner", [*product, "bench/guard/scanner.c", counting, *native, *extension.extra_link_args])
     _compile("store", [*product, "bench/guard/store.c", counting, *native, *extension.extra_link_args])
     _compile("libcounting.so", ["-shared", "-fPIC", counting])
-    peer = [f"bench/sender/{name}.c" for name in ("association", "encoding")]
+    peer = [f"bench/sender/{name}.c" for name in ("association", "channel_plain", "encoding")]
     _compile("sender", ["-std=gnu11", "-O2", "-Ibench/sender", "bench/guard/sender.c", *peer])
 
 

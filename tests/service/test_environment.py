@@ -71,7 +71,7 @@ def test_a_value_can_be_read_from_a_file(tmp_path: Path):
         (
             "DICOM__SCP__PORT",
             "x",
-            'dicom.scp.port: "x" is wrong: expected a whole number from 1 to 65535',
+            'dicom.scp.port: "x" is wrong: expected a whole number from 1 to 65535 or null',
         ),
         ("DICOM__SCP__PORT_FILE", "/missing", "/missing cannot be read: No such file or directory"),
         (
