@@ -76,8 +76,8 @@ def test_an_ae_title_is_bound_to_its_certificate(server, site, over_tls, calling
     assert (code == 0) is accepted, output
     if not accepted:
         assert "Calling AE Title Not Recognized" in output
-        reasons = [one.get("reason", "") for one in server.log_entries()]
-        assert any("certificate" in reason for reason in reasons)
+        # The line comes once the connection is closed.
+        server.wait_for(lambda: any("certificate" in one.get("reason", "") for one in server.log_entries()))
 
 
 def test_sighup_reads_the_files_again(server):
