@@ -115,6 +115,11 @@ def _secure_trials(place: trials.Place, parts: Sequence[str]) -> list[trials.Gro
         return []
 
 
+def _secure_receivers(groups: Sequence[trials.Group]) -> list[Receiver]:
+    """Those that only the trials over TLS name."""
+    return [trial.receiver for group in groups for trial in group if trial.receiver.secure]
+
+
 def described(receiver: Receiver) -> dict[str, Any]:
     """What the report says of a receiver."""
     return {"version": receiver.version, "settings": receiver.settings}
@@ -144,7 +149,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "machine": machine.describe(list({trial.place for group in groups for trial in group})),
         "began": time.strftime("%Y-%m-%d %H:%M %Z"),
         "rounds": rounds,
-        "receivers": {one.name: described(one) for one in receivers},
+        "receivers": {one.name: described(one) for one in [*receivers, *_secure_receivers(groups)]},
         "left_out": left_out,
     }
     for place in {trial.place for group in groups for trial in group}:
