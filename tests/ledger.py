@@ -17,9 +17,11 @@ class Sent:
     """One data set of a SOP instance UID: `began` and `acknowledged` are moments of the ledger's clock.
 
     `sender`: what one sender sends is stored in its order, also where several are under way at once.
+    `promised`: a success for it means that it survives a power cut.
     """
 
-    def __init__(self, digest, began, sender):
+    def __init__(self, digest, began, sender, *, promised):
+        self.promised = promised
         self.digest = digest
         self.began = began
         self.sender = sender
@@ -49,7 +51,7 @@ class Ledger:
 
     def note(self, sender, called, instance, data_set):
         """Note that an instance is about to be sent."""
-        sent = Sent(digest_of(data_set), next(self._clock), sender)
+        sent = Sent(digest_of(data_set), next(self._clock), sender, promised=self.counts)
         self._sent[called, instance].append(sent)
         return sent
 
@@ -83,7 +85,8 @@ def _faults_of_copies(sent, kept):
     acknowledged = {version.digest for version in sent if version.acknowledged is not None}
     if missing := len(acknowledged - set(kept)):
         yield f"{missing} of {len(acknowledged)} acknowledged data sets lost"
-    if strange := len(set(kept) - {version.digest for version in sent}):
+    unpromised = len({version.digest for version in sent if not version.promised})
+    if (strange := len(set(kept) - {version.digest for version in sent})) > unpromised:
         yield f"{strange} data sets that nobody sent"
 
 
@@ -93,7 +96,9 @@ def _faults_of_versions(sent, kept):
         yield f"{len(kept)} files of an instance that is overwritten"
     allowed = {one.digest for one in sent if not any(one.is_replaced_by(other) for other in sent)}
     if kept and kept[0] not in {version.digest for version in sent}:
-        yield "a data set that nobody sent"
+        # With durability os a power cut may tear the file under its name, until one is acknowledged.
+        if any(one.acknowledged is not None for one in sent) or all(one.promised for one in sent):
+            yield "a data set that nobody sent"
     elif kept and kept[0] not in allowed:
         yield "an older data set than the last acknowledged one"
     if not kept and any(version.acknowledged is not None for version in sent):
