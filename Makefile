@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(wildcard native/*.c native/*.h) native/build.py setup.py
 # The test peers, and the package that each comes from.
-PEERS := storescu:dcmtk echoscu:dcmtk dcmsend:dcmtk dcmdump:dcmtk Orthanc:orthanc
+PEERS := storescu:dcmtk echoscu:dcmtk dcmsend:dcmtk dcmdump:dcmtk Orthanc:orthanc \
+	pg_lsclusters:postgresql
 CRASH_ROUNDS ?= 200
 MINUTES ?= 30
 POWERCUT_ROUNDS ?= 200
@@ -76,7 +77,7 @@ bench-tls: build peers ## over TLS beside DCMTK, into build/bench/tls/, in two m
 hostile-survey: build peers ## the hostile cases against port104, DCMTK, Orthanc and pynetdicom, into docs/, in half an hour
 	cd tests && PYTHONPATH=.:../bench ../$(BIN)/python -m hostile.survey
 
-peers: ## install the test peers (DCMTK, Orthanc) where that is possible
+peers: ## install the test peers (DCMTK, Orthanc, PostgreSQL) where that is possible
 	@.ci/peers $(PEERS)
 
 format: build ## format the Python code

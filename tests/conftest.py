@@ -1,7 +1,17 @@
-"""Settings of all tests."""
+"""Settings and fixtures of all tests."""
 
+import pytest
 from hypothesis import settings
+
+from postgres_process import Postgres
 
 # The same examples in every run, and no deadline on a machine that others share: a failure is the code's.
 settings.register_profile("port104", derandomize=True, deadline=None)
 settings.load_profile("port104")
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server for whoever needs one; each test takes a database of its own, by `new_url`."""
+    with Postgres() as server:
+        yield server

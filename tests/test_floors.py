@@ -33,6 +33,8 @@ KEPT_FOR = {
     "structlog": {"net", "storage", "service"},
     "click": {"service"},
     "jwt": {"registry/tokens.py"},
+    "sqlite3": {"registry/store/sqlite.py"},
+    "psycopg": {"registry/store/postgres.py"},
     "yaml": {"service"},
     "rich": {"service"},
 }
@@ -89,6 +91,8 @@ def test_every_room_has_its_rules():
         ("service/app.py", "import pynetdicom"),
         ("storage/store.py", "from pydicom.dataset import Dataset"),
         ("errors.py", "from port104 import uids"),
+        ("registry/catalogue.py", "import sqlite3"),
+        ("registry/store/sqlite.py", "import psycopg"),
     ],
 )
 def test_the_rules_catch(path: str, text: str):

@@ -23,7 +23,6 @@ from pathlib import Path
 import trio
 
 from port104.service import app, configuration, logs
-from port104.service.registration import registry_from
 from port104.storage import volume
 from port104.storage.store import InstanceStore, open_store
 
@@ -137,7 +136,7 @@ async def main(folder: Path, program: str, library: ctypes.CDLL, burst: int, bur
     volume.LOOK_SECONDS = math.inf  # how often it looks depends on the clock too
     with logs.configured(settings.log):
         async with trio.open_nursery() as nursery:
-            addresses = await nursery.start(partial(app.serve, settings, registry_from(settings)))
+            addresses = await nursery.start(partial(app.serve, settings, {}))
             sender = Sender(program, addresses[0][1])
             await sender.opened()
             await measure(library, sender, watch, burst, bursts)

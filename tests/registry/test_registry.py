@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from port104.registry.addresses import is_among, parse_address, parse_network
 from port104.registry.entries import LocalAE, Source
 from port104.registry.registry import Admission, Refusal, Registry
 from port104.wire.pdu import AssociateRJ
 
 COVID = LocalAE(ae_title="COVIDAET", name="COVIDAET")
-CT1 = Source("CT1", "10.0.0.5")
-NETWORK = Source("CT1", "10.1.0.0/16")
-SIX = Source("CT1", "fd00::/8")
-NAMED = Source("MYPACS", "pacs.local")
+CT1 = Source(ae_title="CT1", hosts=("10.0.0.5",))
+NETWORK = Source(ae_title="CT1", hosts=("10.1.0.0/16",))
+SIX = Source(ae_title="CT1", hosts=("fd00::/8",))
+NAMED = Source(ae_title="MYPACS", hosts=("pacs.local",))
 
 UNKNOWN_CALLING = AssociateRJ(result=1, source=1, reason=3)
 UNKNOWN_CALLED = AssociateRJ(result=1, source=1, reason=7)
@@ -57,8 +58,8 @@ def test_an_unknown_caller_is_refused_and_told_how_to_get_in():
     assert refusal == Refusal(
         UNKNOWN_CALLING,
         'calling AE title "CT2" is not among the sources',
-        'add {"aeTitle": "CT2", "hostIp": "10.0.0.7"} to dicom.scp.sources,'
-        " or set dicom.scp.rejectUnknownSources to false",
+        'add {"aeTitle": "CT2", "hostIp": "10.0.0.7"} to the sources'
+        " (port104 create src, or dicom.scp.sources), or set dicom.scp.rejectUnknownSources to false",
     )
 
 
@@ -67,7 +68,8 @@ def test_an_unknown_called_ae_title_is_refused_and_told_how_to_get_in():
     assert refusal == Refusal(
         UNKNOWN_CALLED,
         'called AE title "NOSUCH" is not among the local AE titles',
-        'add {"aeTitle": "NOSUCH"} to dicom.scp.aeTitles, or have the peer call "COVIDAET"',
+        'add {"aeTitle": "NOSUCH"} to the AE titles (port104 create aetitle, or dicom.scp.aeTitles),'
+        ' or have the peer call "COVIDAET"',
     )
 
 
@@ -80,7 +82,10 @@ def test_the_caller_is_judged_first():
 def test_without_local_aes_there_is_nothing_to_call():
     refusal = registry(local_aes=[]).admit("A", "CT1", "10.0.0.5")
     assert isinstance(refusal, Refusal)
-    assert refusal.hint == 'add {"aeTitle": "A"} to dicom.scp.aeTitles'
+    assert (
+        refusal.hint
+        == 'add {"aeTitle": "A"} to the AE titles (port104 create aetitle, or dicom.scp.aeTitles)'
+    )
 
 
 @pytest.mark.parametrize(
@@ -170,7 +175,7 @@ def test_a_hint_admits_the_peer(calling, address):
     refusal = registry(sources=[]).admit("COVIDAET", calling, str(address))
     assert isinstance(refusal, Refusal)
     entry = json.JSONDecoder().raw_decode(refusal.hint, len("add "))[0]
-    helped = registry(sources=[Source(entry["aeTitle"], entry["hostIp"])])
+    helped = registry(sources=[Source(ae_title=entry["aeTitle"], hosts=(entry["hostIp"],))])
     assert isinstance(helped.admit("COVIDAET", calling, str(address)), Admission)
 
 
@@ -185,9 +190,8 @@ ENDS = {
 
 def admitted(source_lists, local_lists):
     local_ae = LocalAE(ae_title="COVIDAET", name="COVIDAET", **local_lists)
-    verdict = registry(local_aes=[local_ae], sources=[Source("CT1", "10.0.0.5", **source_lists)]).admit(
-        "COVIDAET", "CT1", "10.0.0.5"
-    )
+    source = Source(ae_title="CT1", hosts=("10.0.0.5",), **source_lists)
+    verdict = registry(local_aes=[local_ae], sources=[source]).admit("COVIDAET", "CT1", "10.0.0.5")
     assert isinstance(verdict, Admission)
     return verdict
 
@@ -214,7 +218,7 @@ def test_an_unknown_source_has_the_lists_of_the_ae_title():
 
 
 def test_of_several_sources_that_fit_the_first_one_counts():
-    wide = Source("CT1", "10.0.0.0/8", allowed_sop_classes=frozenset({"1.1"}))
+    wide = Source(ae_title="CT1", hosts=("10.0.0.0/8",), allowed_sop_classes=frozenset({"1.1"}))
     for sources in ([CT1, wide], [wide, CT1]):
         verdict = registry(sources=sources).admit("COVIDAET", "CT1", "10.0.0.5")
         assert isinstance(verdict, Admission)
@@ -228,8 +232,8 @@ class Shown(msgspec.Struct, frozen=True):
     names: frozenset[str] = frozenset({"ct1.local"})
 
 
-GUARDED = Source("CT1", "10.0.0.5", certificate_fingerprints=frozenset({"aa", "bb"}))
-NAMED_GUARDED = Source("CT1", "10.0.0.5", certificate_names=frozenset({"ct1.local"}))
+GUARDED = Source(ae_title="CT1", hosts=("10.0.0.5",), certificate_fingerprints=frozenset({"aa", "bb"}))
+NAMED_GUARDED = Source(ae_title="CT1", hosts=("10.0.0.5",), certificate_names=frozenset({"ct1.local"}))
 
 
 @pytest.mark.parametrize("source", [GUARDED, NAMED_GUARDED])
@@ -259,3 +263,80 @@ def test_a_guarded_ae_title_is_nobodys_elsewhere(lenient):
 
 def test_a_peer_with_a_certificate_is_not_asked_for_it_where_its_entry_names_none():
     assert registry().admit("COVIDAET", "CT1", "10.0.0.5", Shown()) == Admission(COVID, CT1)
+
+
+def test_a_source_may_have_several_hosts():
+    several = Source(ae_title="CT1", hosts=("10.0.0.5", "10.1.0.0/16", "pacs.local", "fd00::5"))
+    known = registry(sources=[several]).with_resolved({"pacs.local": ["10.2.0.9"]})
+    for address in ("10.0.0.5", "10.1.2.3", "10.2.0.9", "fd00::5"):
+        assert known.admit("COVIDAET", "CT1", address) == Admission(COVID, several)
+    refusal = known.admit("COVIDAET", "CT1", "10.0.0.6")
+    assert isinstance(refusal, Refusal)
+    assert "10.0.0.5, 10.1.0.0/16, pacs.local (10.2.0.9), fd00::5, not from 10.0.0.6" in refusal.why
+
+
+def test_an_address_may_have_several_names():
+    first = Source(ae_title="CT1", name="1", hosts=("a.local",))
+    second = Source(ae_title="CT1", name="2", hosts=("b.local",), certificate_names=frozenset({"x"}))
+    known = registry(sources=[second, first]).with_resolved(
+        {"a.local": ["10.0.0.5"], "b.local": ["10.0.0.5"]}
+    )
+    assert known.admit("COVIDAET", "CT1", "10.0.0.5") == Admission(COVID, first)
+
+
+HOSTS = st.one_of(
+    st.ip_addresses().map(str),
+    st.tuples(st.ip_addresses(v=4), st.integers(0, 32)).map(
+        lambda pair: str(ipaddress.ip_network(f"{pair[0]}/{pair[1]}", strict=False))
+    ),
+    st.tuples(st.ip_addresses(v=6), st.integers(0, 128)).map(
+        lambda pair: str(ipaddress.ip_network(f"{pair[0]}/{pair[1]}", strict=False))
+    ),
+    # Few addresses, so that something fits.
+    st.sampled_from(
+        ["10.0.0.1", "10.0.0.2", "10.0.0.0/8", "0.0.0.0/0", "::/0", "fd00::/8", "fd00::1", "a", "b"]
+    ),
+)
+PEERS = st.one_of(
+    st.ip_addresses().map(str),
+    st.sampled_from(["10.0.0.1", "10.0.0.2", "10.1.1.1", "fd00::1", "::ffff:10.0.0.1", "192.0.2.1"]),
+)
+RESOLVED = {"a": ["10.0.0.1", "fd00::1"], "b": ["10.0.0.1", "192.0.2.1"]}
+
+
+def holds(host, address):
+    """The definition, without an index."""
+    if host in RESOLVED:
+        return parse_address(address) in {parse_address(found) for found in RESOLVED[host]}
+    return is_among(address, [parse_network(host)])
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["CT1", "CT2"]), st.lists(HOSTS, min_size=1, max_size=3)), max_size=6),
+    PEERS,
+)
+def test_sources_are_found_as_if_one_were_looked_at_after_the_other(entries, address):
+    sources = [
+        Source(ae_title=title, name=str(number), hosts=tuple(hosts))
+        for number, (title, hosts) in enumerate(entries)
+    ]
+    verdict = registry(sources=sources).with_resolved(RESOLVED).admit("COVIDAET", "CT1", address)
+    expected = next(
+        (
+            each
+            for each in sources
+            if each.ae_title == "CT1" and any(holds(host, address) for host in each.hosts)
+        ),
+        None,
+    )
+    assert (verdict.source if isinstance(verdict, Admission) else None) == expected
+
+
+def test_what_another_registry_knows_is_taken_over_where_it_is_the_same():
+    first = registry()
+    second = registry(sources=[*first.sources, Source(ae_title="CT2", hosts=("10.0.0.9",))], like=first)
+    third = registry(sources=[NETWORK, NAMED], like=second)
+    assert second._callers["CT1"] is first._callers["CT1"]
+    assert isinstance(third.admit("COVIDAET", "CT1", "10.0.0.5"), Refusal)
+    assert isinstance(third.admit("COVIDAET", "CT1", "10.1.0.5"), Admission)
+    assert isinstance(third.admit("COVIDAET", "CT2", "10.0.0.9"), Refusal)

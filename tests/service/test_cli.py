@@ -48,8 +48,8 @@ def service(monkeypatch):
         settings = None
         outcome = 0
 
-        def run(self, settings):
-            self.settings = settings
+        def run(self, configuration):
+            self.settings = configuration.settings
             if isinstance(self.outcome, Exception):
                 raise self.outcome
             return self.outcome
@@ -112,6 +112,15 @@ def test_what_show_prints_can_be_loaded(run, file, tmp_path, form):
     again.write_text(out)
     shown = load(again, {}, {}).settings
     assert shown == load(file, {}, {"--storage": ("storage.temporary", "/x")}).settings
+
+
+@pytest.mark.parametrize("form", ["json", "yaml", "table"])
+def test_show_keeps_a_password_to_itself(run, monkeypatch, form):
+    monkeypatch.setenv("PORT104_REGISTRY__URL", "postgresql://port104:open-sesame@db/port104?sslmode=require")
+    code, out, _ = run("config", "show", "-o", form)
+    assert code == 0
+    assert "postgresql://port104@db/port104" in out
+    assert "sesame" not in out
 
 
 def test_show_names_origins(run, file, monkeypatch):

@@ -79,7 +79,11 @@ ONE_FAULT = [
     ({"DicomAdapter": {}, "Serilog": "x"}, "Serilog: expected an object with keys"),
     (
         titles({"aeTitle": "A", "processorSettings": {"timeout": {}}}),
-        ("dicom.scp.aeTitles[0].processorSettings: an object is wrong: expected an object with named values"),
+        "dicom.scp.aeTitles[0].processorSettings.timeout: expected whole seconds from 1 to 86400",
+    ),
+    (
+        titles({"aeTitle": "A", "processorSettings": [5]}),
+        "dicom.scp.aeTitles[0].processorSettings: a list is wrong: expected an object with named values",
     ),
     # out of range
     (scp(port=0), f"{PORT}: 0 is wrong: expected a whole number from 1 to 65535 or null"),
@@ -205,6 +209,15 @@ ONE_FAULT = [
     (
         sources({"aeTitle": "A", "hostIp": "10.0.0.5"}, {"aeTitle": "A", "hostIp": "10.0.0.5"}),
         'dicom.scp.sources: entries 0 and 1 have the same aeTitle and hostIp "A" at "10.0.0.5"',
+    ),
+    (
+        sources({"aeTitle": "A", "hostIp": "a", "name": "n"}, {"aeTitle": "B", "hosts": ["b"], "name": "n"}),
+        'dicom.scp.sources: several entries have the same name "n"',
+    ),
+    # what is secret
+    (
+        {"registry": {"url": "mysql://user:secret@db/x"}},
+        "registry.url: it must be of the form postgresql://user:password@host:5432/database",
     ),
     # UIDs
     (

@@ -1,7 +1,23 @@
-"""Settings -> registry."""
+"""Settings and documents -> entries, and back."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from port104.registry.entries import Destination, LocalAE, Source
-from port104.service.registration import registry_from
+from port104.registry.faults import RegistryError
+from port104.service import schema
+from port104.service.registration import (
+    KINDS,
+    FaultyEntryError,
+    defaults_from,
+    document_of,
+    kind_of,
+    read_entry,
+    registry_from,
+)
 from port104.service.settings import (
     DestinationSettings,
     DicomSettings,
@@ -10,6 +26,7 @@ from port104.service.settings import (
     ScuSettings,
     Settings,
     SourceSettings,
+    source_names,
 )
 
 
@@ -24,6 +41,7 @@ def test_every_entry_arrives_whole():
                 ignored_sop_classes=("1.2", "1.3"),
                 allowed_sop_classes=("1.4",),
                 maximum_object_size=1000,
+                accepted_transfer_syntaxes=("1.2.840.10008.1.2",),
                 processor="P",
                 processor_settings={"timeout": 5},
             ),
@@ -34,13 +52,16 @@ def test_every_entry_arrives_whole():
             SourceSettings(
                 ae_title="US1",
                 host_ip="10.0.0.0/8",
+                hosts=("::1", "10.0.0.0/8"),
                 ignored_sop_classes=("1.5",),
                 allowed_sop_classes=("1.5", "1.6"),
             ),
         ),
     )
     scu = ScuSettings(
-        destinations=(DestinationSettings(name="D", ae_title="PACS", host_ip="::1", port=1104),)
+        destinations=(
+            DestinationSettings(name="D", ae_title="PACS", host_ip="::1", port=1104, tls=True, window=4),
+        )
     )
     registry = registry_from(Settings(dicom=DicomSettings(scp=scp, scu=scu)))
     assert registry.local_aes == {
@@ -51,15 +72,148 @@ def test_every_entry_arrives_whole():
             ignored_sop_classes=frozenset({"1.2", "1.3"}),
             allowed_sop_classes=frozenset({"1.4"}),
             maximum_object_size=1000,
+            accepted_transfer_syntaxes=frozenset({"1.2.840.10008.1.2"}),
             processor="P",
             processor_settings={"timeout": 5},
         ),
         "B": LocalAE(ae_title="B", name="B"),
     }
     assert registry.sources == (
-        Source("CT1", "ct1.local"),
-        Source("US1", "10.0.0.0/8", frozenset({"1.5"}), frozenset({"1.5", "1.6"})),
+        Source(ae_title="CT1", hosts=("ct1.local",)),
+        Source(
+            ae_title="US1",
+            hosts=("10.0.0.0/8", "::1"),
+            ignored_sop_classes=frozenset({"1.5"}),
+            allowed_sop_classes=frozenset({"1.5", "1.6"}),
+        ),
     )
     assert registry.host_names == ("ct1.local",)
-    assert registry.destinations == {"D": Destination(name="D", ae_title="PACS", host="::1", port=1104)}
+    assert registry.destinations == {
+        "D": Destination(name="D", ae_title="PACS", host="::1", port=1104, tls=True, window=4)
+    }
     assert registry.reject_unknown_sources is False
+
+
+# ---- documents ----
+
+AE_TITLES = st.from_regex(r"[A-Z][A-Z0-9_]{0,15}", fullmatch=True)
+NAMES = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=64)
+UIDS = st.frozensets(st.sampled_from(["1.2", "1.2.3", "2.25.1"]))
+HOSTS = st.sampled_from(["10.0.0.5", "10.0.0.0/8", "fd00::/8", "ct1.local"])
+PROCESSOR_SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "timeout": st.integers(1, 100),
+        "groupBy": st.just("0020,000E"),
+        "priority": st.sampled_from(["lower", "immediate"]),
+        "pipeline-a": NAMES,
+    },
+)
+ENTRIES = st.one_of(
+    st.builds(
+        LocalAE,
+        ae_title=AE_TITLES,
+        name=NAMES,
+        overwrite_same_instance=st.booleans(),
+        ignored_sop_classes=UIDS,
+        allowed_sop_classes=UIDS,
+        accepted_transfer_syntaxes=UIDS,
+        maximum_object_size=st.none() | st.integers(0, 1 << 40),
+        processor=NAMES,
+        processor_settings=PROCESSOR_SETTINGS,
+    ),
+    st.builds(
+        Source,
+        ae_title=AE_TITLES,
+        name=NAMES,
+        hosts=st.lists(HOSTS, min_size=1, unique=True).map(tuple),
+        ignored_sop_classes=UIDS,
+        allowed_sop_classes=UIDS,
+        certificate_fingerprints=st.frozensets(st.sampled_from(["ab" * 32, "01" * 32])),
+        certificate_names=st.frozensets(st.sampled_from(["ct1", "a b"])),
+    ),
+    st.builds(
+        Destination,
+        ae_title=AE_TITLES,
+        name=NAMES,
+        host=st.sampled_from(["10.0.0.5", "pacs.local"]),
+        port=st.integers(1, 65535),
+        tls=st.booleans(),
+        window=st.integers(1, 256),
+    ),
+)
+
+
+@given(ENTRIES)
+def test_an_entry_and_its_document_are_the_same(entry):
+    document = document_of(entry)
+    assert read_entry(kind_of(type(entry)), document) == entry
+    assert read_entry(kind_of(type(entry)), json.loads(json.dumps(document))) == entry
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.word)
+def test_a_document_has_every_key(kind):
+    least = {"name": "N", "aeTitle": "A", "hostIp": "::1", "port": 104}
+    known = {key.name for key in schema.keys(kind.settings)}
+    document = document_of(read_entry(kind, {key: least[key] for key in least if key in known}))
+    assert set(document) == known
+
+
+def test_lists_are_sorted_and_a_host_stands_in_one_place():
+    one = Source(ae_title="A", hosts=("10.0.0.5",), allowed_sop_classes=frozenset({"1.3", "1.2"}))
+    several = Source(ae_title="A", hosts=("10.0.0.5", "10.0.0.4"))
+    assert document_of(one)["allowedSopClasses"] == ["1.2", "1.3"]
+    assert (document_of(one)["hostIp"], document_of(one)["hosts"]) == ("10.0.0.5", [])
+    assert (document_of(several)["hostIp"], document_of(several)["hosts"]) == (None, ["10.0.0.5", "10.0.0.4"])
+
+
+def test_every_fault_of_a_document_is_told_with_its_key():
+    document = {"aeTitel": "A", "hostIp": "10.0.0.300", "allowedSopClasses": ["x"]}
+    with pytest.raises(FaultyEntryError) as caught:
+        read_entry(KINDS[1], document)
+    assert isinstance(caught.value, RegistryError)
+    assert [
+        (schema.path_text(fault.path), fault.reason.partition(":")[0]) for fault in caught.value.faults
+    ] == [
+        ("aeTitel", "unknown key; did you mean aeTitle?"),
+        ("aeTitle", "it is required, and missing"),
+        ("hostIp", '"10.0.0.300" is wrong'),
+        ("allowedSopClasses[0]", '"x" is wrong'),
+    ]
+    assert str(caught.value).startswith("faulty source: aeTitel: unknown key; did you mean aeTitle?; ")
+
+
+@pytest.mark.parametrize("name", ["a\nb", " a", "a\u202e", "x" * 65, "   "])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.word)
+def test_names_are_fit_for_tables_and_urls(kind, name):
+    document = {"aeTitle": "A", "name": name, "hostIp": "::1", "port": 104}
+    known = {key.name for key in schema.keys(kind.settings)}
+    with pytest.raises(FaultyEntryError, match="name: "):
+        read_entry(kind, {key: document[key] for key in document if key in known})
+
+
+def test_entries_of_the_configuration_say_where_they_stand():
+    sources = (
+        SourceSettings(ae_title="CT1", host_ip="::1"),
+        SourceSettings(ae_title="CT1", host_ip="10.0.0.5"),
+    )
+    settings = Settings(
+        dicom=DicomSettings(scp=ScpSettings(ae_titles=(LocalAESettings(ae_title="A"),), sources=sources))
+    )
+    found = defaults_from(settings, {"dicom.scp.sources": "site.json"})
+    assert [(kept.entry.name, kept.origin, kept.revision) for kept in found] == [
+        ("A", "configuration: dicom.scp.aeTitles[0]", 0),
+        ("CT1", "site.json: dicom.scp.sources[0]", 0),
+        ("CT1@10.0.0.5", "site.json: dicom.scp.sources[1]", 0),
+    ]
+
+
+def named(*sources):
+    return source_names([SourceSettings(**source) for source in sources])
+
+
+def test_sources_get_names_that_nobody_else_has():
+    first, second = {"ae_title": "A", "host_ip": "a"}, {"ae_title": "A", "host_ip": "b"}
+    assert named(first, second, {"ae_title": "A", "hosts": ("b", "c")}) == ["A", "A@b", "A@b,c"]
+    assert named(first, second | {"name": "A"}) == ["A@a", "A"]
+    assert named(first | {"name": "x"}, second) == ["x", "A"]

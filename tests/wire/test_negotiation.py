@@ -360,3 +360,23 @@ def test_a_user_identity_is_answered_where_it_is_right_and_asked_for(asked, iden
     request = AssociateRQ("A", "B", (), UserInformation(user_identity=identity))
     answer = negotiate(request, NegotiationPolicy(user_identified=identified))
     assert answer.user_information.user_identity_response == response
+
+
+def test_a_local_ae_may_accept_some_transfer_syntaxes_only():
+    accepted = {"accepted_transfer_syntaxes": frozenset({JPEG, IMPLICIT})}
+    assert judge(CT, EXPLICIT, JPEG, IMPLICIT, **accepted) == (Result.ACCEPTANCE, JPEG)
+    assert judge("1.2.3.4", EXPLICIT, IMPLICIT, **accepted) == (Result.ACCEPTANCE, IMPLICIT)
+    assert judge(CT, EXPLICIT, BIG, **accepted) == (Result.TRANSFER_SYNTAXES_NOT_SUPPORTED, EXPLICIT)
+
+
+def test_verification_has_transfer_syntaxes_of_its_own():
+    accepted = {"accepted_transfer_syntaxes": frozenset({JPEG})}
+    assert judge(uids.VERIFICATION, JPEG, IMPLICIT, **accepted) == (Result.ACCEPTANCE, IMPLICIT)
+
+
+def test_what_has_no_acceptable_transfer_syntax_asks_for_no_storage():
+    asked = request(
+        PresentationContext(1, CT, (EXPLICIT,)), PresentationContext(3, uids.VERIFICATION, (IMPLICIT,))
+    )
+    assert asks_for_storage(asked, NegotiationPolicy())
+    assert not asks_for_storage(asked, NegotiationPolicy(accepted_transfer_syntaxes=frozenset({JPEG})))

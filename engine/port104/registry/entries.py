@@ -1,7 +1,7 @@
-"""The entries of the registry."""
+"""The entries of the registry: what has a name, and can be created, replaced and deleted."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
@@ -23,35 +23,56 @@ class Certificate(Protocol):
 class LocalAE(msgspec.Struct, frozen=True, kw_only=True):
     """An AE title under which port104 can be called, and how it keeps what comes in under it."""
 
+    word: ClassVar[str] = "aetitle"
+    """What this kind of entry is called on the command line and in the store."""
+    title: ClassVar[str] = "AE title"
+    """The same in messages."""
+
     ae_title: str
-    name: str
-    """What people call it."""
+    name: str = ""
+    """What people call it; none given: its AE title. Unique, as is the AE title."""
     overwrite_same_instance: bool = False
     """An instance that is sent again replaces the one stored before."""
     ignored_sop_classes: frozenset[str] = frozenset()
     """Acknowledged with success and not stored."""
     allowed_sop_classes: frozenset[str] = frozenset()
     """Stored; empty: all."""
+    accepted_transfer_syntaxes: frozenset[str] = frozenset()
+    """Taken for instances; empty: all."""
     maximum_object_size: int | None = None
     """Bytes of the longest data set that is kept, 0 = any; None: what holds for every AE title."""
     processor: str = ""
-    processor_settings: Mapping[str, Any] = {}
+    processor_settings: Mapping[str, str | int] = {}
+
+    def __post_init__(self) -> None:
+        """Name it."""
+        _name_by_default(self, self.ae_title)
 
 
-class Source(msgspec.Struct, frozen=True):
-    """A peer that may call, and the host that it calls from: address, CIDR network or host name.
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A peer that may call, and the hosts that it calls from: address, CIDR network or host name.
 
     `ignored_sop_classes` and `allowed_sop_classes` are like those of a LocalAE, for what this peer sends.
     Where it has `certificate_fingerprints` (SHA-256 in hexadecimal) or `certificate_names` (in lower case),
     it must show a certificate over TLS that has one of them.
     """
 
+    word: ClassVar[str] = "src"
+    title: ClassVar[str] = "source"
+
     ae_title: str
-    host: str
+    hosts: tuple[str, ...]
+    """One or more."""
+    name: str = ""
+    """What people call it; none given: its AE title. Unique; the AE title need not be."""
     ignored_sop_classes: frozenset[str] = frozenset()
     allowed_sop_classes: frozenset[str] = frozenset()
     certificate_fingerprints: frozenset[str] = frozenset()
     certificate_names: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Name it."""
+        _name_by_default(self, self.ae_title)
 
     @property
     def demands_certificate(self) -> bool:
@@ -71,7 +92,29 @@ class Source(msgspec.Struct, frozen=True):
 class Destination(msgspec.Struct, frozen=True, kw_only=True):
     """A peer that results can be sent to; `name` is what pipelines call it."""
 
+    word: ClassVar[str] = "dest"
+    title: ClassVar[str] = "destination"
+
     name: str
     ae_title: str
     host: str
     port: int
+    tls: bool = False
+    """Whether it is called over TLS."""
+    window: int = 1
+    """Operations outstanding that are proposed to it (PS3.7 D.3.3.3); 1: none besides the one."""
+
+
+Entry = LocalAE | Source | Destination
+ENTRY_TYPES: tuple[type[Entry], ...] = (LocalAE, Source, Destination)
+
+
+def alias_of(entry: Entry) -> str | None:
+    """What must be unique besides the name: a peer calls a local AE by its title, and one answers."""
+    return entry.ae_title if isinstance(entry, LocalAE) else None
+
+
+def _name_by_default(entry: Any, name: str) -> None:
+    """Give a frozen entry a name where it has none."""
+    if not entry.name:
+        msgspec.structs.force_setattr(entry, "name", name)

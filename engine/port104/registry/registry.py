@@ -2,16 +2,21 @@
 
 The order of checks is Clara's: first who calls and from where, then which AE title is called. The
 registry is immutable and looks nothing up: addresses of host names are handed to it
-(`host_names`, `with_resolved`), so `admit` never waits.
+(`host_names`, `with_resolved`), so `admit` never waits. What it costs does not depend on how many entries
+there are.
 """
 
+import copy
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import islice
 
 import msgspec
 
-from port104.registry.addresses import Address, Network, parse_address, parse_network
+from port104.registry.addresses import Address, parse_address
+from port104.registry.callers import Callers, network_of
 from port104.registry.entries import Certificate, Destination, LocalAE, Source
+from port104.registry.likeness import by_folded, folded
 from port104.wire.pdu import AssociateRJ
 
 # PS3.8 9.3.4: result 1 (rejected permanent), source 1 (UL service user).
@@ -59,7 +64,11 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Registry:
-    """Local AEs, sources and destinations."""
+    """Local AEs, sources and destinations.
+
+    Of several sources that fit, the first counts. `like`: another registry, which lends what it found out
+    about the sources that both have.
+    """
 
     def __init__(
         self,
@@ -69,33 +78,38 @@ class Registry:
         destinations: Iterable[Destination] = (),
         reject_unknown_sources: bool = True,
         resolved: Mapping[str, Collection[str]] | None = None,
+        like: "Registry | None" = None,
     ) -> None:
         self.local_aes = {entry.ae_title: entry for entry in local_aes}
         self.sources = tuple(sources)
         self.destinations = {entry.name: entry for entry in destinations}
         self.reject_unknown_sources = reject_unknown_sources
-        self._fixed = {entry.host: _network(entry.host) for entry in self.sources}
-        self._resolved = {
-            name: frozenset(map(parse_address, found)) for name, found in (resolved or {}).items()
-        }
+        known = {} if like is None else like._callers  # noqa: SLF001 - one of us
+        self._callers: dict[str, Callers] = _by_calling_ae_title(self.sources, known)
+        self._callers_folded = by_folded(self._callers)
+        self._local_aes_folded = by_folded(self.local_aes)
+        self._resolve(resolved or {})
+
+    def _resolve(self, resolved: Mapping[str, Collection[str]]) -> None:
+        self._resolved = {name: frozenset(map(parse_address, found)) for name, found in resolved.items()}
+        self._names_of: dict[Address, list[str]] = {}
+        for name, addresses in self._resolved.items():
+            for address in addresses:
+                self._names_of.setdefault(address, []).append(name)
 
     @property
     def host_names(self) -> tuple[str, ...]:
         """The hosts of sources that are names, sorted: what `with_resolved` wants to know."""
-        return tuple(sorted(host for host, network in self._fixed.items() if network is None))
+        return tuple(sorted({name for callers in self._callers.values() for name in callers.host_names}))
 
     def with_resolved(self, resolved: Mapping[str, Collection[str]]) -> "Registry":
         """Return this registry with the addresses of host names, which replace those known before.
 
         A name without addresses matches no peer.
         """
-        return Registry(
-            local_aes=self.local_aes.values(),
-            sources=self.sources,
-            destinations=self.destinations.values(),
-            reject_unknown_sources=self.reject_unknown_sources,
-            resolved=resolved,
-        )
+        made = copy.copy(self)
+        made._resolve(resolved)  # noqa: SLF001 - one of us
+        return made
 
     def admit(
         self, called: str, calling: str, address: str, certificate: Certificate | None = None
@@ -107,78 +121,75 @@ class Registry:
         ValueError when `address` is not an IP address.
         """
         peer = parse_address(address)
-        entries = [entry for entry in self.sources if entry.ae_title == calling]
-        at_home = [entry for entry in entries if self._holds(entry.host, peer)]
+        callers = self._callers.get(calling, _NOBODY)
+        at_home = callers.at(peer, self._names_of.get(peer, ()))
         source = next((entry for entry in at_home if entry.fits(certificate)), None)
         if source is None and at_home:
-            return self._wrong_certificate(calling, peer, certificate)
-        guarded = any(entry.demands_certificate for entry in entries)
-        if source is None and (self.reject_unknown_sources or guarded):
-            return self._unknown_source(calling, peer, entries)
+            return _wrong_certificate(calling, peer, certificate)
+        if source is None and (self.reject_unknown_sources or callers.guarded):
+            return self._unknown_source(calling, peer, callers)
         local_ae = self.local_aes.get(called)
         if local_ae is None:
             return self._unknown_local_ae(called)
         return Admission(local_ae, source)
 
-    def _holds(self, host: str, peer: Address) -> bool:
-        network = self._fixed[host]
-        return peer in network if network is not None else peer in self._resolved.get(host, ())
-
-    def _unknown_source(self, calling: str, peer: Address, entries: list[Source]) -> Refusal:
+    def _unknown_source(self, calling: str, peer: Address, callers: Callers) -> Refusal:
         why = f"calling AE title {json.dumps(calling)} is not among the sources"
-        if entries:
-            hosts = _listed(self._host_in_words(entry.host) for entry in entries)
+        if callers.sources:
+            hosts = _listed(callers.hosts, self._host_in_words)
             why = f"{json.dumps(calling)} may call from {hosts}, not from {peer}"
-        elif (alike := _alike(calling, (entry.ae_title for entry in self.sources))) is not None:
+        elif (alike := self._callers_folded.get(folded(calling))) is not None:
             why += f"; {json.dumps(alike)} is, and upper and lower case differ"
         entry = json.dumps({"aeTitle": calling, "hostIp": str(peer)})
-        hint = f"add {entry} to dicom.scp.sources, or set dicom.scp.rejectUnknownSources to false"
-        return Refusal(CALLING_AE_TITLE_NOT_RECOGNISED, why, hint)
-
-    def _wrong_certificate(self, calling: str, peer: Address, certificate: Certificate | None) -> Refusal:
-        who = f"{json.dumps(calling)} at {peer}"
-        if certificate is None:
-            why = f"{who} must show a certificate over TLS, and showed none"
-            hint = "have it call dicom.scp.tls.port with one, or take them out of its dicom.scp.sources entry"
-            return Refusal(CALLING_AE_TITLE_NOT_RECOGNISED, why, hint)
-        names = _listed(map(json.dumps, sorted(certificate.names))) or "no name"
-        why = f"{who} showed another certificate than its own: {names}, SHA-256 {certificate.fingerprint}"
-        hint = "add the fingerprint to certificateFingerprints, or a name to certificateNames, of its entry"
-        return Refusal(CALLING_AE_TITLE_NOT_RECOGNISED, why, f"{hint} in dicom.scp.sources if it is")
+        hint = f"add {entry} to the sources (port104 create src, or dicom.scp.sources)"
+        return Refusal(
+            CALLING_AE_TITLE_NOT_RECOGNISED, why, f"{hint}, or set dicom.scp.rejectUnknownSources to false"
+        )
 
     def _host_in_words(self, host: str) -> str:
-        if self._fixed[host] is not None:
+        if network_of(host) is not None:
             return host
-        found = _listed(map(str, sorted(self._resolved.get(host, ()), key=str)))
-        return f"{host} ({found or 'no address known'})"
+        found = sorted(map(str, self._resolved.get(host, ())))
+        return f"{host} ({_listed(found) or 'no address known'})"
 
     def _unknown_local_ae(self, called: str) -> Refusal:
         why = f"called AE title {json.dumps(called)} is not among the local AE titles"
-        if (alike := _alike(called, self.local_aes)) is not None:
+        if (alike := self._local_aes_folded.get(folded(called))) is not None:
             why += f"; {json.dumps(alike)} is, and upper and lower case differ"
         entry = json.dumps({"aeTitle": called})
-        known = _listed(map(json.dumps, self.local_aes))
-        hint = f"add {entry} to dicom.scp.aeTitles"
-        if known:
-            hint += f", or have the peer call {known}"
+        hint = f"add {entry} to the AE titles (port104 create aetitle, or dicom.scp.aeTitles)"
+        if self.local_aes:
+            hint += f", or have the peer call {_listed(self.local_aes, json.dumps)}"
         return Refusal(CALLED_AE_TITLE_NOT_RECOGNISED, why, hint)
 
 
-def _network(host: str) -> Network | None:
-    """Return the addresses that a host entry stands for, or None for a host name."""
-    try:
-        return parse_network(host)
-    except ValueError:
-        return None
+_NOBODY = Callers(())
 
 
-def _alike(title: str, known: Iterable[str]) -> str | None:
-    """Find a title that differs in case or spaces only: the commonest slip."""
-    return next((each for each in known if each.strip().lower() == title.strip().lower()), None)
+def _by_calling_ae_title(sources: Iterable[Source], known: Mapping[str, Callers]) -> dict[str, Callers]:
+    grouped: dict[str, list[Source]] = {}
+    for source in sources:
+        grouped.setdefault(source.ae_title, []).append(source)
+    found = {}
+    for title, entries in grouped.items():
+        before = known.get(title, _NOBODY)
+        found[title] = before if before.sources == tuple(entries) else Callers(entries)
+    return found
 
 
-def _listed(words: Iterable[str]) -> str:
+def _wrong_certificate(calling: str, peer: Address, certificate: Certificate | None) -> Refusal:
+    who = f"{json.dumps(calling)} at {peer}"
+    if certificate is None:
+        why = f"{who} must show a certificate over TLS, and showed none"
+        hint = "have it call dicom.scp.tls.port with one, or take them out of its entry among the sources"
+        return Refusal(CALLING_AE_TITLE_NOT_RECOGNISED, why, f"{hint} (dicom.scp.sources)")
+    names = _listed(sorted(certificate.names), json.dumps) or "no name"
+    why = f"{who} showed another certificate than its own: {names}, SHA-256 {certificate.fingerprint}"
+    hint = "add the fingerprint to certificateFingerprints, or a name to certificateNames, of its entry"
+    return Refusal(CALLING_AE_TITLE_NOT_RECOGNISED, why, f"{hint} in dicom.scp.sources if it is")
+
+
+def _listed(words: Collection[str], shown: Callable[[str], str] = str) -> str:
     """Join words, not too many."""
-    words = list(words)
     more = f" and {len(words) - _MOST_LISTED} more" if len(words) > _MOST_LISTED else ""
-    return ", ".join(words[:_MOST_LISTED]) + more
+    return ", ".join(map(shown, islice(words, _MOST_LISTED))) + more

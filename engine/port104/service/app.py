@@ -6,7 +6,7 @@ Everything that the rooms below ask for by a protocol is put together here, and 
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -16,47 +16,42 @@ import trio
 from port104.errors import ConfigurationError, Port104Error
 from port104.native import Intake, SpoolCounts
 from port104.net.acceptor import Acceptor
-from port104.net.certificates import PeerCertificate
-from port104.net.contracts import Admitted, Limits, Refused
+from port104.net.contracts import Limits
 from port104.net.credentials import Credentials
-from port104.registry import registry as registries
 from port104.registry.addresses import is_among, parse_network
-from port104.registry.identity import Identified, Unidentified
-from port104.registry.registry import Refusal, Registry
+from port104.service.admission import Admission
 from port104.service.audit.recording import recording
 from port104.service.audit.trail import AuditTrail
+from port104.service.configuration import Configuration
 from port104.service.data_set_log import DataSetLog
 from port104.service.file_limit import raise_file_limit
-from port104.service.identities import Busy, Identities, identities_from
-from port104.service.registration import registry_from
+from port104.service.identities import identities_from
+from port104.service.registrar import open_registrar
 from port104.service.secure import HangUp, credentials_from, keep_fresh
 from port104.service.settings import ScpSettings, Settings, StorageSettings
 from port104.storage.folder import others_may_write
-from port104.storage.space import GIGABYTE, Room, Watermarks
+from port104.storage.space import GIGABYTE, Watermarks
 from port104.storage.store import InstanceStore, StoredInstance, open_store
 from port104.storage.volume import VolumeWatch
 from port104.wire.association import AssociationLimits
-from port104.wire.negotiation import NegotiationPolicy, Rejection, asks_for_storage
-from port104.wire.pdu import AssociateRQ
 
 log = structlog.get_logger("port104.service")
 
 # After a second signal: how long broken-off transfers may take to remove their part files.
 _LAST_GRACE_SECONDS = 2.0
-# Host names of sources are looked up again this often: addresses of modalities change rarely.
-_LOOK_UP_SECONDS = 60.0
 
 
 async def serve(
     settings: Settings,
-    registry: Registry,
+    origins: Mapping[str, str],
     *,
     task_status: trio.TaskStatus[list[tuple[str, int]]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Receive and store until SIGTERM or SIGINT. `task_status` is given the bound addresses.
 
-    Raises StorageError when the storage folder cannot be used, ConfigurationError when the port
-    cannot be bound or a file that a setting names is wrong.
+    `origins`: where settings come from (configuration.Configuration). Raises StorageError when the storage
+    folder cannot be used, StoreError when the registry cannot, ConfigurationError when the port cannot be
+    bound or a file that a setting names is wrong.
     """
     scp, storage = settings.dicom.scp, settings.storage
     identities = identities_from(scp.user_identity)
@@ -67,25 +62,25 @@ async def serve(
     credentials = credentials_from(scp.tls, time.time())
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async with (
-            recording(settings.audit, [local.ae_title for local in scp.ae_titles]) as trail,
             open_store(
                 _folder_of(storage),
                 sync=storage.durability == "sync",
                 threads=storage.io_threads or _default_threads(),
             ) as store,
+            open_registrar(settings, origins) as registrar,
+            recording(settings.audit, [*registrar.registry.local_aes]) as trail,
             trio.open_nursery() as nursery,
         ):
             _report_recovery(store)
             watch = VolumeWatch(store, Watermarks(storage.watermark_percent, _reserve_of(storage)))
             await nursery.start(watch.run)
-            admission = Admission(scp, registry, watch, identities)
+            admission = Admission(scp, registrar, watch, identities)
             acceptor = _acceptor(settings, admission, store, trail, connections)
             addresses = await _listen(acceptor, scp, credentials)
             store.on_stored = _told(settings, trail, nursery)
             if trail is not None:
                 trail.started()
             nursery.start_soon(_report_contents, store)
-            nursery.start_soon(_look_up_sources, admission)
             hang_up = HangUp()
             if credentials is not None:
                 nursery.start_soon(keep_fresh, credentials, scp.tls.reload_interval, hang_up)
@@ -124,10 +119,10 @@ def _report_end(counts: SpoolCounts) -> None:
     log.info("stopped", stored=counts.stored, **shared)
 
 
-def run(settings: Settings) -> int:
+def run(configuration: Configuration) -> int:
     """Serve until told to stop; returns the exit code. Raises as `serve` does."""
     try:
-        trio.run(serve, settings, registry_from(settings))
+        trio.run(serve, configuration.settings, configuration.origins)
     except ExceptionGroup as group:
         # Nurseries wrap what ends them; a person is to read one message.
         for reason in _leaves(group):
@@ -143,72 +138,6 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
             yield from _leaves(inner)
     else:
         yield error
-
-
-class Admission:
-    """The registry's word on an association, and the volume's, in the acceptor's terms."""
-
-    def __init__(
-        self, scp: ScpSettings, registry: Registry, watch: VolumeWatch, identities: Identities | None
-    ) -> None:
-        self._scp = scp
-        self.registry = registry
-        self._watch = watch
-        self._identities = identities
-
-    async def __call__(
-        self, request: AssociateRQ, address: str, certificate: PeerCertificate | None = None
-    ) -> Admitted | Refused:
-        """Judge `request`, which came from `address` with `certificate`: this first, which costs nothing."""
-        verdict = self.registry.admit(request.called_ae_title, request.calling_ae_title, address, certificate)
-        if isinstance(verdict, Refusal):
-            return Refused(verdict.reject, verdict.why, verdict.hint)
-        user = await self._identify(request)
-        if isinstance(user, Refused):
-            return user
-        return self._admitted(verdict, request, user.user)
-
-    async def _identify(self, request: AssociateRQ) -> Identified | Refused:
-        if self._identities is None:
-            return Identified()
-        try:
-            verdict = await self._identities.judge(request.user_information.user_identity)
-        except Busy:
-            rejection = Rejection.TEMPORARY_CONGESTION
-            return Refused(rejection.value, "too many user identities wait to be checked", "it may try again")
-        if isinstance(verdict, Unidentified):
-            return Refused(Rejection.USER_NOT_IDENTIFIED.value, verdict.why, verdict.hint)
-        return verdict
-
-    def _admitted(
-        self, verdict: registries.Admission, request: AssociateRQ, user: str | None
-    ) -> Admitted | Refused:
-        local_ae = verdict.local_ae
-        verification = self._scp.verification
-        policy = NegotiationPolicy(
-            maximum_length=self._scp.maximum_length_received,
-            verification_transfer_syntaxes=frozenset(
-                verification.transfer_syntaxes if verification.enabled else ()
-            ),
-            allowed_sop_classes=verdict.allowed_sop_classes,
-            operations_window=self._scp.operations_window,
-            user_identified=user is not None,
-        )
-        if self._watch.room is not Room.ENOUGH and asks_for_storage(request, policy):
-            return Refused(
-                Rejection.LOCAL_LIMIT_EXCEEDED.value,
-                "space runs low on the storage folder's volume",
-                "it may try again; free space, or see storage.watermarkPercent and storage.reserveSpaceGB",
-            )
-        return Admitted(
-            policy=policy,
-            overwrite=local_ae.overwrite_same_instance,
-            ignored=verdict.ignored_sop_classes,
-            maximum_size=self._scp.maximum_object_size
-            if local_ae.maximum_object_size is None
-            else local_ae.maximum_object_size,
-            user=user,
-        )
 
 
 def _default_threads() -> int:
@@ -325,23 +254,6 @@ async def _report_contents(store: InstanceStore) -> None:
         log.warning("stored instances cannot be counted", folder=str(store.root), reason=failure.strerror)
     else:
         log.info("storage folder opened", folder=str(store.root), instances=count)
-
-
-async def _look_up_sources(admission: Admission) -> None:
-    """Keep the addresses of sources that are given by host name up to date."""
-    while names := admission.registry.host_names:
-        found = {name: await _addresses_of(name) for name in names}
-        admission.registry = admission.registry.with_resolved(found)
-        await trio.sleep(_LOOK_UP_SECONDS)
-
-
-async def _addresses_of(name: str) -> frozenset[str]:
-    try:
-        entries = await trio.socket.getaddrinfo(name, None)
-    except OSError as failure:
-        log.warning("host name of a source cannot be looked up", name=name, reason=str(failure))
-        return frozenset()
-    return frozenset(str(entry[4][0]) for entry in entries)
 
 
 async def _obey_signals(signals: AsyncIterator[int], acceptor: Acceptor[Intake], hang_up: HangUp) -> None:

@@ -45,13 +45,7 @@ class AppSettings(Section, frozen=True, rename="pascal"):
 
 _UNUSED_BESIDE = {
     "AllowedHosts": "port104 has no HTTP API yet",
-    "ConnectionStrings": "port104 keeps no database yet",
-}
-
-
-_UNUSED_BESIDE = {
-    "AllowedHosts": "port104 has no HTTP API yet",
-    "ConnectionStrings": "port104 keeps no database yet",
+    "ConnectionStrings": "registry.url names the database of port104",
 }
 
 

@@ -136,11 +136,14 @@ def _warnings(settings: Settings) -> Iterator[str]:
             "the AE titles and sources of the configuration are used"
         )
     if not scp.ae_titles:
-        yield "dicom.scp.aeTitles is empty: every association will be rejected"
+        yield (
+            "dicom.scp.aeTitles is empty: every association will be rejected, but for AE titles that were"
+            " created (port104 create aetitle)"
+        )
     if scp.reject_unknown_sources and not scp.sources:
         yield (
-            "dicom.scp.sources is empty and dicom.scp.rejectUnknownSources is true: "
-            "every association will be rejected"
+            "dicom.scp.sources is empty and dicom.scp.rejectUnknownSources is true: every association will be"
+            " rejected, but for those of sources that were created (port104 create src)"
         )
 
 

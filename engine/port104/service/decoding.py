@@ -5,7 +5,7 @@ Two steps: `canonical` gives each key of a document its one spelling and finds t
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,12 +13,17 @@ from msgspec import inspect
 
 from port104.service import schema, suggestions
 from port104.service.schema import Path
+from port104.service.settings import Section
 from port104.service.values import FAULTY, Faulty
 
 _LONGEST_SHOWN = 100
 
 Tree = dict[str, Any]
 """A document whose keys are spelt as in settings.py."""
+
+
+NamedValue = Callable[[str, Any], tuple[str, Any]]
+"""Gives a key and its value their one form; raises ValueError, which says what is wrong."""
 
 
 class Raw(str):
@@ -89,7 +94,12 @@ def build(section: type[msgspec.Struct], tree: Any, faults: list[Fault], path: P
         elif key.required:
             faults.append(Fault(here, "it is required, and missing"))
             built[key.attribute] = FAULTY
-    return FAULTY if FAULTY in built.values() else section(**built)
+    if FAULTY in built.values():
+        return FAULTY
+    made = section(**built)
+    own = [*made.faults()] if isinstance(made, Section) else []
+    faults += [Fault((*path, name), reason) for name, reason in own]
+    return FAULTY if own else made
 
 
 def _value(value: Any, hint: Any, faults: list[Fault], path: Path) -> Any:
@@ -98,13 +108,15 @@ def _value(value: Any, hint: Any, faults: list[Fault], path: Path) -> Any:
         built = build(kind.cls, value, faults, path)
     elif isinstance(kind, inspect.VarTupleType):
         built = _list(value, hint, kind, faults, path)
+    elif "named" in extra:
+        built = _named(value, extra["named"], kind, faults, path)
     else:
         built = _leaf(value, hint, faults, path)
     check = extra.get("check")
     reason = check(built) if check and built is not None and built is not FAULTY else None
     if reason is None:
         return built
-    shown = "" if isinstance(built, tuple) else f"{_shown(value)} is wrong: "
+    shown = "" if isinstance(built, tuple) or "secret" in extra else f"{_shown(value)} is wrong: "
     faults.append(Fault(path, shown + reason))
     return FAULTY
 
@@ -114,6 +126,25 @@ def _list(value: Any, hint: Any, kind: inspect.VarTupleType, faults: list[Fault]
         return _wrong(value, schema.described(kind), faults, path)
     item = schema.item_hint(hint)
     return tuple(_value(each, item, faults, (*path, n)) for n, each in enumerate(value))
+
+
+def _named(value: Any, read: NamedValue, kind: inspect.Type, faults: list[Fault], path: Path) -> Any:
+    """An object whose keys are no settings of ours; `read` knows them, and gives key and value one form."""
+    if not isinstance(value, dict):
+        return _wrong(value, schema.described(kind), faults, path)
+    repeated = getattr(value, "duplicates", ())
+    faults += [Fault((*path, str(name)), "it is given more than once") for name in repeated]
+    built: dict[str, Any] = {}
+    for given, each in value.items():
+        try:
+            name, read_value = read(str(given), each)
+        except ValueError as fault:
+            faults.append(Fault((*path, str(given)), str(fault)))
+            continue
+        if name in built:
+            faults.append(Fault((*path, str(given)), f"it is the same key as {name}, given before"))
+        built[name] = read_value
+    return built
 
 
 def _leaf(value: Any, hint: Any, faults: list[Fault], path: Path) -> Any:

@@ -10,6 +10,7 @@ import click
 import msgspec
 import yaml
 
+from port104.registry.store.address import redacted
 from port104.service import schema
 from port104.service.configuration import DEFAULT, Configuration, by_reason, load
 from port104.service.escaping import escape
@@ -44,7 +45,7 @@ def _summary(settings: Settings) -> Iterator[str]:
 def show(file: Path | None, flags: Mapping[str, tuple[str, str]], output: str) -> None:
     """Print all settings as a table, JSON or YAML. Raises ConfigurationError."""
     configuration = load(file, os.environ, flags)
-    document = msgspec.to_builtins(configuration.settings)
+    document = _document(configuration.settings)
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
     elif output == "yaml":
@@ -56,13 +57,21 @@ def show(file: Path | None, flags: Mapping[str, tuple[str, str]], output: str) -
             click.echo("\t".join(row))
 
 
+def _document(settings: Settings) -> dict[str, Any]:
+    """The settings as a document, but for a password."""
+    document: dict[str, Any] = msgspec.to_builtins(settings)
+    if settings.registry.url is not None:
+        document["registry"]["url"] = redacted(settings.registry.url)
+    return document
+
+
 def is_terminal() -> bool:
     """Whether people read what is printed."""
     return sys.stdout.isatty()
 
 
 def _rows(configuration: Configuration) -> Iterator[tuple[str, str, str]]:
-    document = msgspec.to_builtins(configuration.settings)
+    document = _document(configuration.settings)
     for path, _ in schema.leaves(Settings):
         if "[" in path:  # shown within its list
             continue

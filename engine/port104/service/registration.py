@@ -1,45 +1,198 @@
-"""From settings to the registry, which knows nothing of configuration."""
+"""Entries as documents: in the configuration, in the bodies of the API, on the command line.
 
-from port104.registry.entries import Destination, LocalAE, Source
+Documents are checked by settings.py. The registry knows nothing of configuration.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from port104.registry.entries import Destination, Entry, LocalAE, Source
+from port104.registry.faults import RegistryError
 from port104.registry.registry import Registry
-from port104.service.settings import Settings
+from port104.registry.view import Kept
+from port104.service.decoding import Fault, build, canonical
+from port104.service.settings import (
+    DestinationSettings,
+    LocalAESettings,
+    Section,
+    Settings,
+    SourceSettings,
+    source_names,
+)
+
+
+class FaultyEntryError(RegistryError):
+    """Everything that is wrong with the document of an entry."""
+
+    def __init__(self, title: str, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(f"faulty {title}: {'; '.join(map(str, faults))}")
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of entry."""
+
+    word: str
+    """On the command line: `aetitle`, `src`, `dest`."""
+    title: str
+    """In messages."""
+    entry: type[Entry]
+    settings: type[Section]
+    """The form of its documents."""
+    from_settings: Callable[[Any], Entry]
+    to_settings: Callable[[Any], Section]
+
+
+def read_entry(kind: Kind, document: Mapping[str, Any]) -> Entry:
+    """Make an entry of a document. Raises FaultyEntryError, with everything that is wrong."""
+    faults: list[Fault] = []
+    settings = build(kind.settings, canonical(document, kind.settings, faults), faults)
+    if faults:
+        raise FaultyEntryError(kind.title, faults)
+    return kind.from_settings(settings)
+
+
+def document_of(entry: Entry) -> dict[str, Any]:
+    """Write an entry as a document, with every key; `read_entry` makes the same entry of it."""
+    settings = kind_of(type(entry)).to_settings(entry)
+    document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(settings))
+    return document
+
+
+def kind_of(entry_type: type[Entry]) -> Kind:
+    """The kind of a type of entry."""
+    return next(kind for kind in KINDS if kind.entry is entry_type)
+
+
+def defaults_from(settings: Settings, origins: Mapping[str, str]) -> tuple[Kept, ...]:
+    """The entries of the configuration. `origins`: path -> place (configuration.Configuration)."""
+    scp, scu = settings.dicom.scp, settings.dicom.scu
+    names = source_names(scp.sources)
+    named = [msgspec.structs.replace(each, name=name) for each, name in zip(scp.sources, names, strict=True)]
+    return (
+        *_kept(map(_local_ae, scp.ae_titles), "dicom.scp.aeTitles", origins),
+        *_kept(map(_source, named), "dicom.scp.sources", origins),
+        *_kept(map(_destination, scu.destinations), "dicom.scu.destinations", origins),
+    )
+
+
+def _kept(entries: Iterator[Entry], path: str, origins: Mapping[str, str]) -> Iterator[Kept]:
+    place = origins.get(path, "configuration")
+    for index, entry in enumerate(entries):
+        yield Kept(entry, origin=f"{place}: {path}[{index}]")
 
 
 def registry_from(settings: Settings) -> Registry:
-    """Build the registry that the settings describe."""
-    scp, scu = settings.dicom.scp, settings.dicom.scu
+    """Build the registry that the settings alone describe."""
+    entries = [kept.entry for kept in defaults_from(settings, {})]
     return Registry(
-        local_aes=[
-            LocalAE(
-                ae_title=entry.ae_title,
-                name=entry.shown_name,
-                overwrite_same_instance=entry.overwrite_same_instance,
-                ignored_sop_classes=frozenset(entry.ignored_sop_classes),
-                allowed_sop_classes=frozenset(entry.allowed_sop_classes),
-                maximum_object_size=entry.maximum_object_size,
-                processor=entry.processor,
-                processor_settings=entry.processor_settings,
-            )
-            for entry in scp.ae_titles
-        ],
-        sources=[
-            Source(
-                entry.ae_title,
-                entry.host_ip,
-                ignored_sop_classes=frozenset(entry.ignored_sop_classes),
-                allowed_sop_classes=frozenset(entry.allowed_sop_classes),
-                certificate_fingerprints=frozenset(map(_digits, entry.certificate_fingerprints)),
-                certificate_names=frozenset(name.lower() for name in entry.certificate_names),
-            )
-            for entry in scp.sources
-        ],
-        destinations=[
-            Destination(name=entry.name, ae_title=entry.ae_title, host=entry.host_ip, port=entry.port)
-            for entry in scu.destinations
-        ],
-        reject_unknown_sources=scp.reject_unknown_sources,
+        local_aes=[entry for entry in entries if isinstance(entry, LocalAE)],
+        sources=[entry for entry in entries if isinstance(entry, Source)],
+        destinations=[entry for entry in entries if isinstance(entry, Destination)],
+        reject_unknown_sources=settings.dicom.scp.reject_unknown_sources,
     )
+
+
+def _local_ae(settings: LocalAESettings) -> LocalAE:
+    return LocalAE(
+        ae_title=settings.ae_title,
+        name=settings.name,
+        overwrite_same_instance=settings.overwrite_same_instance,
+        ignored_sop_classes=frozenset(settings.ignored_sop_classes),
+        allowed_sop_classes=frozenset(settings.allowed_sop_classes),
+        accepted_transfer_syntaxes=frozenset(settings.accepted_transfer_syntaxes),
+        maximum_object_size=settings.maximum_object_size,
+        processor=settings.processor,
+        processor_settings=settings.processor_settings,
+    )
+
+
+def _local_ae_settings(entry: LocalAE) -> LocalAESettings:
+    return LocalAESettings(
+        ae_title=entry.ae_title,
+        name=entry.name,
+        overwrite_same_instance=entry.overwrite_same_instance,
+        ignored_sop_classes=_listed(entry.ignored_sop_classes),
+        allowed_sop_classes=_listed(entry.allowed_sop_classes),
+        accepted_transfer_syntaxes=_listed(entry.accepted_transfer_syntaxes),
+        maximum_object_size=entry.maximum_object_size,
+        processor=entry.processor,
+        processor_settings=dict(sorted(entry.processor_settings.items())),
+    )
+
+
+def _source(settings: SourceSettings) -> Source:
+    return Source(
+        ae_title=settings.ae_title,
+        name=settings.name,
+        hosts=settings.all_hosts,
+        ignored_sop_classes=frozenset(settings.ignored_sop_classes),
+        allowed_sop_classes=frozenset(settings.allowed_sop_classes),
+        certificate_fingerprints=frozenset(map(_digits, settings.certificate_fingerprints)),
+        certificate_names=frozenset(name.lower() for name in settings.certificate_names),
+    )
+
+
+def _source_settings(entry: Source) -> SourceSettings:
+    # A host stands in one place only: who changes it there must not leave it in the other.
+    one = entry.hosts[0] if len(entry.hosts) == 1 else None
+    return SourceSettings(
+        ae_title=entry.ae_title,
+        name=entry.name,
+        host_ip=one,
+        hosts=() if one is not None else entry.hosts,
+        ignored_sop_classes=_listed(entry.ignored_sop_classes),
+        allowed_sop_classes=_listed(entry.allowed_sop_classes),
+        certificate_fingerprints=_listed(entry.certificate_fingerprints),
+        certificate_names=_listed(entry.certificate_names),
+    )
+
+
+def _destination(settings: DestinationSettings) -> Destination:
+    return Destination(
+        name=settings.name,
+        ae_title=settings.ae_title,
+        host=settings.host_ip,
+        port=settings.port,
+        tls=settings.tls,
+        window=settings.window,
+    )
+
+
+def _destination_settings(entry: Destination) -> DestinationSettings:
+    return DestinationSettings(
+        name=entry.name,
+        ae_title=entry.ae_title,
+        host_ip=entry.host,
+        port=entry.port,
+        tls=entry.tls,
+        window=entry.window,
+    )
+
+
+def _listed(words: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(words))
 
 
 def _digits(fingerprint: str) -> str:
     return fingerprint.replace(":", "").lower()
+
+
+KINDS = tuple(
+    Kind(
+        word=entry.word,
+        title=entry.title,
+        entry=entry,
+        settings=settings,
+        from_settings=from_settings,
+        to_settings=to_settings,
+    )
+    for entry, settings, from_settings, to_settings in (
+        (LocalAE, LocalAESettings, _local_ae, _local_ae_settings),
+        (Source, SourceSettings, _source, _source_settings),
+        (Destination, DestinationSettings, _destination, _destination_settings),
+    )
+)
+"""The three kinds of entries."""

@@ -6,16 +6,20 @@ in files. The constraints live in the types, and configuration.py reports what b
 
 `msgspec.Meta(extra=...)` carries what msgspec does not know:
 `check` a function of the value (values.py), `valid` its range in words, `aliases` other spellings,
-`synonyms` other names of a value, `unused` why port104 accepts the key and does nothing with it.
+`synonyms` other names of a value, `named` a reader of an object whose keys are not ours (decoding.py),
+`secret` that the value is shown nowhere, `unused` why port104 accepts the key and does nothing with it.
 """
 
-from typing import Annotated, Literal
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, field
 
 from port104 import uids
-from port104.service import values
+from port104.registry.store import address
+from port104.service import processing, values
 
 _NO_EXPORT = "port104 does not export yet"
 _NO_JOBS = "port104 does not start pipelines yet"
@@ -35,7 +39,21 @@ Network = Annotated[
     str,
     Meta(extra={"check": values.network_fault, "valid": "IP address or CIDR network"}),
 ]
+DatabaseURL = Annotated[
+    str,
+    Meta(extra={"check": address.url_fault, "valid": "postgresql://...", "secret": True}),
+]
 Text = Annotated[str, Meta(extra={"check": values.not_blank, "valid": "not empty"})]
+Name = Annotated[str, Meta(extra={"check": values.name_fault, "valid": "1-64 printable characters"})]
+NameOrNone = Annotated[
+    str,
+    Meta(
+        extra={
+            "check": values.name_or_none_fault,
+            "valid": "1-64 printable characters, or empty: the AE title",
+        }
+    ),
+]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Fingerprint = Annotated[
     str,
@@ -56,29 +74,38 @@ LEVELS = {
 class Section(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Base of every group of settings."""
 
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """What is wrong between keys of the section that are right each by itself: key and reason."""
+        yield from ()
+
 
 class LocalAESettings(Section, frozen=True):
     """One AE title under which port104 can be called."""
 
     ae_title: AETitle
     """The AE title. Required."""
-    name: Annotated[str, Meta(extra={"valid": "empty: the AE title"})] = ""
-    """What people call it. Empty (the default): the AE title itself."""
+    name: NameOrNone = ""
+    """What people call it, unique. Empty (the default): the AE title itself."""
     overwrite_same_instance: bool = False
     """Whether an instance that is sent again replaces the one stored before."""
     ignored_sop_classes: tuple[UID, ...] = ()
     """SOP classes that are acknowledged with success and not stored."""
     allowed_sop_classes: tuple[UID, ...] = ()
     """SOP classes that are stored; empty: all. Others are refused at negotiation."""
+    accepted_transfer_syntaxes: tuple[UID, ...] = ()
+    """Transfer syntaxes that are taken for instances, which are stored as they come; empty: all. Contexts
+    with others are refused at negotiation."""
     maximum_object_size: Annotated[int, Meta(ge=0)] | None = None
     """Bytes of the longest data set that is kept under it, 0: any. Null (the default): as
     `dicom.scp.maximumObjectSize` says."""
     processor: Annotated[str, Meta(extra={"unused": _NO_JOBS})] = ""
     """Clara's job processor class."""
     processor_settings: Annotated[
-        dict[str, str | int | float | bool | tuple[str, ...]], Meta(extra={"unused": _NO_JOBS})
+        dict[str, str | int], Meta(extra={"unused": _NO_JOBS, "named": processing.read_setting})
     ] = {}
-    """Clara's job settings (`timeout`, `groupBy`, `priority`, `pipeline-<name>`, ...)."""
+    """Clara's job settings: `timeout` (whole seconds, 1 at least; 5 where it is not given), `groupBy` (a tag,
+    `0020,000D`, or its keyword), `jobRetryDelay` (milliseconds), `priority` (lower, normal, higher,
+    immediate) and, for each pipeline, `pipeline-<name>` with its identifier."""
 
     @property
     def shown_name(self) -> str:
@@ -87,12 +114,18 @@ class LocalAESettings(Section, frozen=True):
 
 
 class SourceSettings(Section, frozen=True):
-    """One peer that may call. An AE title may have several entries, one per host."""
+    """One peer that may call. An AE title may have several entries, with other hosts and other rules."""
 
     ae_title: AETitle
     """The peer's calling AE title. Required."""
-    host_ip: Peer
-    """Where it calls from. Required. Host names are looked up at start and then each minute."""
+    name: NameOrNone = ""
+    """What people call it, unique. Empty (the default): its AE title; where another entry has that name
+    already, AE title, `@` and host."""
+    host_ip: Peer | None = None
+    """Where it calls from. Required unless there are `hosts`. Host names are looked up at once and then each
+    minute."""
+    hosts: tuple[Peer, ...] = ()
+    """Where else it calls from."""
     ignored_sop_classes: tuple[UID, ...] = ()
     """SOP classes that are acknowledged with success and not stored when this peer sends them,
     besides those that the called AE title ignores."""
@@ -111,11 +144,47 @@ class SourceSettings(Section, frozen=True):
         """Whether it must call over TLS and show a certificate of its own."""
         return bool(self.certificate_fingerprints or self.certificate_names)
 
+    @property
+    def all_hosts(self) -> tuple[str, ...]:
+        """`hostIp` and `hosts`, each once."""
+        return tuple(dict.fromkeys((*filter(None, [self.host_ip]), *self.hosts)))
+
+    @property
+    def place(self) -> str:
+        """The hosts in one text."""
+        return ",".join(self.all_hosts)
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """As the base says."""
+        if not self.all_hosts:
+            yield "hostIp", "it is required, and missing"
+
+
+def source_names(sources: Sequence[SourceSettings]) -> list[str]:
+    """What each is called: its name, else its AE title, and where another is called so, with its host."""
+    taken = {source.name for source in sources}
+    names = []
+    for source in sources:
+        title = source.ae_title
+        choice = (title, f"{title}@{source.all_hosts[0]}", f"{title}@{source.place}")
+        name = source.name or next((each for each in choice if each not in taken), choice[-1])
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def _source_names_fault(sources: Sequence[Any]) -> str | None:
+    if values.FAULTY in sources:
+        return None  # reported already
+    names = source_names(sources)
+    name, count = Counter(names).most_common(1)[0] if names else ("", 0)
+    return f'several entries have the same name "{name}"' if count > 1 else None
+
 
 class DestinationSettings(Section, frozen=True):
     """One peer that results can be sent to."""
 
-    name: Text
+    name: Name
     """What pipelines call it. Required, unique."""
     ae_title: AETitle
     """The peer's called AE title. Required."""
@@ -123,6 +192,10 @@ class DestinationSettings(Section, frozen=True):
     """Where it listens. Required."""
     port: Port
     """Its TCP port. Required."""
+    tls: Annotated[bool, Meta(extra={"unused": _NO_EXPORT})] = False
+    """Whether it is called over TLS."""
+    window: Annotated[int, Meta(ge=1, le=256, extra={"unused": _NO_EXPORT})] = 1
+    """Operations outstanding that are proposed to it (PS3.7 D.3.3.3); 1: asynchrony is not proposed."""
 
 
 class VerificationSettings(Section, frozen=True):
@@ -253,12 +326,21 @@ class ScpSettings(Section, frozen=True):
             }
         ),
     ] = ()
-    """The AE titles under which port104 can be called. An association for another is rejected."""
+    """The AE titles under which port104 can be called, besides those that were created. An association for
+    another is rejected."""
     sources: Annotated[
         tuple[SourceSettings, ...],
-        Meta(extra={"check": values.unique("ae_title", "host_ip", of="aeTitle and hostIp")}),
+        Meta(
+            extra={
+                "check": values.every(
+                    values.unique("ae_title", "place", of="aeTitle and hostIp"),
+                    _source_names_fault,
+                )
+            }
+        ),
     ] = ()
-    """The peers that may call. Of several entries that fit, the first one counts."""
+    """The peers that may call, besides those that were created. Of several entries that fit, the first one
+    counts, these here before the others."""
     verification: VerificationSettings = VerificationSettings()
     user_identity: UserIdentitySettings = UserIdentitySettings()
     proxy_protocol: ProxyProtocolSettings = ProxyProtocolSettings()
@@ -326,7 +408,7 @@ class ScuSettings(Section, frozen=True):
         tuple[DestinationSettings, ...],
         Meta(extra={"check": values.unique("name", of="name"), "unused": _NO_EXPORT}),
     ] = ()
-    """The peers that results can be sent to."""
+    """The peers that results can be sent to, besides those that were created."""
     export: ExportSettings = ExportSettings()
 
 
@@ -354,6 +436,15 @@ class StorageSettings(Section, frozen=True):
     reserve_space_gb: Annotated[float, Meta(ge=0, le=1_000_000)] = field(default=5, name="reserveSpaceGB")
     """Gigabytes (10^9 bytes) that stay free: with no more than that, instances are refused with A700 (out of
     resources). 0: only when the volume is full."""
+
+
+class RegistrySettings(Section, frozen=True):
+    """Where AE titles, sources, destinations and tokens are kept that are created while port104 runs."""
+
+    url: DatabaseURL | None = None
+    """PostgreSQL database, `postgresql://user:password@host:5432/database`: replicas that share it see each
+    other's changes within a second. A password is better given in a file (`_FILE`). Null (the default): the
+    SQLite file `registry.sqlite3` in the storage folder."""
 
 
 class LogSettings(Section, frozen=True):
@@ -436,6 +527,7 @@ class Settings(Section, frozen=True):
 
     dicom: DicomSettings = DicomSettings()
     storage: StorageSettings = StorageSettings()
+    registry: RegistrySettings = RegistrySettings()
     log: LogSettings = LogSettings()
     audit: AuditSettings = AuditSettings()
     read_ae_titles_from_crd: bool = False

@@ -21,7 +21,7 @@ def start(file: Path | None, flags: Mapping[str, tuple[str, str]]) -> int:
     configuration = load(file, os.environ, flags)
     with logs.configured(configuration.settings.log):
         _report(configuration)
-        return run(configuration.settings)
+        return run(configuration)
 
 
 def _keep_others_out() -> None:

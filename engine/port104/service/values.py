@@ -12,6 +12,7 @@ from port104.wire.identifiers import valid_ae_title, valid_uid
 _LONGEST_UID = 64
 _LONGEST_AE_TITLE = 16
 _FINGERPRINT_DIGITS = 64
+_LONGEST_NAME = 64  # so that tables stay readable
 
 
 class Faulty:
@@ -92,6 +93,22 @@ def fingerprint_fault(text: str) -> str | None:
 def not_blank(text: str) -> str | None:
     """Any text but none."""
     return None if text.strip() else "it must not be empty"
+
+
+def name_fault(text: str) -> str | None:
+    """What people call an entry: printable, for it stands in tables, URLs and logs."""
+    if not text.strip():
+        return "it must not be empty"
+    if len(text) > _LONGEST_NAME:
+        return f"a name has at most {_LONGEST_NAME} characters, this one has {len(text)}"
+    if not text.isprintable() or text != text.strip():
+        return "a name is printable text that neither begins nor ends with a blank"
+    return None
+
+
+def name_or_none_fault(text: str) -> str | None:
+    """A name, or none."""
+    return name_fault(text) if text else None
 
 
 def unique(*attributes: str, of: str) -> Check:

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 import pydicom
+from pydicom.datadict import tag_for_keyword
 from pydicom.filereader import data_element_generator
 from pydicom.tag import BaseTag
 
@@ -71,6 +72,11 @@ def read_elements(path: Path, tags: Collection[int]) -> dict[int, bytes]:
             if element.tag in tags and isinstance(element.value, bytes):
                 found[int(element.tag)] = element.value
     return found
+
+
+def tag_of(keyword: str) -> int | None:
+    """The tag (group << 16 | element) of a keyword (PS3.6 6); None: no element has it."""
+    return tag_for_keyword(keyword)
 
 
 def _transfer_syntax(meta: bytes) -> str:

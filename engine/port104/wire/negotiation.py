@@ -86,6 +86,7 @@ class NegotiationPolicy(msgspec.Struct, frozen=True, kw_only=True):
     `maximum_length`: bytes of the longest P-DATA-TF PDU that we receive, 0 = unlimited.
     `verification_transfer_syntaxes`: for Verification; empty: it is not accepted.
     `allowed_sop_classes`: storage SOP classes; None: all, private ones too.
+    `accepted_transfer_syntaxes`: for storage; None: all, private ones too.
     `operations_window`: C-STOREs that the peer may have outstanding, at least 1 (PS3.7 D.3.3.3).
     `user_identified`: the user identity that was proposed is right; answered where that was asked for.
     """
@@ -99,6 +100,7 @@ class NegotiationPolicy(msgspec.Struct, frozen=True, kw_only=True):
         }
     )
     allowed_sop_classes: frozenset[str] | None = None
+    accepted_transfer_syntaxes: frozenset[str] | None = None
     operations_window: int = 1
     user_identified: bool = False
 
@@ -153,9 +155,10 @@ def asks_for_storage(request: AssociateRQ, policy: NegotiationPolicy) -> bool:
 def _judge(context: PresentationContext, policy: NegotiationPolicy) -> PresentationContextResult:
     if not _supported(context.abstract_syntax, policy):
         return _refused(context, Result.ABSTRACT_SYNTAX_NOT_SUPPORTED)
-    acceptable = [uid for uid in context.transfer_syntaxes if valid_uid(uid)]
-    if context.abstract_syntax == uids.VERIFICATION:
-        acceptable = [uid for uid in acceptable if uid in policy.verification_transfer_syntaxes]
+    accepted = _transfer_syntaxes(context.abstract_syntax, policy)
+    acceptable = [
+        uid for uid in context.transfer_syntaxes if valid_uid(uid) and (accepted is None or uid in accepted)
+    ]
     if not acceptable:
         return _refused(context, Result.TRANSFER_SYNTAXES_NOT_SUPPORTED)
     chosen = min(acceptable, key=_preference)
@@ -171,6 +174,13 @@ def _supported(abstract_syntax: str, policy: NegotiationPolicy) -> bool:
         and is_storage(abstract_syntax)
         and (allowed is None or abstract_syntax in allowed)
     )
+
+
+def _transfer_syntaxes(abstract_syntax: str, policy: NegotiationPolicy) -> frozenset[str] | None:
+    """What is accepted for it; None: whatever the requestor proposes."""
+    if abstract_syntax == uids.VERIFICATION:
+        return policy.verification_transfer_syntaxes
+    return policy.accepted_transfer_syntaxes
 
 
 def _preference(transfer_syntax: str) -> int:

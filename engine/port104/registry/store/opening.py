@@ -1,0 +1,27 @@
+"""Which database it is."""
+
+from pathlib import Path
+
+from port104.errors import ConfigurationError
+from port104.registry.store.contents import EntryStore
+
+FILE_NAME = "registry.sqlite3"
+
+
+def open_entry_store(url: str | None, folder: Path) -> EntryStore:
+    """Open the PostgreSQL database at `url`; None: the SQLite file in the storage folder `folder`.
+
+    Waits for disk or network. Raises StoreError; ConfigurationError where psycopg is not installed.
+    """
+    if url is None:
+        from port104.registry.store.sqlite import SqliteStore  # noqa: PLC0415 - each pays for its own only
+
+        return SqliteStore(folder / FILE_NAME)
+    try:
+        from port104.registry.store.postgres import PostgresStore  # noqa: PLC0415
+    except ImportError as missing:
+        raise ConfigurationError(
+            f"registry.url needs psycopg, which cannot be loaded ({missing}):"
+            " pip install 'port104[postgresql]', or leave registry.url out"
+        ) from missing
+    return PostgresStore(url)

@@ -1,0 +1,85 @@
+"""Clara's `processorSettings`: which there are, and what each may be.
+
+One may write `5` or `"5"`, `group-by` or `groupBy`, a tag or its keyword; one form is kept.
+"""
+
+import re
+from collections.abc import Callable
+
+from port104.registry.likeness import by_folded, nearest
+from port104.service.schema import fold
+
+PIPELINE = "pipeline-"
+"""`pipeline-<name>` holds the identifier of a pipeline."""
+
+_TAG = re.compile(r"([0-9A-Fa-f]{4}),? ?([0-9A-Fa-f]{4})")
+_KEYWORD = re.compile(r"[A-Za-z][A-Za-z0-9]*")
+_DAY_SECONDS = 86_400
+_PRIORITIES = ("lower", "normal", "higher", "immediate")
+
+
+def read_setting(name: str, value: object) -> tuple[str, str | int]:
+    """Give a setting's key and value their one form. Raises ValueError, which says what is wrong."""
+    if name.lower().startswith(PIPELINE):
+        return _pipeline(name, value)
+    known = {fold(key): key for key in _READERS}
+    key = known.get(fold(name))
+    if key is None:
+        alike = nearest(name, by_folded(_READERS))
+        others = ", ".join((*_READERS, f"{PIPELINE}<name>"))
+        raise ValueError("unknown key; " + (f"did you mean {alike}?" if alike else f"known here: {others}"))
+    return key, _READERS[key](value)
+
+
+def _pipeline(name: str, value: object) -> tuple[str, str | int]:
+    pipeline = name[len(PIPELINE) :]
+    if not pipeline.strip():
+        raise ValueError(f"a name must follow {PIPELINE}")
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("expected the identifier of a pipeline, as text")
+    return PIPELINE + pipeline, value
+
+
+def _whole(value: object, least: int, most: int, unit: str) -> int:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ValueError(f"expected whole {unit} from {least} to {most}")
+    return value
+
+
+def _timeout(value: object) -> int:
+    return _whole(value, 1, _DAY_SECONDS, "seconds")
+
+
+def _job_retry_delay(value: object) -> int:
+    return _whole(value, 0, _DAY_SECONDS * 1000, "milliseconds")
+
+
+def _priority(value: object) -> str:
+    if isinstance(value, str) and value.lower() in _PRIORITIES:
+        return value.lower()
+    raise ValueError(f"expected one of {', '.join(_PRIORITIES)}")
+
+
+def _group_by(value: object) -> str:
+    """A tag, which becomes `0020,000D`, or a keyword of PS3.6."""
+    text = value.strip() if isinstance(value, str) else ""
+    bare = text[1:-1] if text.startswith("(") and text.endswith(")") else text
+    if found := _TAG.fullmatch(bare):
+        return f"{found[1]},{found[2]}".upper()
+    if _KEYWORD.fullmatch(text):
+        from port104.storage.reading import tag_of  # noqa: PLC0415 - pydicom, which only this needs
+
+        tag = tag_of(text)
+        if tag is not None:
+            return f"{tag >> 16:04X},{tag & 0xFFFF:04X}"
+    raise ValueError("expected a tag (0020,000D) or the keyword of one (StudyInstanceUID; PS3.6)")
+
+
+_READERS: dict[str, Callable[[object], str | int]] = {
+    "timeout": _timeout,
+    "groupBy": _group_by,
+    "jobRetryDelay": _job_retry_delay,
+    "priority": _priority,
+}
