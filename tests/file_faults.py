@@ -5,7 +5,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-OPEN, WRITE, SYNC, RENAME, LOOK, UNLINK, READ, CLOSE = (1 << bit for bit in range(8))
+OPEN, WRITE, SYNC, RENAME, LOOK, UNLINK, READ, CLOSE, LIST = (1 << bit for bit in range(9))
 _SETTINGS = (
     "armed",
     "stalled_classes",

@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OPEN = 1, WRITE = 2, SYNC = 4, RENAME = 8, LOOK = 16, UNLINK = 32, READ = 64, CLOSE = 128 };
+enum { OPEN = 1, WRITE = 2, SYNC = 4, RENAME = 8, LOOK = 16, UNLINK = 32, READ = 64, CLOSE = 128, LIST = 256 };
 
 /* file_faults.py packs the same fields in the same order. */
 typedef struct {
@@ -315,7 +315,7 @@ int fstatat64(int at, const char *path, struct stat64 *status, int flags)
 
 DIR *opendir(const char *path)
 {
-    int failure = meet(LOOK, AT_FDCWD, path);
+    int failure = meet(LIST, AT_FDCWD, path);
     if (failure) {
         errno = failure;
         return NULL;

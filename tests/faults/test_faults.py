@@ -8,7 +8,7 @@ import port104._native
 import pytest
 
 from engine_process import engine
-from file_faults import LOOK, OPEN, RENAME, SYNC, WRITE, Faults, compile_shim
+from file_faults import LIST, OPEN, RENAME, SYNC, WRITE, Faults, compile_shim
 from native_calls import CHANGING_CALLS, symbols
 from port104.wire.command import Status
 from sender import Sender, image
@@ -203,7 +203,7 @@ def test_no_call_of_the_spool_passes_the_shim_by(library):
 
 def test_a_folder_that_cannot_be_counted_is_served(tmp_path, faults):
     """The count is for the log alone; a start under load may well run out of descriptors."""
-    faults.set(failing_classes=LOOK, failing_errno=errno.EMFILE)
+    faults.set(failing_classes=LIST, failing_errno=errno.EMFILE)
     with engine(tmp_path / "storage", env=faults.environment) as server, Sender(server.port) as sender:
         server.wait_for(lambda: "cannot be counted" in server.log.read_text())
         assert_lives_on(server, sender)
