@@ -8,14 +8,17 @@ from typing import NamedTuple
 import psutil
 
 from ballast import Ballast
-from cells import GIB, KIB, MIB
+from cells import GIB, KIB, MIB, Cell
 from figures import Failure, Measurement
 from processes import Running, idle, load, running
 from receivers import Figures
 from trials import Group, Trial, in_turn
 
-# Warm pages for a warm-up, and for a load as many times what it would write at the warm-up's pace.
-WARM_UP_BYTES, MARGIN = GIB // 2, 1.3
+# Warm pages for a warm-up.
+WARM_UP_BYTES = GIB // 2
+# For a load: as many times what it would write at the warm-up's pace, which is that of a cold start. A few too
+# many cost nothing within the seconds of a load; too few make a cell of two speeds.
+MARGIN, LEAST_BYTES = 2.0, 2 * GIB
 
 
 class Results(NamedTuple):
@@ -32,13 +35,17 @@ def measure(trial: Trial, warm_pages: Ballast) -> Figures:
         warm_pages.release(WARM_UP_BYTES)
         with load(started.port, trial.warm_up, trial.instances, trial.window, secure=secure) as opened:
             warm = opened.run()
-        pace = warm["megabytes_per_second"] * 1e6 * trial.cell.seconds
-        warm_pages.release(max(MARGIN * pace, trial.cell.bytes_at_once))
+        warm_pages.release(need(trial.cell, warm["megabytes_per_second"] * 1e6))
         figures = _measure_beside_idle(trial, started) if trial.idle else _measure_load(trial, started)
         expected = figures["instances"] + warm["instances"]
         if started.stored_files() != expected:
             raise RuntimeError(f"{started.stored_files()} files of {expected:.0f} instances")
     return figures | started.last_words
+
+
+def need(cell: Cell, pace: float) -> float:
+    """Warm bytes that a load of `cell` is given, after a warm-up of `pace` bytes a second."""
+    return max(MARGIN * pace * cell.seconds, cell.bytes_at_once, LEAST_BYTES)
 
 
 def _measure_beside_idle(trial: Trial, started: Running) -> Figures:
