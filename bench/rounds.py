@@ -16,7 +16,7 @@ from trials import Group, Trial, in_turn
 
 # Warm pages for a warm-up.
 WARM_UP_BYTES = GIB // 2
-# For a load: as many times what it would write at the warm-up's pace, which is that of a cold start. A few too
+# For a load: as many times what it would write at the warm-up's pace, which is a cold start's. A few too
 # many cost nothing within the seconds of a load; too few make a cell of two speeds.
 MARGIN, LEAST_BYTES = 2.0, 2 * GIB
 

@@ -70,9 +70,9 @@ async def secure_peer(port, context):
 class SecureSender(Sender):
     """A blocking storage SCU over TLS."""
 
-    def __init__(self, port, context):
+    def __init__(self, port, context, **facts):
         self._context = context
-        super().__init__(port)
+        super().__init__(port, **facts)
 
     def _associate(self, request):
         self.socket = self._context.wrap_socket(self.socket, server_hostname=HOST)

@@ -53,7 +53,7 @@ class Talk:
             stream = trio.SocketStream(socket)
             if transport.tls and not naked:
                 stream = trio.SSLStream(
-                    stream, transport.tls, server_hostname="localhost", https_compatible=True
+                    stream, transport.tls, server_hostname="127.0.0.1", https_compatible=True
                 )
                 await stream.do_handshake()
         except BaseException:

@@ -13,9 +13,10 @@ from typing import NamedTuple
 from soak.accounts import Accounts
 from soak.flatness import growth
 from soak.lives import SCP, Lives, Use
-from soak.peers import MIX
+from soak.peers import MIX, PLAIN_ONLY
 
 LONG_LIFE_SHARE = 0.6
+SECURE = "over TLS"  # of the visits
 _SHORT_LIFE_SECONDS = (0.5, 12.0)
 _KILL_SHARE = 0.6
 _BUDGET_BYTES = 2_000_000_000
@@ -35,13 +36,14 @@ class Outcome(NamedTuple):
     visits: Counter
     uses: list[Use]
     idle: tuple[Use, Use]
+    messages: int
     faults: list[str]
 
 
 class Crowd:
     """The peers, each kind in threads of its own, until `leave`."""
 
-    def __init__(self, port, accounts, seed):
+    def __init__(self, doors, accounts, seed):
         self.visits = Counter()
         self.faults = []
         self._leaving = threading.Event()
@@ -50,22 +52,25 @@ class Crowd:
             threading.Thread(
                 target=self._visit,
                 name=kind.__name__,
-                args=(kind, port, accounts, random.Random(seed * 1000 + index)),
+                args=(kind, doors, accounts, random.Random(seed * 1000 + index)),
             )
             for index, kind in enumerate(kinds)
         ]
         for thread in self._threads:
             thread.start()
 
-    def _visit(self, kind, port, accounts, chance):
+    def _visit(self, kind, doors, accounts, chance):
         while not self._leaving.wait(_PAUSE_SECONDS):
             if accounts.over_budget:
                 continue
+            door = doors.plain if kind in PLAIN_ONLY else doors.pick(chance)
             try:
-                kind(port, accounts, chance)
+                kind(door, accounts, chance)
             except Exception as fault:  # noqa: BLE001 - the report names it
                 self.faults.append(f"peer {kind.__name__}: {fault!r}")
             self.visits[kind.__name__] += 1
+            if door is doors.secure:
+                self.visits[SECURE] += 1
 
     def leave(self):
         self._leaving.set()
@@ -77,11 +82,11 @@ def soak(folder, seconds, seed):
     """Run for about so many seconds in `folder`."""
     began = time.monotonic()
     accounts, lives = Accounts(folder, budget=_BUDGET_BYTES), Lives(folder)
-    visits, uses, faults, idle = Counter(), [], [], []
+    visits, uses, faults, idle, messages = Counter(), [], [], [], 0
     try:
         lives.start()
         idle.append(lives.use())
-        crowd = Crowd(lives.port, accounts, seed)
+        crowd = Crowd(lives.doors, accounts, seed)
         try:
             _sample(lives, accounts, uses, seconds * LONG_LIFE_SHARE)
         finally:
@@ -89,7 +94,7 @@ def soak(folder, seconds, seed):
         _let_go(lives, idle[0])
         idle.append(lives.use())
         visits += crowd.visits
-        crowd_of_short_lives = Crowd(lives.port, accounts, seed + 1)
+        crowd_of_short_lives = Crowd(lives.doors, accounts, seed + 1)
         try:
             _end_at_random(lives, accounts, random.Random(seed), seconds * (1 - LONG_LIFE_SHARE))
         finally:
@@ -100,13 +105,16 @@ def soak(folder, seconds, seed):
         faults += [f"part file {path.name} is left" for path in lives.parts()]
         lives.terminate()
         accounts.check_all()
+        messages = lives.check_trail()
         lives.note_logged_faults()
         faults += crowd.faults + crowd_of_short_lives.faults
         faults += growth(uses, *idle)
     finally:
         lives.close()
     faults += accounts.faults + lives.faults
-    return Outcome(seed, time.monotonic() - began, accounts, lives, visits, uses, tuple(idle), faults)
+    return Outcome(
+        seed, time.monotonic() - began, accounts, lives, visits, uses, tuple(idle), messages, faults
+    )
 
 
 def _sample(lives, accounts, uses, seconds):

@@ -1,4 +1,7 @@
-"""The engine's lives during a soak: one folder, served again and again; and what the engine uses."""
+"""The engine's lives during a soak: one folder, served again and again; and what the engine uses.
+
+It is served plainly and over TLS, with an audit trail.
+"""
 
 import subprocess
 import sys
@@ -6,8 +9,13 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from engine_process import Engine, own_environment, write_settings
+from lxml import etree
+
+from audit_reading import read_line
+from engine_process import Engine, free_port, own_environment, write_settings
 from soak.counted_engine import COUNT
+from soak.doors import Door, Doors
+from tls_peers import Site
 
 # Short, so that what ends by a deadline ends within the soak.
 SCP = {"artimTimeout": 3, "idleTimeout": 5, "sendTimeout": 3, "shutdownDeadline": 3}
@@ -28,7 +36,12 @@ class Lives:
 
     def __init__(self, folder):
         self.folder = folder
-        self.port, self._config, self._log = write_settings(folder, scp=SCP)
+        site, secure_port = Site(_made(folder.with_name("site"))), free_port()
+        self._trail = _made(folder.with_name("audit")) / "trail"
+        self.port, self._config, self._log = write_settings(
+            folder, scp=SCP | {"tls": _tls(site, secure_port)}, audit={"file": str(self._trail)}
+        )
+        self.doors = Doors(Door(self.port), Door(secure_port, site.client("soak")))
         self._counter = folder.with_name("tasks")
         self._counter.write_bytes(bytes(COUNT.size))
         self._log.write_bytes(b"")
@@ -90,7 +103,38 @@ class Lives:
             if "exception" in entry or entry["level"] in ("error", "fatal"):
                 self.faults.append(f"logged: {entry['event']}: {entry.get('exception', '')[-500:]}")
 
+    def check_trail(self):
+        """Read every message of the audit trail; returns how many there are. A kill may cut its last one."""
+        lines = [line for file in self._trail.parent.iterdir() for line in file.read_bytes().splitlines()]
+        cut = sum(not _is_message(line) for line in lines)
+        if cut > self.killed:
+            self.faults.append(f"{cut} faulty audit messages of engines that were killed {self.killed} times")
+        return len(lines) - cut
+
     def _still_runs(self):
         code = self._engine.process.poll()
         if code is not None:
             self.faults.append(f"ended by itself with {code}")
+
+
+def _tls(site, port):
+    return {
+        "enabled": True,
+        "port": port,
+        "certificate": str(site.certificate),
+        "key": str(site.key),
+        "clientCertificateAuthorities": str(site.authorities),
+    }
+
+
+def _is_message(line):
+    try:
+        read_line(line)
+    except (AssertionError, etree.LxmlError):
+        return False
+    return True
+
+
+def _made(folder):
+    folder.mkdir(exist_ok=True)
+    return folder

@@ -1,4 +1,5 @@
 """The peers of a soak: real ones, slow ones and broken ones. Each is a function that does one thing and ends.
+All but the programs of others come over TLS too.
 
 What a peer was told is stored goes into the accounts; whatever else happens to it does not matter: engines
 are restarted and killed under it.
@@ -15,11 +16,10 @@ import trio
 
 from hostile.cases import CASES
 from hostile.play import play
-from hostile.talk import Transport
 from peers import find_peer
 from port104.wire.command import Status
 from raw_peer import EXPLICIT, SECONDARY_CAPTURE, message, store_request
-from sender import STORAGE_CONTEXT, Sender, element, image, uid
+from sender import STORAGE_CONTEXT, element, image, uid
 
 _GONE = (OSError, EOFError)
 _SIZES = (200, 8_000, 60_000, 300_000, 3_000_000)
@@ -42,9 +42,9 @@ def store(sender, accounts, instance, data_set, message_id=1):
         accounts.success(instance, data_set)
 
 
-def steady(port, accounts, chance):
+def steady(door, accounts, chance):
     """A modality: some instances on one association; some again, some with other bytes under the same UID."""
-    with contextlib.suppress(*_GONE), Sender(port) as sender:
+    with contextlib.suppress(*_GONE), door.sender() as sender:
         for number in range(chance.randint(1, 60)):
             instance, data_set = new_instance(accounts, chance)
             store(sender, accounts, instance, data_set, number + 1)
@@ -57,9 +57,9 @@ def steady(port, accounts, chance):
         sender.release()
 
 
-def slow(port, accounts, chance):
+def slow(door, accounts, chance):
     """A peer on a thin line: some KB at a time, then a pause inside the association."""
-    with contextlib.suppress(*_GONE), Sender(port) as sender:
+    with contextlib.suppress(*_GONE), door.sender() as sender:
         instance, data_set = new_instance(accounts, chance, 60_000)
         accounts.sending(instance, data_set)
         stream = message(STORAGE_CONTEXT, store_request(instance), data_set, fragment=16_000)
@@ -72,9 +72,9 @@ def slow(port, accounts, chance):
         sender.release()
 
 
-def silent(port, accounts, chance):
+def silent(door, accounts, chance):
     """A peer that falls silent: before, on, or inside an association, until it is given up or goes away."""
-    with contextlib.suppress(*_GONE), Sender(port, timeout=7.0) as sender:
+    with contextlib.suppress(*_GONE), door.sender(timeout=7.0) as sender:
         instance, data_set = new_instance(accounts, chance, 60_000)
         if chance.random() < 0.5:
             accounts.sending(instance, data_set)
@@ -84,9 +84,9 @@ def silent(port, accounts, chance):
             sender.read_pdu()
 
 
-def breaking(port, accounts, chance):
+def breaking(door, accounts, chance):
     """A peer whose connection ends in the middle of an instance: by RST, or by FIN."""
-    with contextlib.suppress(*_GONE), Sender(port) as sender:
+    with contextlib.suppress(*_GONE), door.sender() as sender:
         for _ in range(chance.randint(0, 3)):
             store(sender, accounts, *new_instance(accounts, chance))
         instance, data_set = new_instance(accounts, chance, 300_000)
@@ -96,34 +96,34 @@ def breaking(port, accounts, chance):
             sender.reset()
 
 
-def hostile(port, accounts, chance):
+def hostile(door, accounts, chance):
     """One of the hostile cases."""
     case = chance.choice(CASES)
     with contextlib.suppress(*_GONE, AssertionError, ValueError, trio.BrokenResourceError):
-        trio.run(play, case, Transport(port, pieces=chance.random() < 0.1), _PATIENCE_SECONDS)
+        trio.run(play, case, door.transport(pieces=chance.random() < 0.1), _PATIENCE_SECONDS)
 
 
-def garbage(port, accounts, chance):
+def garbage(door, accounts, chance):
     """Random bytes, from the first one on or on an association."""
-    with contextlib.suppress(*_GONE), Sender(port, timeout=_PATIENCE_SECONDS) as sender:
+    with contextlib.suppress(*_GONE), door.sender(timeout=_PATIENCE_SECONDS) as sender:
         sender.socket.sendall(b"\4\0" + chance.randbytes(chance.randrange(2_000)))
         sender.read_pdu()
 
 
-def dcmtk(port, accounts, chance):
+def dcmtk(door, accounts, chance):
     """DCMTK's storescu."""
     program = [find_peer("storescu"), "-to", "5", "-ta", "5", "-td", "5", "-v", "-aec", "PORT104"]
-    _send_files(program, port, accounts, chance, "Received Store Response (Success)")
+    _send_files(program, door, accounts, chance, "Received Store Response (Success)")
 
 
-def pynetdicom(port, accounts, chance):
+def pynetdicom(door, accounts, chance):
     """pynetdicom's storescu."""
     patience = ("-ta", "5", "-td", "5", "-tn", "5")
     program = [sys.executable, "-m", "pynetdicom", "storescu", *patience, "-v", "-aec", "PORT104"]
-    _send_files(program, port, accounts, chance, "Received Store Response (Status: 0x0000 - Success)")
+    _send_files(program, door, accounts, chance, "Received Store Response (Status: 0x0000 - Success)")
 
 
-def _send_files(program, port, accounts, chance, success):
+def _send_files(program, door, accounts, chance, success):
     """Run a program that sends files in order, and writes `success` for each that was stored."""
     with tempfile.TemporaryDirectory() as folder:
         sent = [new_instance(accounts, chance) for _ in range(chance.randint(1, 8))]
@@ -132,7 +132,7 @@ def _send_files(program, port, accounts, chance, success):
             (Path(folder) / f"{number}.dcm").write_bytes(_meta(instance) + data_set)
         files = [str(Path(folder) / f"{number}.dcm") for number in range(len(sent))]
         done = subprocess.run(
-            [*program, "127.0.0.1", str(port), *files],
+            [*program, "127.0.0.1", str(door.port), *files],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -166,3 +166,6 @@ MIX = {
     pynetdicom: 1,
 }
 """Each kind, and how many of it are there at a time."""
+
+PLAIN_ONLY = (dcmtk, pynetdicom)
+"""Kinds that come through the plain door only."""

@@ -1,5 +1,6 @@
 """A soak's figures as Markdown."""
 
+from soak.campaign import SECURE
 from soak.flatness import medians
 from soak.peers import MIX
 
@@ -7,6 +8,7 @@ from soak.peers import MIX
 def written(outcome):
     """The report."""
     accounts, lives = outcome.accounts, outcome.lives
+    visits = outcome.visits.total() - outcome.visits[SECURE]
     second, last = medians(outcome.uses)
     before, after = outcome.idle
     lines = [
@@ -19,6 +21,8 @@ def written(outcome):
         "|---|---|",
         f"| successes that peers read | {accounts.acknowledged.total():,} ({accounts.bytes / 1e9:.2f} GB) |",
         f"| different data sets among them, each found on disk byte for byte | {accounts.verified:,} |",
+        f"| visits over TLS, of all | {outcome.visits[SECURE]:,} of {visits:,} |",
+        f"| audit messages, each read back | {outcome.messages:,} |",
         f"| engine starts | {lives.started} |",
         f"| ended by SIGTERM, by SIGKILL | {lives.terminated}, {lives.killed} |",
         "",

@@ -5,7 +5,7 @@ import pytest
 from ledger import copies_of
 from port104.storage.store import instance_path
 from soak.accounts import Accounts
-from soak.campaign import soak
+from soak.campaign import SECURE, soak
 from soak.flatness import PEERS, growth
 from soak.lives import Use
 from soak.peers import MIX
@@ -22,6 +22,8 @@ def test_a_short_soak(tmp_path):
     assert outcome.faults == [], report
     assert outcome.accounts.verified > 50
     assert {"steady", "slow", "breaking"} <= set(outcome.accounts.acknowledged)
+    assert outcome.visits[SECURE] > 5
+    assert outcome.messages > 50
     assert outcome.lives.started > 2
     assert all(f"| {kind.__name__} |" in report for kind in MIX)
 
