@@ -83,8 +83,8 @@ class Case(NamedTuple):
     the standard allows besides. `before`: instances (UID, data set) that were stored before. `stores`: how
     many new instances it may leave. `answers`: how many answers to wait for, where the association goes on.
     `context`: the one that may be refused. `offered`: the asynchronous operations window that was proposed.
-    `waits`: it ends by a deadline. `naked`: without TLS, whatever the port wants. `whole`: its bytes
-    must come together. `on`: the transports that it makes sense on.
+    `waits`: it ends by a deadline. `naked`: sent without TLS to whoever speaks it; it breaks the handshake,
+    so that without one it would be another case. `whole`: its bytes must come together.
     """
 
     number: int
@@ -100,7 +100,6 @@ class Case(NamedTuple):
     waits: bool = False
     naked: bool = False
     whole: bool = False
-    on: tuple[str, ...] = ("plain", "tls")
 
     @property
     def title(self):

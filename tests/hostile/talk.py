@@ -14,6 +14,7 @@ from recording_relay import command_elements, items, number
 
 # What a stream raises when the connection is gone, whoever ended it.
 GONE = (trio.BrokenResourceError, trio.ClosedResourceError, OSError, ssl.SSLError)
+_HOST = "127.0.0.1"
 _PIECE = 5  # bytes: such pieces cut every header at every place
 _NARROW = 4096  # bytes of receive buffer of a peer that does not read
 
@@ -49,12 +50,10 @@ class Talk:
             socket.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
             if narrow:
                 socket.setsockopt(stdlib_socket.SOL_SOCKET, stdlib_socket.SO_RCVBUF, _NARROW)
-            await socket.connect(("127.0.0.1", transport.port))
+            await socket.connect((_HOST, transport.port))
             stream = trio.SocketStream(socket)
             if transport.tls and not naked:
-                stream = trio.SSLStream(
-                    stream, transport.tls, server_hostname="127.0.0.1", https_compatible=True
-                )
+                stream = trio.SSLStream(stream, transport.tls, server_hostname=_HOST, https_compatible=True)
                 await stream.do_handshake()
         except BaseException:
             socket.close()

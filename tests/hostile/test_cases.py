@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import trio
 
-from engine_process import engine
+from engine_process import engine, free_port
 from hostile.case import Send, matches
 from hostile.cases import CASES
 from hostile.cases.instances import OBJECT_LIMIT
 from hostile.play import echo, play, prepare
 from hostile.talk import Transport
+from tls_peers import Site
 
 TIMERS = {
     "artimTimeout": 1,
@@ -26,6 +27,7 @@ TIMERS = {
     "minimumByteRate": 1000,
     "byteRateGrace": 1,
 }
+HANDSHAKE_SECONDS = 3  # with a hundred at a time
 SETTINGS = TIMERS | {"maximumObjectSize": OBJECT_LIMIT}
 PATIENCE = 10.0
 # The issue's: what was under way is gone, and a new association is served, within a second.
@@ -42,21 +44,43 @@ PIPES = 4
 SHORT = 3_000
 # Where a file would appear that a UID or AE title of a peer had named.
 TRACE = Path("/tmp/port104-was-here")
-WAYS = ("plain", "pieces")
+WAYS = ("plain", "pieces", "tls")
 
 pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def site(tmp_path_factory):
+    return Site(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="module")
+def secured(site):
+    """The TLS port's settings. Who calls shows no certificate: that is for the handshake's tests."""
+    facts = {"certificate": str(site.certificate), "key": str(site.key)}
+    return {"enabled": True, "port": free_port(), "handshakeTimeout": HANDSHAKE_SECONDS} | facts
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, secured):
     TRACE.unlink(missing_ok=True)  # the survey's, of others
-    with engine(tmp_path_factory.mktemp("hostile") / "storage", scp=SETTINGS) as started:
+    folder = tmp_path_factory.mktemp("hostile") / "storage"
+    with engine(folder, scp=SETTINGS | {"tls": secured}) as started:
         yield started
         assert started.terminate() == 0
 
 
-def transport(server, way):
-    return Transport(server.port, pieces=way == "pieces")
+@pytest.fixture(scope="module")
+def transports(server, site, secured):
+    """Where each way leads; each was gone once, so that what is loaded or allocated once is."""
+    ways = {
+        "plain": Transport(server.port),
+        "pieces": Transport(server.port, pieces=True),
+        "tls": Transport(secured["port"], site.client()),
+    }
+    for way in ways.values():
+        assert trio.run(echo, way, PATIENCE) is not None
+    return ways
 
 
 def is_short(case):
@@ -66,7 +90,7 @@ def is_short(case):
 
 
 def makes_sense(case, way, *, waits):
-    if case.waits != waits or "plain" not in case.on:
+    if case.waits != waits or (case.naked and way != "tls"):
         return False
     return way != "pieces" or (not waits and not case.whole and is_short(case))
 
@@ -108,38 +132,38 @@ def assert_right(case, observed):
 
 
 @pytest.mark.parametrize(("case", "way"), cases(waits=False))
-async def test_case(server, case, way):
-    await prepare(case, transport(server, way))
+async def test_case(server, transports, case, way):
+    await prepare(case, transports[way])
     before = signatures(server)
     resident, reserved = server.memory("VmRSS"), server.memory("VmPeak")
     forget_peak(server)
-    observed = await play(case, transport(server, way), PATIENCE)
+    observed = await play(case, transports[way], PATIENCE)
     assert_right(case, observed)
-    assert await echo(transport(server, way), SECOND) is not None
+    assert await echo(transports[way], SECOND) is not None
     assert_kept(server, before, case.stores)
     assert server.memory("VmHWM") - resident < PEAK_LIMIT
     assert server.memory("VmPeak") - reserved < ADDRESS_LIMIT
 
 
 @pytest.fixture(scope="module")
-def waited(server):
+def waited(server, transports):
     """What was observed of each case that ends by a deadline; they wait at the same time."""
     observed = {}
 
     async def prepare_all():
         for one in cases(waits=True):
             case, way = one.values
-            await prepare(case, transport(server, way))
+            await prepare(case, transports[way])
 
     async def play_one(case, way):
-        observed[case, way] = await play(case, transport(server, way), PATIENCE)
+        observed[case, way] = await play(case, transports[way], PATIENCE)
 
     async def play_all():
         async with trio.open_nursery() as nursery:
             for one in cases(waits=True):
                 nursery.start_soon(play_one, *one.values)
             await trio.sleep(TIMERS["artimTimeout"] / 2)
-            assert await echo(transport(server, "plain"), SECOND) is not None
+            assert await echo(transports["plain"], SECOND) is not None
 
     trio.run(prepare_all)
     before = signatures(server)
@@ -150,9 +174,9 @@ def waited(server):
 
 
 @pytest.mark.parametrize(("case", "way"), cases(waits=True))
-async def test_case_that_waits(server, waited, case, way):
+async def test_case_that_waits(transports, waited, case, way):
     assert_right(case, waited[case, way])
-    assert await echo(transport(server, way), SECOND) is not None
+    assert await echo(transports[way], SECOND) is not None
 
 
 def test_no_path_was_made_of_what_peers_said(server):
@@ -171,15 +195,15 @@ def test_no_byte_of_a_peer_is_a_control_character_in_the_log(server):
         assert b"\x7f" not in line
 
 
-async def test_memory_and_descriptors_do_not_grow(server):
+@pytest.mark.parametrize("way", ["plain", "tls"])
+async def test_memory_and_descriptors_do_not_grow(server, transports, way):
     """What is loaded or allocated once is so after the first round."""
-    way = transport(server, "plain")
 
     async def play_all():
         for case in CASES:
-            if makes_sense(case, "plain", waits=False):
-                await play(case, way, PATIENCE)
-        assert await echo(way, SECOND) is not None
+            if makes_sense(case, way, waits=False):
+                await play(case, transports[way], PATIENCE)
+        assert await echo(transports[way], SECOND) is not None
 
     await play_all()
     resident, open_files = server.memory("VmRSS"), descriptors(server)

@@ -1,5 +1,7 @@
 """Connections behind a load balancer, over real sockets: whose address counts, and who must send a header."""
 
+import time
+
 import pytest
 import structlog
 import trio
@@ -7,10 +9,12 @@ import trio.testing
 
 from acceptor_service import serving, until
 from port104.net.contracts import Admitted
+from port104.net.credentials import Credentials
 from port104.wire.command import Status
 from port104.wire.negotiation import NegotiationPolicy
 from port104.wire.pdu import Abort, AssociateAC
 from raw_peer import RawPeer, association_request
+from tls_peers import HOST, Site
 
 HEADER = b"PROXY TCP4 127.0.0.77 127.0.0.1 40000 104\r\n"
 
@@ -23,6 +27,10 @@ def logged():
 
 def from_everywhere(address):
     return True
+
+
+def from_nowhere(address):
+    return False
 
 
 @pytest.mark.parametrize("cut", [None, 1, 7])
@@ -83,7 +91,7 @@ async def test_a_health_check_is_no_news(tmp_path, logged):
 @pytest.mark.parametrize("header", [HEADER, b"\r\n\r\n\x00\r\nQUIT\n\x21\x00\x00\x00"])
 async def test_who_is_no_proxy_must_not_send_a_header(tmp_path, header):
     admitted = Admitted(policy=NegotiationPolicy())
-    async with serving(tmp_path, verdict=admitted, is_proxy=lambda address: False) as service:
+    async with serving(tmp_path, verdict=admitted, is_proxy=from_nowhere) as service:
         peer = await RawPeer.connect(service.port)
         await peer.send(header + association_request().encode())
         assert isinstance(await peer.receive(), Abort)
@@ -99,3 +107,84 @@ async def test_who_is_about_to_say_for_whom_does_not_hold_up_the_end(tmp_path):
             await service.acceptor.drain()
         assert await peer.receive() is None
         await peer.close()
+
+
+# ---- over TLS: the header is the proxy's, and comes before the handshake that is its client's ----
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    return Site(tmp_path_factory.mktemp("site"))
+
+
+def secured(folder, site, is_proxy):
+    credentials = Credentials(site.files(), time.time())
+    return serving(folder / "storage", credentials=credentials, is_proxy=is_proxy)
+
+
+class SayingFirst(trio.abc.Stream):
+    """Sends `first` before all else: in one piece with what comes next, or in pieces of `cut` bytes."""
+
+    def __init__(self, tcp, first, cut):
+        self._tcp = tcp
+        self._first = first
+        self._cut = cut
+
+    async def send_all(self, data):
+        pending, self._first = self._first + bytes(data), b""
+        cut = self._cut or len(pending)
+        for at in range(0, len(pending), cut):
+            await self._tcp.send_all(pending[at : at + cut])
+
+    async def wait_send_all_might_not_block(self):
+        await self._tcp.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes=None):
+        return await self._tcp.receive_some(max_bytes)
+
+    async def aclose(self):
+        await self._tcp.aclose()
+
+
+async def secure_relay(port, site, first, cut=None):
+    tcp = await trio.open_tcp_stream(HOST, port)
+    stream = SayingFirst(tcp, first, cut)
+    return RawPeer(trio.SSLStream(stream, site.client("ct1"), server_hostname=HOST, https_compatible=True))
+
+
+@pytest.mark.parametrize("cut", [None, 1, len(HEADER) - 1, len(HEADER), len(HEADER) + 1])
+async def test_the_header_comes_before_tls(tmp_path, site, logged, cut):
+    async with secured(tmp_path, site, from_everywhere) as service:
+        peer = await secure_relay(service.port, site, HEADER, cut)
+        await peer.associate()
+        assert await peer.echo() == Status.SUCCESS
+        await peer.release()
+        await until(lambda: any(entry["event"] == "association released" for entry in logged))
+    (entry,) = [entry for entry in logged if entry["event"] == "association released"]
+    assert entry["address"] == "127.0.0.77"
+
+
+async def answer_of(peer, sent):
+    """What is answered, None where the connection ends, in order or not."""
+    try:
+        await peer.send(sent)
+        return await peer.receive()
+    except trio.BrokenResourceError:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("is_proxy", "first", "inside", "told"),
+    [
+        (from_everywhere, b"", HEADER, "PROXY header refused"),
+        (from_nowhere, HEADER, b"", "TLS handshake failed"),
+        (from_nowhere, b"", HEADER, "no association"),
+    ],
+    ids=["within TLS only", "from who is no proxy", "within TLS from who is no proxy"],
+)
+async def test_a_header_anywhere_else_is_refused(tmp_path, site, logged, is_proxy, first, inside, told):
+    async with secured(tmp_path, site, is_proxy) as service:
+        peer = await secure_relay(service.port, site, first)
+        assert not isinstance(await answer_of(peer, inside + association_request().encode()), AssociateAC)
+        await trio.aclose_forcefully(peer.stream)
+        await until(lambda: any(entry["event"] == told for entry in logged))

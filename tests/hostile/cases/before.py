@@ -76,11 +76,12 @@ TYPES = (
     *(Case(6, f"stranger-{name}", (Send(sent),), "AB0", ("CL",)) for name, sent in STRANGERS.items()),
 )
 
+# Over TLS the first two are what its first records hold.
 TLS = (
-    Case(7, "client-hello-on-the-plain-port", (Send(CLIENT_HELLO),), "AB0", ("CL",), on=("plain",)),
-    Case(7, "half-a-client-hello", (Send(CLIENT_HELLO[:40]),), "AB0", ("CL",), on=("plain",)),
-    Case(8, "plain-request", (Send(REQUEST),), "CL", TLS_ENDS, naked=True, on=("tls",)),
-    Case(8, "no-handshake", (), "CL", TLS_ENDS, waits=True, naked=True, on=("tls",)),
+    Case(7, "client-hello-on-the-plain-port", (Send(CLIENT_HELLO),), "AB0", ("CL",)),
+    Case(7, "half-a-client-hello", (Send(CLIENT_HELLO[:40]),), "AB0", ("CL",)),
+    Case(8, "plain-request", (Send(REQUEST),), "CL", TLS_ENDS, naked=True),
+    Case(8, "no-handshake", (), "CL", TLS_ENDS, waits=True, naked=True),
     *(
         Case(
             8,
@@ -90,7 +91,6 @@ TLS = (
             TLS_ENDS,
             waits=True,
             naked=True,
-            on=("tls",),
         )
         for length in (1, 5, 40)
     ),
@@ -102,16 +102,13 @@ TLS = (
         TLS_ENDS,
         waits=True,
         naked=True,
-        on=("tls",),
     ),
     *(
-        Case(8, f"stranger-{name}", (Send(sent), Fin()), "CL", TLS_ENDS, naked=True, on=("tls",))
+        Case(8, f"stranger-{name}", (Send(sent), Fin()), "CL", TLS_ENDS, naked=True)
         for name, sent in STRANGERS.items()
     ),
-    Case(
-        8, "fin-in-the-handshake", (Send(CLIENT_HELLO[:40]), Fin()), "CL", TLS_ENDS, naked=True, on=("tls",)
-    ),
-    Case(8, "rst-in-the-handshake", (Send(CLIENT_HELLO[:40]), Rst()), "CL", naked=True, on=("tls",)),
+    Case(8, "fin-in-the-handshake", (Send(CLIENT_HELLO[:40]), Fin()), "CL", TLS_ENDS, naked=True),
+    Case(8, "rst-in-the-handshake", (Send(CLIENT_HELLO[:40]), Rst()), "CL", naked=True),
 )
 
 UNEXPECTED = (
