@@ -51,6 +51,7 @@ async def serving(
     is_proxy=None,
     credentials=None,
     shown=None,
+    witnesses=(),
     **limits,
 ):
     """Serve under `folder`, with `credentials` over TLS; what peers show is added to the list `shown`.
@@ -73,6 +74,7 @@ async def serving(
             limits=Limits(associations=associations, send_timeout=5.0, shutdown_deadline=deadline, **limits),
             trace_pdus=trace,
             is_proxy=is_proxy,
+            witnesses=witnesses,
         )
         ((_, port),) = await acceptor.listen("127.0.0.1", 0, credentials)
         nursery.start_soon(acceptor.serve)

@@ -6,7 +6,7 @@ One bad connection ends by itself: nothing that a peer does reaches the accept l
 import errno
 import math
 import socket as stdlib_socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic
 
 import structlog
@@ -47,7 +47,7 @@ class Acceptor(Generic[IntakeT]):
         association_limits: AssociationLimits,
         limits: Limits,
         trace_pdus: bool = False,
-        witness: Witness | None = None,
+        witnesses: Sequence[Witness] = (),
         is_proxy: Callable[[str], bool] | None = None,
     ) -> None:
         """`is_proxy` tells of an IP address whether its connections begin with a PROXY header."""
@@ -56,7 +56,7 @@ class Acceptor(Generic[IntakeT]):
         self._association_limits = association_limits
         self._limits = limits
         self._trace_pdus = trace_pdus
-        self._witness = witness
+        self._witnesses = witnesses
         self._is_proxy = is_proxy or (lambda _: False)
         self._gate: Gate[Session[IntakeT]] = Gate(limits)
         self._crowd: Crowd[Session[IntakeT]] = Crowd(
@@ -232,5 +232,5 @@ class Acceptor(Generic[IntakeT]):
             association_limits=self._association_limits,
             limits=self._limits,
             nursery=nursery,
-            witness=self._witness,
+            witnesses=self._witnesses,
         )

@@ -48,6 +48,11 @@ class Connection:
             self._records = self._secure.records()
             self.link.secure(self._records)
 
+    @property
+    def tls(self) -> bool:
+        """Whether it speaks TLS."""
+        return self._secure is not None
+
     async def wait_input(self) -> None:
         """Wait until the link has, or can receive, more bytes or the end of the stream."""
         await trio.lowlevel.wait_readable(self._descriptor)

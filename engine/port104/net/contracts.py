@@ -4,13 +4,14 @@ Neither the registry nor the storage is known here, only these shapes.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
 
 import msgspec
 
 from port104.native import Completion, IntakeCounts, Link
 from port104.net.certificates import PeerCertificate
+from port104.wire.agreement import AcceptedContext
 from port104.wire.negotiation import NegotiationPolicy
 from port104.wire.pdu import AssociateRJ, AssociateRQ
 
@@ -54,11 +55,29 @@ class Admit(Protocol):
         ...
 
 
+class AssociationStart(msgspec.Struct, frozen=True):
+    """An association that was accepted.
+
+    `association`: the number of its intake. `contexts`: the accepted ones, by presentation context ID. `tls`:
+    whether it is encrypted. `user`: whose identity was checked. `figures`: counts its instances and bytes, as
+    Tally.figures names them; it may be called until the end is told.
+    """
+
+    association: int
+    address: str
+    request: AssociateRQ
+    contexts: Mapping[int, AcceptedContext]
+    tls: bool
+    user: str | None
+    figures: Callable[[], dict[str, int]]
+
+
 class AssociationEnd(msgspec.Struct, frozen=True):
-    """How an association, or the attempt at one, ended; for who keeps an audit trail.
+    """How an association, or the attempt at one, ended.
 
     `association`: the number of its intake; None: it was never established. `request`: None where none came.
-    `reject`: what refused it. `broke`: the peer broke the protocol. `why`: in words, for the two.
+    `reject`: what refused it. `broke`: the peer broke the protocol. `outcome`, `why` and `hint`: in the words
+    of the log. `figures`: what came of it.
     """
 
     association: int | None
@@ -66,13 +85,17 @@ class AssociationEnd(msgspec.Struct, frozen=True):
     request: AssociateRQ | None
     reject: AssociateRJ | None
     broke: bool
+    tls: bool
+    outcome: str
     why: str
+    hint: str
+    figures: Mapping[str, int]
 
 
 class Witness(Protocol):
     """Is told about associations. Called on the event loop: must not wait, and must not raise."""
 
-    def established(self, association: int, request: AssociateRQ, address: str) -> None:
+    def established(self, start: AssociationStart) -> None:
         """Hear of an association that was accepted; before anything is stored on it."""
         ...
 

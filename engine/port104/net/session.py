@@ -4,13 +4,24 @@ The association decides, this shell moves bytes and waits; who may come in is `a
 is closed only after the last store on it has ended, whatever else happens.
 """
 
+from collections.abc import Sequence
 from typing import Generic
 
 import structlog
 import trio
 
 from port104.net.connection import Connection
-from port104.net.contracts import Admit, Admitted, AssociationEnd, IntakeT, Limits, Refused, Sink, Witness
+from port104.net.contracts import (
+    Admit,
+    Admitted,
+    AssociationEnd,
+    AssociationStart,
+    IntakeT,
+    Limits,
+    Refused,
+    Sink,
+    Witness,
+)
 from port104.net.crowd import Crowd
 from port104.net.gate import Full, Gate
 from port104.net.storing import Storing
@@ -57,7 +68,7 @@ class Session(Generic[IntakeT]):
         association_limits: AssociationLimits,
         limits: Limits,
         nursery: trio.Nursery,
-        witness: Witness | None = None,
+        witnesses: Sequence[Witness] = (),
     ) -> None:
         self._connection = connection
         self._link = connection.link
@@ -72,7 +83,7 @@ class Session(Generic[IntakeT]):
             min(association_limits.idle, limits.idle_grace) / _LOOKS_PER_LIMIT,
         )
         self._nursery = nursery
-        self._witness = witness
+        self._witnesses = witnesses
         self._association = Association(
             Role.ACCEPTOR, self._link, limits=association_limits, now=trio.current_time()
         )
@@ -100,7 +111,7 @@ class Session(Generic[IntakeT]):
             with trio.CancelScope(shield=True):
                 await self._close()
             self._report()
-            self._tell_witness()
+            self._tell_end()
 
     def abort(self, detail: str, hint: str = "") -> None:
         """End the session now: the peer of an association is sent A-ABORT, and the connection is closed."""
@@ -254,8 +265,22 @@ class Session(Generic[IntakeT]):
             send_due=self._send_due,
             flush=self._flush,
         )
-        if self._witness is not None:
-            self._witness.established(self._storing.association, request, self._address)
+        start = AssociationStart(
+            association=self._storing.association,
+            address=self._address,
+            request=request,
+            contexts=self._association.contexts,
+            tls=self._connection.tls,
+            user=admitted.user,
+            figures=self._figures_so_far,
+        )
+        for witness in self._witnesses:
+            witness.established(start)
+
+    def _figures_so_far(self) -> dict[str, int]:
+        if self._storing is not None:
+            self._storing.count()
+        return self.tally.figures()
 
     def _command(self, event: CommandReceived) -> None:
         command = event.command
@@ -355,14 +380,18 @@ class Session(Generic[IntakeT]):
             event = f"association {tally.outcome or 'ended'}"
             log.warning(event, **facts)
 
-    def _tell_witness(self) -> None:
-        if self._witness is not None:
-            end = AssociationEnd(
-                association=self._storing.association if self._storing else None,
-                address=self._address,
-                request=self._request,
-                reject=self._reject,
-                broke=self._broke,
-                why=self.tally.detail,
-            )
-            self._witness.ended(end)
+    def _tell_end(self) -> None:
+        end = AssociationEnd(
+            association=self._storing.association if self._storing else None,
+            address=self._address,
+            request=self._request,
+            reject=self._reject,
+            broke=self._broke,
+            tls=self._connection.tls,
+            outcome=self.tally.outcome or "ended",
+            why=self.tally.detail,
+            hint=self.tally.hint,
+            figures=self.tally.figures(),
+        )
+        for witness in self._witnesses:
+            witness.ended(end)

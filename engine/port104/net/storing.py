@@ -108,6 +108,10 @@ class Storing(Generic[IntakeT]):
         """Whether the peer has sent what was not read, or not answered yet."""
         return self._connection.unread or self._intake.counts().under_way > 0
 
+    def count(self) -> None:
+        """Bring the tally up to date; until `finish` is done, which does so too."""
+        self._tally.read(self._intake.counts())
+
     async def take(self) -> None:
         """Store instance after instance, until something else comes or the association gives the peer up.
 
@@ -148,10 +152,7 @@ class Storing(Generic[IntakeT]):
         await self._returned()
         if self._reason == native.RETURN_BYTES:
             await self._lend_and_wait(give_up=True)
-        counts = self._intake.counts()
-        self._tally.stored += counts.stored
-        self._tally.duplicates += counts.duplicates
-        self._tally.bytes += counts.bytes
+        self.count()
         self._sink.release(self._intake)
 
     async def _lend_and_wait(self, *, give_up: bool = False) -> None:

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from port104.native import IntakeCounts
+
 
 class Tally(msgspec.Struct):
     """Counted by the rooms that serve the association.
@@ -20,6 +22,10 @@ class Tally(msgspec.Struct):
     outcome: str = ""
     detail: str = ""
     hint: str = ""
+
+    def read(self, counts: IntakeCounts) -> None:
+        """Take over what the intake has counted so far."""
+        self.stored, self.duplicates, self.bytes = counts.stored, counts.duplicates, counts.bytes
 
     def figures(self) -> dict[str, int]:
         """Everything that is not zero."""

@@ -6,7 +6,7 @@ Everything that the rooms below ask for by a protocol is put together here, and 
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,10 +16,11 @@ import trio
 from port104.errors import ConfigurationError, Port104Error
 from port104.native import Intake, SpoolCounts
 from port104.net.acceptor import Acceptor
-from port104.net.contracts import Limits
+from port104.net.contracts import Limits, Witness
 from port104.net.credentials import Credentials
 from port104.registry.addresses import is_among, parse_network
 from port104.service.admission import Admission
+from port104.service.associations import AssociationLog
 from port104.service.audit.recording import recording
 from port104.service.audit.trail import AuditTrail
 from port104.service.configuration import Configuration
@@ -75,7 +76,8 @@ async def serve(
             watch = VolumeWatch(store, Watermarks(storage.watermark_percent, _reserve_of(storage)))
             await nursery.start(watch.run)
             admission = Admission(scp, registrar, watch, identities)
-            acceptor = _acceptor(settings, admission, store, trail, connections)
+            witnesses: list[Witness] = [AssociationLog(), *filter(None, [trail])]
+            acceptor = _acceptor(settings, admission, store, witnesses, connections)
             addresses = await _listen(acceptor, scp, credentials)
             store.on_stored = _told(settings, trail, nursery)
             if trail is not None:
@@ -157,7 +159,7 @@ def _acceptor(
     settings: Settings,
     admission: Admission,
     store: InstanceStore,
-    trail: AuditTrail | None,
+    witnesses: Sequence[Witness],
     connections: int,
 ) -> Acceptor[Intake]:
     scp = settings.dicom.scp
@@ -186,7 +188,7 @@ def _acceptor(
             tls_handshake_timeout=scp.tls.handshake_timeout,
         ),
         trace_pdus=scp.log_data_pdus,
-        witness=trail,
+        witnesses=witnesses,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import trio
 
-from port104.net.contracts import AssociationEnd
+from port104.net.contracts import AssociationEnd, AssociationStart
 from port104.service.audit.alerts import WINDOW_SECONDS, AlertLimit
 from port104.service.audit.delivery import Delivery
 from port104.service.audit.messages import (
@@ -31,7 +31,6 @@ from port104.service.audit.syslog import Origin
 from port104.service.audit.transfers import WANTED_TAGS, Elements, Transfers
 from port104.storage.reading import read_elements
 from port104.storage.store import StoredInstance
-from port104.wire.pdu import AssociateRQ
 
 _LOOK_SECONDS = 5.0
 # Files that wait to be read, of all associations: they come from few peers, and reading takes a millisecond.
@@ -79,9 +78,11 @@ class AuditTrail:
             Alert.AUDIT_RECORDING_STOPPED, Outcome.SERIOUS_FAILURE, Peer("", self._origin.host), description
         )
 
-    def established(self, association: int, request: AssociateRQ, address: str) -> None:
+    def established(self, start: AssociationStart) -> None:
         """Remember whose instances come under this number."""
-        self._peers[association] = (request.called_ae_title, Peer(request.calling_ae_title, address))
+        request = start.request
+        peer = Peer(request.calling_ae_title, start.address)
+        self._peers[start.association] = (request.called_ae_title, peer)
 
     def stored(self, instance: StoredInstance) -> None:
         """Count an instance, or queue its file where the elements could not be picked while it passed."""
