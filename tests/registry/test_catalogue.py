@@ -4,13 +4,13 @@ import hashlib
 
 import pytest
 
+from port104.database.faults import DatabaseError
 from port104.registry.catalogue import Catalogue, Token
 from port104.registry.entries import Destination, LocalAE, Source
 from port104.registry.faults import (
     ChangedEntryError,
     DuplicateEntryError,
     ReadOnlyEntryError,
-    StoreError,
     UnknownEntryError,
 )
 from port104.registry.registry import Admission
@@ -324,7 +324,7 @@ def test_an_entry_that_cannot_be_understood_starts_nothing(open_store, changes, 
     store = open_store()
     Catalogue(store).create(CT1)
     change_document(store, **changes)
-    with pytest.raises(StoreError, match=words):
+    with pytest.raises(DatabaseError, match=words):
         Catalogue(store)
 
 
@@ -334,6 +334,6 @@ def test_an_entry_that_cannot_be_understood_changes_nothing_while_it_runs(open_s
     made = catalogue.create(CT1)
     change_document(store, document="{")
     for _ in range(2):
-        with pytest.raises(StoreError, match="restore the database"):
+        with pytest.raises(DatabaseError, match="restore the database"):
             catalogue.refresh()
     assert catalogue.find(Source, "CT1") == made

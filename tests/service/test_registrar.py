@@ -7,8 +7,9 @@ import trio
 import trio.testing
 
 from memory_store import MemoryStore, Shelf
+from port104.database.faults import DatabaseError
 from port104.registry.entries import Destination, LocalAE, Source
-from port104.registry.faults import DuplicateEntryError, ReadOnlyEntryError, StoreError
+from port104.registry.faults import DuplicateEntryError, ReadOnlyEntryError
 from port104.registry.registry import Admission, Refusal
 from port104.service import registrar as registrars
 from port104.service.registrar import open_registrar
@@ -154,7 +155,7 @@ def captured():
 
 async def test_a_damaged_file_starts_nothing(tmp_path):
     (tmp_path / "registry.sqlite3").write_bytes(b"not a database" * 1000)
-    with pytest.raises(StoreError, match="is damaged"):
+    with pytest.raises(DatabaseError, match="is damaged"):
         async with open_registrar(settings_for(tmp_path), {}):
             raise AssertionError
 
@@ -179,9 +180,9 @@ def shelf(monkeypatch):
 async def test_while_the_database_fails_what_was_known_holds(shelf, tmp_path, captured, autojump_clock):
     async with open_registrar(settings_for(tmp_path), {}) as opened:
         await opened.create(CT1)
-        shelf.stores[0].fault = StoreError("no space")
+        shelf.stores[0].fault = DatabaseError("no space")
         for _ in range(2):
-            with pytest.raises(StoreError, match="no space"):
+            with pytest.raises(DatabaseError, match="no space"):
                 await opened.create(LocalAE(ae_title="NEW"))
         assert opened.fault == "no space"
         assert admits(opened)
@@ -242,7 +243,7 @@ async def test_without_the_server_what_was_known_holds_and_later_all_is_well(rep
         await trio.to_thread.run_sync(postgres.stop)
         try:
             await heard(lambda: ours.fault is not None and theirs.fault is not None)
-            with pytest.raises(StoreError, match="cannot be used"):
+            with pytest.raises(DatabaseError, match="cannot be used"):
                 await ours.create(LocalAE(ae_title="NEW"))
             assert admits(ours)
             assert admits(theirs)

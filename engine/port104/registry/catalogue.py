@@ -18,13 +18,13 @@ from typing import Literal
 
 import msgspec
 
+from port104.database.faults import DatabaseError
 from port104.registry.entries import Destination, Entry, LocalAE, Source, alias_of
 from port104.registry.faults import (
     ChangedEntryError,
     DuplicateEntryError,
     ReadOnlyEntryError,
     RegistryError,
-    StoreError,
     UnknownEntryError,
 )
 from port104.registry.likeness import by_folded, nearest
@@ -55,7 +55,7 @@ class Catalogue:
     def __init__(
         self, store: EntryStore, defaults: Iterable[Kept] = (), *, clock: Callable[[], float] = time.time
     ) -> None:
-        """Read everything. `defaults`: the configuration's entries, in order. Raises StoreError."""
+        """Read everything. `defaults`: the configuration's entries, in order. Raises DatabaseError."""
         self._store = store
         self._clock = clock
         self._view = View.of(_everything(store), defaults)
@@ -107,7 +107,7 @@ class Catalogue:
     # ---- changes ----
 
     def create(self, entry: Entry) -> Kept:
-        """Store a new entry. Raises DuplicateEntryError, StoreError."""
+        """Store a new entry. Raises DuplicateEntryError, DatabaseError."""
 
         def decide(view: View) -> _Change:
             _refuse_duplicate(view, entry, None)
@@ -119,7 +119,7 @@ class Catalogue:
         """Store `entry` in place of the one called `name`, which may thereby get another name.
 
         `revision`: what it was decided upon; None: whatever there is now. Raises UnknownEntryError,
-        ReadOnlyEntryError, ChangedEntryError, DuplicateEntryError, StoreError.
+        ReadOnlyEntryError, ChangedEntryError, DuplicateEntryError, DatabaseError.
         """
 
         def decide(view: View) -> _Change:
@@ -141,7 +141,10 @@ class Catalogue:
         return deleted[0]
 
     def create_token(self, name: str, scope: Scope) -> str:
-        """Make a token; returns its secret, which is kept nowhere. Raises DuplicateEntryError, StoreError."""
+        """Make a token; returns its secret, which is kept nowhere.
+
+        Raises DuplicateEntryError, DatabaseError.
+        """
         secret = _PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         created = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="seconds")
 
@@ -156,7 +159,7 @@ class Catalogue:
         return secret
 
     def delete_token(self, name: str) -> None:
-        """Let a token's secret be worth nothing any more. Raises UnknownEntryError, StoreError."""
+        """Let a token's secret be worth nothing any more. Raises UnknownEntryError, DatabaseError."""
 
         def decide(view: View) -> _Change:
             row = view.tokens.get(name)
@@ -167,7 +170,7 @@ class Catalogue:
         self._change(decide)
 
     def refresh(self) -> bool:
-        """Read what others changed; whether there was something. Raises StoreError."""
+        """Read what others changed; whether there was something. Raises DatabaseError."""
         contents = self._store.read(self._view.generation)
         if contents is None:
             return False
@@ -192,7 +195,7 @@ class Catalogue:
                 self._view = view.changed(change.drop, change.put)
                 return self._view.generation
             self.refresh()
-        raise StoreError("the registry is changed by others all the time: try again")
+        raise DatabaseError("the registry is changed by others all the time: try again")
 
 
 class _Change(msgspec.Struct, frozen=True):

@@ -33,11 +33,3 @@ class ChangedEntryError(RegistryError):
     def __init__(self, message: str, *, revision: int) -> None:
         super().__init__(message)
         self.revision = revision
-
-
-class StoreError(RegistryError):
-    """The database cannot be used, or not now."""
-
-
-class NewerSchemaError(StoreError):
-    """The database was made by a later version of port104."""

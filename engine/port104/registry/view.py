@@ -5,8 +5,8 @@ from typing import TypeVar, cast
 
 import msgspec
 
+from port104.database.faults import DatabaseError
 from port104.registry.entries import ENTRY_TYPES, Entry, alias_of
-from port104.registry.faults import StoreError
 from port104.registry.store.contents import Contents, EntryRow, Row, TokenRow
 
 EntryT = TypeVar("EntryT", bound=Entry)
@@ -43,7 +43,7 @@ class View:
 
     @classmethod
     def of(cls, contents: Contents, defaults: Iterable[Kept], *, like: "View | None" = None) -> "View":
-        """Make sense of what a store holds; `like` lends what is the same. Raises StoreError."""
+        """Make sense of what a store holds; `like` lends what is the same. Raises DatabaseError."""
         stored: dict[type[Entry], _OfType] = {each: _OfType() for each in ENTRY_TYPES}
         for row in contents.entries:
             entry_type = _type_of(row)
@@ -160,7 +160,7 @@ def row_of(entry: Entry) -> EntryRow:
 def _type_of(row: EntryRow) -> type[Entry]:
     found = _TYPES.get(row.kind)
     if found is None:
-        raise StoreError(
+        raise DatabaseError(
             f"the registry has an entry of the unknown kind {row.kind!r}, {row.name!r}: was it written by a"
             " later version of port104? Start that one, or delete the row from table port104_entry"
         )
@@ -177,8 +177,8 @@ def _entry_of(row: EntryRow, entry_type: type[Entry]) -> Entry:
     return entry
 
 
-def _unreadable(row: EntryRow, reason: str) -> StoreError:
-    return StoreError(
+def _unreadable(row: EntryRow, reason: str) -> DatabaseError:
+    return DatabaseError(
         f"the registry's entry {row.kind} {row.name!r} cannot be read ({reason}): restore the database from a"
         " backup, or delete the row from table port104_entry and create the entry anew"
     )

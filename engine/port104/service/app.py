@@ -51,7 +51,7 @@ async def serve(
     """Receive and store until SIGTERM or SIGINT. `task_status` is given the bound addresses.
 
     `origins`: where settings come from (configuration.Configuration). Raises StorageError when the storage
-    folder cannot be used, StoreError when the registry cannot, ConfigurationError when the port cannot be
+    folder cannot be used, DatabaseError when the registry cannot, ConfigurationError when the port cannot be
     bound or a file that a setting names is wrong.
     """
     scp, storage = settings.dicom.scp, settings.storage

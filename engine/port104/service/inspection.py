@@ -10,7 +10,7 @@ import click
 import msgspec
 import yaml
 
-from port104.registry.store.address import redacted
+from port104.database.address import redacted
 from port104.service import schema
 from port104.service.configuration import DEFAULT, Configuration, by_reason, load
 from port104.service.escaping import escape

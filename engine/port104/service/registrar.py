@@ -16,10 +16,10 @@ from typing import Never, TypeVar
 import structlog
 import trio
 
+from port104.database.faults import DatabaseError
 from port104.registry.callers import network_of
 from port104.registry.catalogue import Catalogue, Scope, Token
 from port104.registry.entries import Entry, Source
-from port104.registry.faults import StoreError
 from port104.registry.registry import Registry
 from port104.registry.store.contents import EntryStore, Listener
 from port104.registry.store.opening import open_entry_store
@@ -141,7 +141,7 @@ class Registrar:
         """Work with the database. Not abandoned when cancelled: what was done must be heard of."""
         try:
             result = await trio.to_thread.run_sync(work, limiter=self._limiter)
-        except StoreError as fault:
+        except DatabaseError as fault:
             self._failed(fault)
             raise
         if self.fault is not None:
@@ -169,7 +169,7 @@ class Registrar:
                     await self._look_whether_it_works()
                 delay = FIRST_RETRY_SECONDS
                 await self._hear(listener)
-            except StoreError as fault:
+            except DatabaseError as fault:
                 self._failed(fault)
             await trio.sleep(delay)
             delay = min(2 * delay, LAST_RETRY_SECONDS)
@@ -182,7 +182,7 @@ class Registrar:
                 await self.refresh()
 
     async def _hear(self, listener: Listener) -> None:
-        """Refresh at once, for what was missed, and with each notification. Raises StoreError."""
+        """Refresh at once, for what was missed, and with each notification. Raises DatabaseError."""
         try:
             while True:
                 await self.refresh()
@@ -193,7 +193,7 @@ class Registrar:
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(listener.close)
 
-    def _failed(self, fault: StoreError) -> None:
+    def _failed(self, fault: DatabaseError) -> None:
         if self.fault is None:
             log.error("the registry's database cannot be used; what was read last holds", reason=str(fault))
         self.fault = str(fault)
@@ -210,7 +210,7 @@ async def open_registrar(
     """Read the registry, and keep it up to date while the block runs.
 
     `origins`: where settings come from (configuration.Configuration). The storage folder must be there, and
-    this process's. Raises StoreError, or ConfigurationError, when the database cannot be used at the start.
+    this process's. Raises DatabaseError, or ConfigurationError, when the database cannot be used at start.
     """
     folder = Path(settings.storage.temporary)
     store = await trio.to_thread.run_sync(open_entry_store, settings.registry.url, folder)

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta, field
 
 from port104 import uids
-from port104.registry.store import address
+from port104.database import address
 from port104.service import processing, values
 
 _NO_EXPORT = "port104 does not export yet"

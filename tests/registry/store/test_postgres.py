@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from engine_process import free_port
-from port104.registry.faults import NewerSchemaError, StoreError
+from port104.database.faults import DatabaseError, NewerSchemaError
 from port104.registry.store.contents import EntryRow
 from postgres_process import PASSWORD
 
@@ -58,7 +58,7 @@ def test_a_change_that_is_not_made_is_told_to_nobody(open_postgres, url):
     store = open_postgres(url)
     assert store.write(0, put=EntryRow("aetitle", "a", "T", "{}"))
     listener = store.listen()
-    with pytest.raises(StoreError, match="duplicate key"):
+    with pytest.raises(DatabaseError, match="duplicate key"):
         store.write(1, put=EntryRow("aetitle", "b", "T", "{}"))
     assert not hears(listener, 0.1)
     assert store.read(1) is None
@@ -79,7 +79,7 @@ def test_a_listener_whose_connection_is_lost_says_so(open_postgres, postgres, ur
     listener = open_postgres(url).listen()
     postgres.end_connections()
     assert hears(listener)
-    with pytest.raises(StoreError, match="cannot be used"):
+    with pytest.raises(DatabaseError, match="cannot be used"):
         listener.drain()
     listener.close()
 
@@ -89,7 +89,7 @@ def test_without_a_server_it_is_said_and_afterwards_all_is_well(open_postgres, p
     assert store.write(0, put=ROW)
     postgres.stop()
     try:
-        with pytest.raises(StoreError, match="see that PostgreSQL runs there"):
+        with pytest.raises(DatabaseError, match="see that PostgreSQL runs there"):
             store.write(1, drop=ROW)
     finally:
         postgres.start()
@@ -102,7 +102,7 @@ def test_of_many_that_start_at_once_one_makes_the_tables(open_postgres, url):
     def start():
         try:
             open_postgres(url)
-        except StoreError as fault:
+        except DatabaseError as fault:
             faults.append(fault)
 
     threads = [threading.Thread(target=start) for _ in range(8)]
@@ -148,7 +148,7 @@ def test_no_error_holds_the_password(open_postgres, postgres, caplog, what):
         "parameter": postgres.url() + "&nosuch=1",
         "host": postgres.url().replace("127.0.0.1", "127.0.0.1%zz"),
     }[what]
-    with pytest.raises(StoreError) as caught:
+    with pytest.raises(DatabaseError) as caught:
         open_postgres(wrong)
     chain = [
         caught.value,

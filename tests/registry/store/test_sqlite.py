@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from port104.registry.faults import NewerSchemaError, StoreError
+from port104.database.faults import DatabaseError, NewerSchemaError
 from port104.registry.store.contents import Contents, EntryRow, TokenRow
 from port104.registry.store.opening import FILE_NAME
 from port104.registry.store.sqlite import SqliteStore
@@ -94,7 +94,7 @@ def test_a_start_that_was_cut_off_is_made_anew(file):
 def test_a_file_that_is_taken_away_while_it_is_used_is_said(stored):
     store = SqliteStore(stored)
     stored.rename(stored.with_name("elsewhere"))
-    with pytest.raises(StoreError, match="moved or removed while port104 works with it"):
+    with pytest.raises(DatabaseError, match="moved or removed while port104 works with it"):
         store.write(2, put=EntryRow("src", "CT2", None, "{}"))
     stored.with_name("elsewhere").rename(stored)
     assert store.write(2, put=EntryRow("src", "CT2", None, "{}"))
@@ -128,7 +128,7 @@ def test_a_damaged_file_is_no_empty_registry(stored, damage):
     else:
         stored.write_bytes(damage(stored.read_bytes()))
     before = stored.read_bytes()
-    with pytest.raises(StoreError) as caught:
+    with pytest.raises(DatabaseError) as caught:
         SqliteStore(stored)
     assert f"the registry in {stored} is damaged" in str(caught.value)
     assert "restore the file from a backup, or move it away" in str(caught.value)
@@ -140,30 +140,30 @@ def test_a_table_without_its_row_is_damage_too(stored):
     with connection:
         connection.execute("DELETE FROM port104_registry")
     connection.close()
-    with pytest.raises(StoreError, match="is not whole"):
+    with pytest.raises(DatabaseError, match="is not whole"):
         SqliteStore(stored)
 
 
 def test_a_folder_in_its_place_is_said(file):
     file.mkdir()
     with pytest.raises(
-        StoreError, match=r"cannot be used: .*; port104's user must be able to read and write it"
+        DatabaseError, match=r"cannot be used: .*; port104's user must be able to read and write it"
     ):
         SqliteStore(file)
 
 
 def test_a_folder_that_is_gone_is_said(tmp_path):
     store = SqliteStore(tmp_path / "gone" / FILE_NAME)
-    with pytest.raises(StoreError, match="No such file or directory"):
+    with pytest.raises(DatabaseError, match="No such file or directory"):
         store.write(0, put=ROW)
 
 
 def test_a_file_that_somebody_else_holds_is_said(stored, monkeypatch):
-    monkeypatch.setattr("port104.registry.store.sqlite._BUSY_SECONDS", 0)
+    monkeypatch.setattr("port104.database.sqlite._BUSY_SECONDS", 0)
     store = SqliteStore(stored)
     other = sqlite3.connect(stored, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(StoreError, match="another program has it open"):
+    with pytest.raises(DatabaseError, match="another program has it open"):
         store.write(2, drop=ROW)
     other.execute("ROLLBACK")
     other.close()
@@ -175,7 +175,7 @@ def test_a_change_that_fails_leaves_nothing_behind(stored):
     store = SqliteStore(stored)
     twice = EntryRow("aetitle", "x", "A", "{}")
     assert store.write(2, put=twice)
-    with pytest.raises(StoreError, match="UNIQUE"):
+    with pytest.raises(DatabaseError, match="UNIQUE"):
         store.write(3, drop=ROW, put=EntryRow("aetitle", "y", "A", "{}"))
     assert store.read(3) is None
     assert store.write(3, drop=ROW)

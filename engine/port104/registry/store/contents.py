@@ -48,7 +48,7 @@ class Listener(Protocol):
         ...
 
     def drain(self) -> None:
-        """Take what came. Raises StoreError when nothing will come any more. May wait for the database."""
+        """Take what came. Raises DatabaseError when nothing will come any more. May wait for the database."""
         ...
 
     def close(self) -> None:
@@ -59,7 +59,7 @@ class Listener(Protocol):
 class EntryStore(Protocol):
     """A database of the registry. Used by one thread at a time; every call may wait for a disk or a network.
 
-    All raise StoreError, whose text says what to do, when the database cannot be used.
+    All raise DatabaseError, whose text says what to do, when the database cannot be used.
     """
 
     def read(self, known: int | None) -> Contents | None:

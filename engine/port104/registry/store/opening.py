@@ -11,7 +11,7 @@ FILE_NAME = "registry.sqlite3"
 def open_entry_store(url: str | None, folder: Path) -> EntryStore:
     """Open the PostgreSQL database at `url`; None: the SQLite file in the storage folder `folder`.
 
-    Waits for disk or network. Raises StoreError; ConfigurationError where psycopg is not installed.
+    Waits for disk or network. Raises DatabaseError; ConfigurationError where psycopg is not installed.
     """
     if url is None:
         from port104.registry.store.sqlite import SqliteStore  # noqa: PLC0415 - each pays for its own only

@@ -1,7 +1,7 @@
 """Rows read and written, in SQL that SQLite and PostgreSQL both understand. Call with a transaction begun."""
 
+from port104.database.schema import Session
 from port104.registry.store.contents import Contents, EntryRow, Row, TokenRow
-from port104.registry.store.schema import Session
 
 
 def read_contents(session: Session, known: int | None) -> Contents | None:

@@ -1,73 +1,34 @@
 """The registry in an SQLite file.
 
-Rules that this room keeps:
-- a file that is there is port104's registry, whole, or nothing starts: an empty registry in place of a
-  damaged one would turn away every peer, or let in who was shut out;
-- the first change makes the file, under another name until it is whole;
-- a change that was made survives a power cut. Hence a rollback journal and `synchronous = EXTRA`, which syncs
-  the folder too once the journal is gone. A write-ahead log would let readers read on beside a writer, but
-  reading is done from memory and changes are rare; it would leave two more files, and does not work on every
-  file system.
+With a rollback journal: a write-ahead log would let readers read on beside a change, but reading is done from
+memory and changes are rare; it would leave two more files, and does not work on every file system.
 """
 
-import errno
-import os
-import sqlite3
-import urllib.parse
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
-from port104.registry.faults import StoreError
+from port104.database.sqlite import SqliteDatabase
 from port104.registry.store.contents import Contents, Row
 from port104.registry.store.rows import read_contents, write_change
-from port104.registry.store.schema import migrate
-
-# How long a change waits for a lock: the storage folder has one owner, but somebody may look with `sqlite3`.
-_BUSY_SECONDS = 5.0
-_MODE = 0o600  # digests of tokens are nobody else's business
-_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-_HINTS = {
-    "SQLITE_BUSY": "another program has it open: end that, and try again",
-    "SQLITE_CANTOPEN": "port104's user must be able to read and write it, and the folder that it is in",
-    "SQLITE_FULL": "free some space on its disk",
-    "SQLITE_READONLY": "port104's user must be able to write it, and the folder that it is in",
-}
+from port104.registry.store.schema import SCHEMA
 
 
 class SqliteStore:
-    """A `contents.EntryStore` in a file; one process may use it at a time, which the caller sees to."""
+    """A `contents.EntryStore` in a file, which the first change makes."""
 
     def __init__(self, file: Path) -> None:
-        """Open the file, where it is there. Raises StoreError."""
-        self._file = file.absolute()
-        self._identity: tuple[int, int] | None = None
-        self._connection: sqlite3.Connection | None = None
-        with self._translated():
-            if self._file_identity() is not None:
-                self._open()
+        """Open the file, where it is there. Raises DatabaseError."""
+        self._database = SqliteDatabase(file, SCHEMA)
 
     def read(self, known: int | None) -> Contents | None:
         """As the protocol says."""
-        if self._connection is None:
+        if not self._database.exists:
             return None if known == 0 else Contents(0)
-        with self._transaction(self._connection, "BEGIN") as session:
+        with self._database.reading() as session:
             return read_contents(session, known)
 
     def write(self, known: int, *, drop: Row | None = None, put: Row | None = None) -> bool:
         """As the protocol says."""
-        with self._translated():
-            if self._connection is None:
-                self._make()
-                self._open()
-            if self._file_identity() != self._identity:
-                raise StoreError(
-                    f"{self._file} was moved or removed while port104 works with it, so a change would be"
-                    " lost: put it back, or restart port104"
-                )
-        assert self._connection is not None  # noqa: S101 - opened above
-        with self._transaction(self._connection, "BEGIN IMMEDIATE") as session:
+        with self._database.changing() as session:
             return write_change(session, known, drop, put)
 
     def listen(self) -> None:
@@ -75,116 +36,4 @@ class SqliteStore:
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _file_identity(self) -> tuple[int, int] | None:
-        """Which file bears the name; None: none."""
-        try:
-            about = self._file.stat()
-        except FileNotFoundError:
-            return None
-        return about.st_dev, about.st_ino
-
-    def _open(self) -> None:
-        connection = _connect(self._file)
-        try:
-            self._check(connection)
-            with self._transaction(connection, "BEGIN IMMEDIATE") as session:
-                migrate(session, where=str(self._file))
-        except BaseException:
-            connection.close()
-            raise
-        self._connection, self._identity = connection, self._file_identity()
-
-    def _check(self, connection: sqlite3.Connection) -> None:
-        found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
-        if found != ["ok"]:
-            raise self._damaged(found[0])
-        if not _Session(connection).has_table("port104_registry"):
-            raise self._damaged("it is not port104's, or empty")
-
-    def _make(self) -> None:
-        """Make the file; one that is not whole never bears the name."""
-        new = self._file.with_name(self._file.name + ".new")
-        new.unlink(missing_ok=True)
-        os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, _MODE))
-        with (
-            closing(_connect(new)) as connection,
-            self._transaction(connection, "BEGIN IMMEDIATE") as session,
-        ):
-            migrate(session, where=str(self._file))
-        new.rename(self._file)
-        folder = os.open(self._file.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-    @contextmanager
-    def _transaction(self, connection: sqlite3.Connection, begin: str) -> "Iterator[_Session]":
-        with self._translated():
-            connection.execute(begin)
-            try:
-                yield _Session(connection)
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as failure:
-            name = getattr(failure, "sqlite_errorname", "")
-            if name.startswith(_DAMAGED):
-                raise self._damaged(str(failure)) from failure
-            hints = (hint for prefix, hint in _HINTS.items() if name.startswith(prefix))
-            hint = next(hints, "check the disk, and the log of the operating system")
-            raise StoreError(f"the registry in {self._file} cannot be used: {failure}; {hint}") from failure
-        except OSError as failure:
-            reason = os.strerror(failure.errno or errno.EIO)
-            raise StoreError(
-                f"the registry in {self._file} cannot be used: {reason};"
-                " port104's user must be able to read and write it, and the folder that it is in"
-            ) from failure
-
-    def _damaged(self, reason: str) -> StoreError:
-        return StoreError(
-            f"the registry in {self._file} is damaged ({reason}): restore the file from a backup, or move it"
-            " away to begin with no stored AE titles, sources, destinations and tokens"
-        )
-
-
-def _connect(file: Path) -> sqlite3.Connection:
-    """Open a file that is there."""
-    connection = sqlite3.connect(
-        f"file:{urllib.parse.quote(os.fsencode(file))}?mode=rw",
-        uri=True,
-        timeout=_BUSY_SECONDS,
-        isolation_level=None,  # transactions are begun and ended here
-        check_same_thread=False,  # one thread at a time, but not always the same
-    )
-    try:
-        connection.execute("PRAGMA journal_mode = DELETE")
-        connection.execute("PRAGMA synchronous = EXTRA")
-        connection.execute("PRAGMA trusted_schema = OFF")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-class _Session:
-    """A schema.Session."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def run(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        return self._connection.execute(sql, parameters).fetchall()
-
-    def has_table(self, name: str) -> bool:
-        return bool(self.run("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", name))
+        self._database.close()

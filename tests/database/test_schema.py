@@ -2,11 +2,15 @@
 
 import sqlite3
 
+import msgspec
 import pytest
 
-from port104.registry.faults import NewerSchemaError
-from port104.registry.store.schema import MIGRATIONS, migrate
+from port104.database.faults import NewerSchemaError
+from port104.database.schema import migrate
+from port104.database.sqlite import SqliteSession
+from port104.registry.store.schema import SCHEMA
 
+MIGRATIONS = SCHEMA.migrations
 MORE = (("ALTER TABLE port104_entry ADD COLUMN note TEXT",), ("UPDATE port104_entry SET note = 'new'",))
 FAULTY = (("ALTER TABLE port104_entry ADD COLUMN note TEXT", "ALTER TABLE nothing ADD COLUMN x TEXT"),)
 
@@ -22,7 +26,7 @@ class Database:
     def migrate(self, migrations):
         self.connection.execute("BEGIN")
         try:
-            migrate(self.session, where="the test", migrations=migrations)
+            migrate(self.session, msgspec.structs.replace(SCHEMA, migrations=migrations), where="the test")
         except BaseException:
             self.connection.execute("ROLLBACK")
             raise
@@ -35,16 +39,16 @@ class Database:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.peer)])
 def database(request):
     if request.param == "sqlite":
-        from port104.registry.store.sqlite import _Session  # noqa: PLC0415
-
         connection, error = sqlite3.connect(":memory:", isolation_level=None), sqlite3.Error
+        session = SqliteSession
     else:
         psycopg = pytest.importorskip("psycopg")
-        from port104.registry.store.postgres import _Session  # noqa: PLC0415
+        from port104.database.postgres import PostgresSession  # noqa: PLC0415
 
         url = request.getfixturevalue("postgres").new_url()
         connection, error = psycopg.connect(url, autocommit=True), psycopg.Error
-    yield Database(connection, _Session, error)
+        session = PostgresSession
+    yield Database(connection, session, error)
     connection.close()
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from port104.registry.store.address import redacted, url_fault, without_secrets
+from port104.database.address import redacted, url_fault, without_secrets
 
 
 @pytest.mark.parametrize(
