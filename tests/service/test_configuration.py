@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec import inspect
 
 from port104.service import schema
 from port104.service.configuration import DEFAULT, by_reason, load
-from port104.service.settings import LocalAESettings, Settings, SourceSettings
+from port104.service.decoding import Fault, build
+from port104.service.settings import LocalAESettings, Section, Settings, SourceSettings
 
 # The vendor's guide prints it with brackets missing; this is its well-formed version.
 SEED = """{
@@ -228,6 +231,23 @@ def test_own_log_keys_win_over_serilog_and_serilog_over_logging(tmp_path: Path):
 def test_serilogs_levels(tmp_path: Path, name, level):
     document = {"DicomAdapter": {}, "Serilog": {"MinimumLevel": name}}
     assert load(written(tmp_path, document), {}, {}).settings.log.level == level
+
+
+CHOICES = {
+    f"{path}-{value}": (key.hint, value)
+    for path, key in schema.leaves(Settings)
+    if isinstance(kind := schema.bare(inspect.type_info(key.hint))[0], inspect.LiteralType)
+    for value in kind.values
+}
+
+
+@pytest.mark.parametrize(("hint", "value"), CHOICES.values(), ids=CHOICES)
+def test_every_choice_can_be_made_in_any_case(hint, value):
+    one = msgspec.defstruct("One", [("choice", hint)], bases=(Section,), frozen=True, kw_only=True)
+    for spelt in (value, value.lower(), value.upper()):
+        faults: list[Fault] = []
+        assert build(one, {"choice": spelt}, faults).choice == value
+        assert faults == []
 
 
 def test_serilogs_file_sink(tmp_path: Path):

@@ -152,11 +152,17 @@ def _leaf(value: Any, hint: Any, faults: list[Fault], path: Path) -> Any:
     raw = isinstance(value, Raw)
     plain = str(value) if raw else value
     if isinstance(kind, inspect.LiteralType) and isinstance(plain, str):
-        plain = extra.get("synonyms", {}).get(plain.lower(), plain.lower())
+        plain = _choice(plain, kind, extra.get("synonyms", {}))
     try:
         return msgspec.convert(plain, hint, strict=not raw)
     except msgspec.ValidationError:
         return _wrong(value, schema.described(inspect.type_info(hint)), faults, path)
+
+
+def _choice(text: str, kind: inspect.LiteralType, synonyms: Mapping[str, str]) -> str:
+    """One of the values, in any case, or by another name for it; else the text."""
+    folded = synonyms.get(text.lower(), text).lower()
+    return next((str(value) for value in kind.values if str(value).lower() == folded), text)
 
 
 def _wrong(value: Any, expected: str, faults: list[Fault], path: Path) -> Faulty:
