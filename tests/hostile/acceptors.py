@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from engine_process import free_port
+from hostile.cases import identity
 from hostile.cases.instances import OBJECT_LIMIT
 from receivers import AE_TITLE, Receiver, first_line, installed
 
@@ -39,6 +40,7 @@ def port104():
             "host": "127.0.0.1",
             "rejectUnknownSources": False,
             "aeTitles": [{"aeTitle": AE_TITLE}],
+            "userIdentity": identity.settings(folder),
         }
         settings = {"dicom": {"scp": scp | limits}, "storage": {"temporary": str(folder / "files")}}
         return [sys.executable, "-m", "port104", "start", "-f", _program(folder, "port104", settings)]

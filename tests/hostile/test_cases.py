@@ -12,7 +12,7 @@ import trio
 
 from engine_process import engine, free_port
 from hostile.case import Send, matches
-from hostile.cases import CASES
+from hostile.cases import CASES, identity
 from hostile.cases.instances import OBJECT_LIMIT
 from hostile.play import echo, play, prepare
 from hostile.talk import Transport
@@ -65,7 +65,8 @@ def secured(site):
 def server(tmp_path_factory, secured):
     TRACE.unlink(missing_ok=True)  # the survey's, of others
     folder = tmp_path_factory.mktemp("hostile") / "storage"
-    with engine(folder, scp=SETTINGS | {"tls": secured}) as started:
+    scp = SETTINGS | {"tls": secured, "userIdentity": identity.settings(tmp_path_factory.mktemp("users"))}
+    with engine(folder, scp=scp) as started:
         yield started
         assert started.terminate() == 0
 

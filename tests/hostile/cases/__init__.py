@@ -1,6 +1,16 @@
 """Every case, in the order of the reference."""
 
-from hostile.cases import before, commands, ending, established, instances, items, request, user_information
+from hostile.cases import (
+    before,
+    commands,
+    ending,
+    established,
+    identity,
+    instances,
+    items,
+    request,
+    user_information,
+)
 
 CASES = tuple(
     sorted(
@@ -9,6 +19,7 @@ CASES = tuple(
             *request.CASES,
             *items.CASES,
             *user_information.CASES,
+            *identity.CASES,
             *established.CASES,
             *commands.CASES,
             *instances.CASES,
