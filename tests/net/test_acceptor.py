@@ -8,7 +8,8 @@ import structlog
 import trio
 
 from acceptor_service import serving, until
-from port104.net.contracts import Admitted, Refused
+from port104.net.contracts import Admitted, Limits, Refused
+from port104.wire.association import AssociationLimits
 from port104.wire.command import Command, Status
 from port104.wire.negotiation import NegotiationPolicy
 from port104.wire.pdu import (
@@ -315,3 +316,16 @@ async def test_every_storage_context_takes_the_syntax_it_proposes(service):
     assert taken == list(syntaxes)
     await peer.release()
     await peer.close()
+
+
+async def test_other_limits_hold_for_connections_that_come_from_then_on(tmp_path):
+    async with serving(tmp_path) as service, service.peer() as before:
+        service.acceptor.follow(
+            association_limits=AssociationLimits(idle=0.05),
+            limits=Limits(associations=1, send_timeout=5.0, shutdown_deadline=5.0),
+            trace_pdus=False,
+            is_proxy=lambda _: False,
+        )
+        async with service.peer() as after:  # how many there may be stays as it was
+            assert await after.receive() == Abort(0, 0)
+        assert await before.echo() == Status.SUCCESS

@@ -48,7 +48,7 @@ def service(monkeypatch):
         settings = None
         outcome = 0
 
-        def run(self, configuration):
+        def run(self, configuration, sources):
             self.settings = configuration.settings
             if isinstance(self.outcome, Exception):
                 raise self.outcome

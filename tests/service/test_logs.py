@@ -231,3 +231,17 @@ def test_all_is_put_back():
         logging.getLogger().level,
         structlog.get_config(),
     ) == before
+
+
+def test_another_level_holds_at_once_and_ends_with_the_block():
+    before = logging.getLogger().level
+
+    def call(log):
+        log.info("before")
+        logs.set_level("debug")
+        log.debug("more")
+        logs.set_level("error")
+        log.warning("less")
+
+    assert [entry["event"] for entry in objects(logged(call, level="info"))] == ["before", "more"]
+    assert logging.getLogger().level == before

@@ -186,6 +186,8 @@ async def test_while_the_database_fails_what_was_known_holds(shelf, tmp_path, ca
                 await opened.create(LocalAE(ae_title="NEW"))
         assert opened.fault == "no space"
         assert admits(opened)
+        await opened.set_defaults(settings_for(tmp_path), {})
+        assert opened.fault == "no space", "what needs no database says nothing of it"
         shelf.stores[0].fault = None
         while opened.fault is not None:  # a thread looks, which the clock does not wait for
             await trio.sleep(registrars.LOOK_SECONDS)

@@ -65,6 +65,14 @@ def test_on_a_large_volume_it_is_left_a_gigabyte_above():
     assert room_after(Watermarks(85, 0), 10_000 * GB, 1500 * GB, 1501 * GB + 1) is Room.ENOUGH
 
 
+def test_other_limits_hold_with_the_next_judgement():
+    watermarks = Watermarks(85, 5 * GB)
+    assert room_after(watermarks, 100 * GB, 10 * GB) is Room.LOW
+    watermarks.set(95, GB)
+    assert watermarks.room is Room.LOW
+    assert room_after(watermarks, 100 * GB, 10 * GB) is Room.ENOUGH
+
+
 def test_without_a_name_left_there_is_no_room():
     watermarks = Watermarks(85, 0)
     assert watermarks.judge(Volume(100 * GB, 50 * GB, names=False)) is Room.NONE

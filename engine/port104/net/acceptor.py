@@ -68,6 +68,24 @@ class Acceptor(Generic[IntakeT]):
         self._sessions: set[Session[IntakeT]] = set()
         self._idle = trio.Event()
 
+    def follow(
+        self,
+        *,
+        association_limits: AssociationLimits,
+        limits: Limits,
+        trace_pdus: bool,
+        is_proxy: Callable[[str], bool],
+    ) -> None:
+        """Serve connections that come from now on by these; those that are there go on by theirs.
+
+        Numbers of connections and associations stay as they were, and `idle_grace`, by which one gives way to
+        another: they hold between all, who came before and who came after.
+        """
+        self._association_limits = association_limits
+        self._limits = limits
+        self._trace_pdus = trace_pdus
+        self._is_proxy = is_proxy
+
     @property
     def associations(self) -> int:
         """How many associations are established now."""

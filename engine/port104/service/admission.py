@@ -33,7 +33,13 @@ class Admission:
         self._scp = scp
         self._registrar = registrar
         self._watch = watch
-        self._identities = identities
+        self.identities = identities
+        """What judges the identities of users; None: nothing does."""
+
+    def follow(self, scp: ScpSettings, identities: Identities | None) -> None:
+        """Judge by these from now on."""
+        self._scp = scp
+        self.identities = identities
 
     async def __call__(
         self, request: AssociateRQ, address: str, certificate: PeerCertificate | None = None
@@ -49,10 +55,10 @@ class Admission:
         return self._admitted(verdict, request, user.user)
 
     async def _identify(self, request: AssociateRQ) -> Identified | Refused:
-        if self._identities is None:
+        if self.identities is None:
             return Identified()
         try:
-            verdict = await self._identities.judge(request.user_information.user_identity)
+            verdict = await self.identities.judge(request.user_information.user_identity)
         except Busy:
             rejection = Rejection.TEMPORARY_CONGESTION
             return Refused(rejection.value, "too many user identities wait to be checked", "it may try again")

@@ -6,8 +6,7 @@ Everything that the rooms below ask for by a protocol is put together here, and 
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -16,25 +15,25 @@ import trio
 from port104.errors import ConfigurationError, Port104Error
 from port104.native import Intake, SpoolCounts
 from port104.net.acceptor import Acceptor
-from port104.net.contracts import Limits, Witness
+from port104.net.contracts import Witness
 from port104.net.credentials import Credentials
-from port104.registry.addresses import is_among, parse_network
 from port104.service.admission import Admission
 from port104.service.associations import AssociationLog
 from port104.service.audit.recording import recording
-from port104.service.audit.trail import AuditTrail
 from port104.service.configuration import Configuration
 from port104.service.data_set_log import DataSetLog
 from port104.service.file_limit import raise_file_limit
 from port104.service.identities import identities_from
+from port104.service.limits import association_limits_of, limits_of
 from port104.service.registrar import open_registrar
+from port104.service.reloading import Reloader, Sources
+from port104.service.running import Running, proxies_of, reserve_of
 from port104.service.secure import HangUp, credentials_from, keep_fresh
 from port104.service.settings import ScpSettings, Settings, StorageSettings
 from port104.storage.folder import others_may_write
-from port104.storage.space import GIGABYTE, Watermarks
-from port104.storage.store import InstanceStore, StoredInstance, open_store
+from port104.storage.space import Watermarks
+from port104.storage.store import InstanceStore, open_store
 from port104.storage.volume import VolumeWatch
-from port104.wire.association import AssociationLimits
 
 log = structlog.get_logger("port104.service")
 
@@ -45,14 +44,15 @@ _LAST_GRACE_SECONDS = 2.0
 async def serve(
     settings: Settings,
     origins: Mapping[str, str],
+    sources: Sources | None = None,
     *,
     task_status: trio.TaskStatus[list[tuple[str, int]]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Receive and store until SIGTERM or SIGINT. `task_status` is given the bound addresses.
 
-    `origins`: where settings come from (configuration.Configuration). Raises StorageError when the storage
-    folder cannot be used, DatabaseError when the registry cannot, ConfigurationError when the port cannot be
-    bound or a file that a setting names is wrong.
+    `origins`: where settings come from (configuration.Configuration); `sources`: what to read them from
+    again; None: they stay. Raises StorageError when the storage folder cannot be used, DatabaseError when the
+    registry cannot, ConfigurationError when the port cannot be bound or a file that a setting names is wrong.
     """
     scp, storage = settings.dicom.scp, settings.storage
     identities = identities_from(scp.user_identity)
@@ -73,19 +73,34 @@ async def serve(
             trio.open_nursery() as nursery,
         ):
             _report_recovery(store)
-            watch = VolumeWatch(store, Watermarks(storage.watermark_percent, _reserve_of(storage)))
+            watermarks = Watermarks(storage.watermark_percent, reserve_of(storage))
+            watch = VolumeWatch(store, watermarks)
             await nursery.start(watch.run)
             admission = Admission(scp, registrar, watch, identities)
             witnesses: list[Witness] = [AssociationLog(), *filter(None, [trail])]
-            acceptor = _acceptor(settings, admission, store, witnesses, connections)
+            acceptor = _acceptor(scp, admission, store, witnesses, connections)
             addresses = await _listen(acceptor, scp, credentials)
-            store.on_stored = _told(settings, trail, nursery)
+            data_set_log = DataSetLog()
+            nursery.start_soon(data_set_log.run)
+            running = Running(
+                admission=admission,
+                acceptor=acceptor,
+                registrar=registrar,
+                watermarks=watermarks,
+                store=store,
+                trail=trail,
+                data_set_log=data_set_log,
+                connections=connections,
+            )
+            running.tell_of_stored(scp)
             if trail is not None:
                 trail.started()
             nursery.start_soon(_report_contents, store)
             hang_up = HangUp()
             if credentials is not None:
                 nursery.start_soon(keep_fresh, credentials, scp.tls.reload_interval, hang_up)
+            if sources is not None:
+                nursery.start_soon(Reloader(settings, sources, running).run, hang_up)
             nursery.start_soon(_obey_signals, signals, acceptor, hang_up)
             task_status.started(addresses)
             await acceptor.serve()
@@ -121,10 +136,13 @@ def _report_end(counts: SpoolCounts) -> None:
     log.info("stopped", stored=counts.stored, **shared)
 
 
-def run(configuration: Configuration) -> int:
-    """Serve until told to stop; returns the exit code. Raises as `serve` does."""
+def run(configuration: Configuration, sources: Sources) -> int:
+    """Serve until told to stop; returns the exit code. Raises as `serve` does.
+
+    `sources`: what the configuration was read from.
+    """
     try:
-        trio.run(serve, configuration.settings, configuration.origins)
+        trio.run(serve, configuration.settings, configuration.origins, sources)
     except ExceptionGroup as group:
         # Nurseries wrap what ends them; a person is to read one message.
         for reason in _leaves(group):
@@ -151,42 +169,19 @@ def _folder_of(storage: StorageSettings) -> Path:
     return Path(storage.temporary).absolute()
 
 
-def _reserve_of(storage: StorageSettings) -> int:
-    return int(storage.reserve_space_gb * GIGABYTE)
-
-
 def _acceptor(
-    settings: Settings,
+    scp: ScpSettings,
     admission: Admission,
     store: InstanceStore,
     witnesses: Sequence[Witness],
     connections: int,
 ) -> Acceptor[Intake]:
-    scp = settings.dicom.scp
     return Acceptor(
         admit=admission,
-        is_proxy=partial(is_among, networks=[parse_network(one) for one in scp.proxy_protocol.from_]),
+        is_proxy=proxies_of(scp),
         sink=store,
-        association_limits=AssociationLimits(
-            artim=scp.artim_timeout,
-            request=scp.request_timeout,
-            idle=scp.idle_timeout,
-            message=scp.message_timeout,
-            minimum_rate=scp.minimum_byte_rate,
-            rate_grace=scp.byte_rate_grace,
-            maximum_length=scp.maximum_length_received,
-        ),
-        limits=Limits(
-            associations=scp.maximum_number_of_associations,
-            associations_per_address=scp.maximum_number_of_associations_per_address,
-            associations_per_calling_ae_title=scp.maximum_number_of_associations_per_calling_ae_title,
-            connections=connections,
-            connections_per_address=scp.maximum_number_of_connections_per_address,
-            idle_grace=scp.idle_grace,
-            send_timeout=scp.send_timeout,
-            shutdown_deadline=scp.shutdown_deadline,
-            tls_handshake_timeout=scp.tls.handshake_timeout,
-        ),
+        association_limits=association_limits_of(scp),
+        limits=limits_of(scp, connections),
         trace_pdus=scp.log_data_pdus,
         witnesses=witnesses,
     )
@@ -224,27 +219,6 @@ async def _listen_on(
     return addresses
 
 
-def _told(
-    settings: Settings, trail: AuditTrail | None, nursery: trio.Nursery
-) -> Callable[[StoredInstance], None] | None:
-    """Who is told of each stored instance; None: nobody, which costs nothing."""
-    told: list[Callable[[StoredInstance], None]] = []
-    if trail is not None:
-        told.append(trail.stored)
-    if settings.dicom.scp.log_dimse_datasets:
-        data_set_log = DataSetLog()
-        nursery.start_soon(data_set_log.run)
-        told.append(data_set_log.add)
-    if len(told) <= 1:
-        return told[0] if told else None
-
-    def tell(instance: StoredInstance) -> None:
-        for each in told:
-            each(instance)
-
-    return tell
-
-
 async def _report_contents(store: InstanceStore) -> None:
     """Log how many instances there are. Nothing depends on it, so a failure must end nothing."""
     try:
@@ -264,7 +238,7 @@ async def _obey_signals(signals: AsyncIterator[int], acceptor: Acceptor[Intake],
         async for number in signals:
             name = signal.Signals(number).name
             if number == signal.SIGHUP:
-                log.info("reading files again", signal=name)
+                log.info("reading configuration and files again", signal=name)
                 hang_up.ring()
                 continue
             if nursery.child_tasks:

@@ -49,8 +49,7 @@ def configured(settings: LogSettings, stream: TextIO | None = None) -> Iterator[
     root = logging.getLogger()
     handlers_before, level_before = root.handlers, root.level
     root.handlers = [enqueue]
-    root.setLevel(_LEVELS[settings.level])
-    _configure_structlog(_LEVELS[settings.level])
+    set_level(settings.level)
     listener.start()
     try:
         yield
@@ -62,6 +61,12 @@ def configured(settings: LogSettings, stream: TextIO | None = None) -> Iterator[
         listener.stop()
         for handler in handlers:
             handler.close()
+
+
+def set_level(level: str) -> None:
+    """Log what is at least this severe from now on (LogSettings.level), while `configured` holds."""
+    logging.getLogger().setLevel(_LEVELS[level])
+    _configure_structlog(_LEVELS[level])
 
 
 class EnqueueHandler(QueueHandler):

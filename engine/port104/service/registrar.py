@@ -102,13 +102,15 @@ class Registrar:
         """As Catalogue's: read what others changed."""
         changed = await self._in_thread(self._catalogue.refresh)
         if changed:
-            await self._change(_nothing)
+            await self._change(_nothing, in_database=False)
         return changed
 
     async def set_defaults(self, settings: Settings, origins: Mapping[str, str]) -> None:
         """Put these settings in place of the configuration: its entries, and `rejectUnknownSources`."""
         self._reject_unknown_sources = settings.dicom.scp.reject_unknown_sources
-        await self._change(lambda: self._catalogue.set_defaults(defaults_from(settings, origins)))
+        await self._change(
+            lambda: self._catalogue.set_defaults(defaults_from(settings, origins)), in_database=False
+        )
 
     async def _store(self, change: Callable[[], Kept]) -> Kept:
         """Make a change; where it brings host names, wait for their addresses, so that it holds at once."""
@@ -117,7 +119,7 @@ class Registrar:
             await self._names.settle([host for host in kept.entry.hosts if network_of(host) is None])
         return kept
 
-    async def _change(self, change: Callable[[], ResultT]) -> ResultT:
+    async def _change(self, change: Callable[[], ResultT], *, in_database: bool = True) -> ResultT:
         """Make a change in a thread, and with it the registry that judges associations from then on."""
         addresses = self._names.addresses
 
@@ -127,7 +129,7 @@ class Registrar:
             return result, registry.with_resolved(addresses), self._catalogue.hidden()
 
         async with self._in_order:
-            result, registry, hidden = await self._in_thread(changed)
+            result, registry, hidden = await self._in_thread(changed, in_database=in_database)
             self.registry = registry
             if addresses is not self._names.addresses:
                 self._name_addresses()
@@ -137,14 +139,17 @@ class Registrar:
         self._hidden = hidden
         return result
 
-    async def _in_thread(self, work: Callable[[], ResultT]) -> ResultT:
-        """Work with the database. Not abandoned when cancelled: what was done must be heard of."""
+    async def _in_thread(self, work: Callable[[], ResultT], *, in_database: bool = True) -> ResultT:
+        """Work with the database. Not abandoned when cancelled: what was done must be heard of.
+
+        `in_database`: whether it does work with it, so that its success says that the database can be used.
+        """
         try:
             result = await trio.to_thread.run_sync(work, limiter=self._limiter)
         except DatabaseError as fault:
             self._failed(fault)
             raise
-        if self.fault is not None:
+        if in_database and self.fault is not None:
             log.info("the registry's database can be used again")
             self.fault = None
         return result

@@ -18,16 +18,20 @@ class HangUp:
     """Tells who waits that SIGHUP came."""
 
     def __init__(self) -> None:
+        self.times = 0
+        """How often it came."""
         self._rung = trio.Event()
 
     def ring(self) -> None:
         """Tell."""
+        self.times += 1
         self._rung.set()
         self._rung = trio.Event()
 
-    async def wait(self) -> None:
-        """Wait for the next one."""
-        await self._rung.wait()
+    async def wait(self, heard: int) -> None:
+        """Wait until it came more than `heard` times: who was busy meanwhile misses none."""
+        while self.times == heard:
+            await self._rung.wait()
 
 
 def credentials_from(tls: TlsSettings, now: float) -> Credentials | None:
@@ -57,8 +61,9 @@ def _path(text: str | None) -> Path | None:
 
 async def keep_fresh(credentials: Credentials, interval: float, hang_up: HangUp) -> None:
     """Read the files again when SIGHUP comes, and each `interval` seconds (0: never) where they changed."""
+    heard = 0
     while True:
-        with trio.move_on_after(interval or float("inf")) as scope:
-            await hang_up.wait()
-        force = not scope.cancelled_caught
+        with trio.move_on_after(interval or float("inf")):
+            await hang_up.wait(heard)
+        force, heard = hang_up.times != heard, hang_up.times
         await trio.to_thread.run_sync(partial(credentials.reload, time.time(), force=force))

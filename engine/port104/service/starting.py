@@ -4,24 +4,21 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import structlog
-
 from port104.service import logs
 from port104.service.app import run
-from port104.service.configuration import Configuration, by_reason, load
+from port104.service.reloading import Sources, report
 
 _MASK = 0o027  # files 0640, folders 0750
-
-log = structlog.get_logger("port104.service")
 
 
 def start(file: Path | None, flags: Mapping[str, tuple[str, str]]) -> int:
     """Serve until told to stop; returns the exit code. Raises what `load` and `run` raise."""
     _keep_others_out()
-    configuration = load(file, os.environ, flags)
+    sources = Sources(file, os.environ, flags)
+    configuration = sources.load()
     with logs.configured(configuration.settings.log):
-        _report(configuration)
-        return run(configuration)
+        report(configuration)
+        return run(configuration, sources)
 
 
 def _keep_others_out() -> None:
@@ -31,10 +28,3 @@ def _keep_others_out() -> None:
     """
     given = os.umask(_MASK)
     os.umask(given | _MASK)
-
-
-def _report(configuration: Configuration) -> None:
-    for warning in configuration.warnings:
-        log.warning(warning)
-    if configuration.unused:
-        log.warning("settings without effect", settings=by_reason(configuration.unused))

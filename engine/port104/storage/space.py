@@ -47,9 +47,13 @@ class Watermarks:
     """
 
     def __init__(self, watermark_percent: int, reserve: int) -> None:
+        self.set(watermark_percent, reserve)
+        self.room = Room.ENOUGH
+
+    def set(self, watermark_percent: int, reserve: int) -> None:
+        """Put other limits in place of these; they hold with the next judgement."""
         self._unused_percent = 100 - watermark_percent
         self.reserve = reserve
-        self.room = Room.ENOUGH
 
     def limit(self, volume: Volume) -> int:
         """Bytes that must be free for an association to be welcome."""
