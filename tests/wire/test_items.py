@@ -6,16 +6,17 @@ import pytest
 
 from port104.errors import LocalProtocolError, RemoteProtocolError
 from port104.wire.items import (
+    MOST_ITEMS,
     AsynchronousOperationsWindow,
     CommonExtendedNegotiation,
     ExtendedNegotiation,
+    Items,
     Reader,
     RoleSelection,
     UserIdentity,
     UserInformation,
     decode_user_information,
     item,
-    items,
     sized,
 )
 
@@ -67,6 +68,10 @@ def encoded(sub_item):
     return bytes.fromhex(sub_item.replace(" ", ""))
 
 
+def decoded(user_information):
+    return decode_user_information(user_information, Items())
+
+
 BYTES = {name: encoded(sub_item) for name, (sub_item, _) in SUB_ITEMS.items()}
 UNKNOWN = [kind for kind in range(256) if kind not in {sub_item[0] for sub_item in BYTES.values()}]
 
@@ -74,31 +79,31 @@ UNKNOWN = [kind for kind in range(256) if kind not in {sub_item[0] for sub_item 
 @pytest.mark.parametrize(("sub_item", "read"), SUB_ITEMS.values(), ids=SUB_ITEMS)
 def test_each_sub_item_is_the_standards(sub_item, read):
     assert read.encode() == encoded(sub_item)
-    assert decode_user_information(encoded(sub_item)) == read
+    assert decoded(encoded(sub_item)) == read
 
 
 def test_sub_items_stand_in_any_order():
     forwards, backwards = list(BYTES.values()), list(BYTES.values())[::-1]
-    whole = decode_user_information(b"".join(forwards))
-    assert decode_user_information(b"".join(backwards)) == whole
+    whole = decoded(b"".join(forwards))
+    assert decoded(b"".join(backwards)) == whole
     assert whole.encode() == b"".join(forwards)
 
 
 @pytest.mark.parametrize("sub_item", BYTES.values(), ids=BYTES)
 def test_reserved_bytes_are_ignored(sub_item):
     changed = sub_item[:1] + b"\xff" + sub_item[2:]
-    assert decode_user_information(changed) == decode_user_information(sub_item)
+    assert decoded(changed) == decoded(sub_item)
 
 
 @pytest.mark.parametrize("kind", UNKNOWN)
 def test_unknown_sub_items_are_skipped(kind):
     whole = item(kind, b"") + BYTES["maximum length"] + item(kind, b"anything")
-    assert decode_user_information(whole) == UserInformation(maximum_length=16384)
+    assert decoded(whole) == UserInformation(maximum_length=16384)
 
 
 def fault_of(value):
     with pytest.raises(RemoteProtocolError) as fault:
-        decode_user_information(value)
+        decoded(value)
     return fault.value.reason
 
 
@@ -157,33 +162,41 @@ def test_what_may_come_once_is_unexpected_twice(sub_item):
 @pytest.mark.parametrize("sub_item", [one for one in BYTES.values() if one[0] not in ONCE])
 def test_what_may_repeat_is_kept_in_order(sub_item):
     other = sub_item.replace(b"1.2", b"1.9")
-    read = decode_user_information(other + sub_item + sub_item)
+    read = decoded(other + sub_item + sub_item)
     assert read.encode() == other + sub_item + sub_item
 
 
 @pytest.mark.parametrize(("flag", "role"), [(0, False), (1, True)])
 def test_roles_are_read_each_from_its_own_byte(flag, role):
-    read = decode_user_information(item(0x54, b"\0\x011" + bytes([flag, 1 - flag])))
+    read = decoded(item(0x54, b"\0\x011" + bytes([flag, 1 - flag])))
     assert read.role_selections == (RoleSelection("1", role, not role),)
 
 
 def test_a_later_version_of_the_common_extended_negotiation_may_say_more():
     value = BYTES["common extended negotiation"][4:] + b"more"
-    read = decode_user_information(item(0x57, value))
+    read = decoded(item(0x57, value))
     assert read == SUB_ITEMS["common extended negotiation"][1]
 
 
 @pytest.mark.parametrize("kind", [0x52, 0x55])
 def test_trailing_nul_is_padding(kind):
-    assert decode_user_information(item(kind, b"1.2\0\0")) == decode_user_information(item(kind, b"1.2"))
+    assert decoded(item(kind, b"1.2\0\0")) == decoded(item(kind, b"1.2"))
     assert fault_of(item(kind, b"\0")) == 6
 
 
 def test_an_item_holds_65535_bytes_and_no_more():
     longest = item(0x7F, bytes(0xFFFF))
-    assert list(items(longest, "test")) == [(0x7F, bytes(0xFFFF))]
+    assert list(Items().of(longest, "test")) == [(0x7F, bytes(0xFFFF))]
     with pytest.raises(LocalProtocolError, match="7FH cannot hold 65536 bytes"):
         item(0x7F, bytes(0x10000))
+
+
+def test_so_many_items_are_read_and_not_one_more_wherever_they_are():
+    items = Items()
+    assert len(list(items.of(item(0x7F, b"") * (MOST_ITEMS - 1), "test"))) == MOST_ITEMS - 1
+    assert len(list(items.of(item(0x7F, b""), "test"))) == 1
+    with pytest.raises(RemoteProtocolError, match="more than 16384"):
+        list(items.of(item(0x7F, b""), "test"))
 
 
 def test_a_sized_field_holds_65535_bytes_and_no_more():

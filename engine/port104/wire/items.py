@@ -13,6 +13,10 @@ import msgspec
 
 from port104.errors import LocalProtocolError, RemoteProtocolError
 
+# 128 contexts of 100 transfer syntaxes each are 13,000, and no peer comes near. A PDU could hold 262,144: as
+# it is read on the event loop, before anybody is known, others would wait for it.
+MOST_ITEMS = 16_384
+
 UNEXPECTED_PARAMETER = 5
 INVALID_PARAMETER_VALUE = 6
 
@@ -168,13 +172,30 @@ def unexpected(message: str) -> RemoteProtocolError:
     return RemoteProtocolError(message, reason=UNEXPECTED_PARAMETER)
 
 
-def items(value: bytes, what: str) -> Iterator[tuple[int, bytes]]:
-    """Every item in `value` as (type, its value)."""
-    reader = Reader(value, what)
-    while reader.left:
-        kind = reader.uint8()
-        reader.uint8()  # reserved, or the version of 57H, which changes nothing that is read here
-        yield kind, reader.sized()
+class Items:
+    """The items of one A-ASSOCIATE PDU, those within others too, of which there may be so many in all."""
+
+    def __init__(self) -> None:
+        self._left = MOST_ITEMS
+
+    def of(self, value: bytes, what: str) -> Iterator[tuple[int, bytes]]:
+        """Every item in `value` as (type, its value).
+
+        The byte between the two is reserved, or the version of 57H, which changes nothing that is read here.
+        """
+        at, end = 0, len(value)
+        while at < end:
+            start = at + _ITEM.size
+            if start > end:
+                raise invalid(f"{what} is {start - end} bytes short")
+            kind, _, length = _ITEM.unpack_from(value, at)
+            at = start + length
+            if at > end:
+                raise invalid(f"{what} is {at - end} bytes short")
+            self._left -= 1
+            if self._left < 0:
+                raise invalid(f"{what}: there are more than {MOST_ITEMS} items")
+            yield kind, value[start:at]
 
 
 def packed(layout: struct.Struct, *values: int | bytes) -> bytes:
@@ -215,13 +236,13 @@ def decode_uid(value: bytes, what: str) -> str:
     return uid
 
 
-def decode_user_information(value: bytes) -> UserInformation:
-    """Decode the value of a 50H item."""
+def decode_user_information(value: bytes, items: Items) -> UserInformation:
+    """Decode the value of a 50H item, one of `items`."""
     if not value:
         raise invalid("user information is empty")
     single: dict[str, object] = {}
     several: dict[str, list[object]] = {}
-    for kind, sub_value in items(value, "user information"):
+    for kind, sub_value in items.of(value, "user information"):
         known = _SUB_ITEMS.get(kind)
         if known is None:
             continue

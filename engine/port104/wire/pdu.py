@@ -16,6 +16,7 @@ from port104.wire.items import (
     AsynchronousOperationsWindow,
     CommonExtendedNegotiation,
     ExtendedNegotiation,
+    Items,
     Reader,
     RoleSelection,
     UserIdentity,
@@ -24,7 +25,6 @@ from port104.wire.items import (
     decode_user_information,
     invalid,
     item,
-    items,
     packed,
     text,
     unexpected,
@@ -248,11 +248,12 @@ def _encode_ae_title(title: str) -> bytes:
 
 
 class _Association(msgspec.Struct):
-    """The fields that A-ASSOCIATE-RQ and -AC share, while they are read."""
+    """The fields that A-ASSOCIATE-RQ and -AC share, while they are read; `contexts` are values of `items`."""
 
     protocol_version: int
     called: str
     calling: str
+    items: Items
     application_context: str | None = None
     contexts: list[bytes] = []
     information: UserInformation | None = None
@@ -261,8 +262,8 @@ class _Association(msgspec.Struct):
 def _decode_associate(body: bytes, what: str, context_type: int) -> _Association:
     reader = Reader(body, what)
     version, called, calling = _FIXED.unpack(reader.take(_FIXED.size))
-    read = _Association(version, _decode_ae_title(called), _decode_ae_title(calling))
-    for kind, value in items(reader.rest(), what):
+    read = _Association(version, _decode_ae_title(called), _decode_ae_title(calling), Items())
+    for kind, value in read.items.of(reader.rest(), what):
         if kind == 0x10:
             if read.application_context is not None:
                 raise unexpected(f"{what} names two application contexts")
@@ -272,7 +273,7 @@ def _decode_associate(body: bytes, what: str, context_type: int) -> _Association
         elif kind == 0x50:
             if read.information is not None:
                 raise unexpected(f"{what} has two user information items")
-            read.information = decode_user_information(value)
+            read.information = decode_user_information(value, read.items)
     return read
 
 
@@ -283,7 +284,7 @@ def _decode_ae_title(field: bytes) -> str:
 
 def _decode_request(body: bytes) -> AssociateRQ:
     read = _decode_associate(body, "A-ASSOCIATE-RQ", 0x20)
-    contexts = tuple(map(_decode_context, read.contexts))
+    contexts = tuple(_decode_context(value, read.items) for value in read.contexts)
     _each_once([context.id for context in contexts], "A-ASSOCIATE-RQ proposes")
     return AssociateRQ(
         read.called,
@@ -297,7 +298,7 @@ def _decode_request(body: bytes) -> AssociateRQ:
 
 def _decode_accept(body: bytes) -> AssociateAC:
     read = _decode_associate(body, "A-ASSOCIATE-AC", 0x21)
-    results = tuple(map(_decode_context_result, read.contexts))
+    results = tuple(_decode_context_result(value, read.items) for value in read.contexts)
     _each_once([result.id for result in results], "A-ASSOCIATE-AC answers")
     return AssociateAC(
         read.called,
@@ -314,13 +315,13 @@ def _each_once(context_ids: list[int], what: str) -> None:
         raise invalid(f"{what} a presentation context ID twice")
 
 
-def _decode_context(value: bytes) -> PresentationContext:
+def _decode_context(value: bytes, items: Items) -> PresentationContext:
     reader = Reader(value, "presentation context item")
     context_id = reader.take(4)[0]
     if context_id % 2 == 0:
         raise invalid(f"presentation context ID {context_id} is not odd")
     abstract, transfer = [], []
-    for kind, sub_value in items(reader.rest(), "presentation context item"):
+    for kind, sub_value in items.of(reader.rest(), "presentation context item"):
         if kind == 0x30:
             abstract.append(decode_uid(sub_value, "abstract syntax"))
         elif kind == 0x40:
@@ -328,11 +329,11 @@ def _decode_context(value: bytes) -> PresentationContext:
     return PresentationContext(context_id, abstract[0] if len(abstract) == 1 else "", tuple(transfer))
 
 
-def _decode_context_result(value: bytes) -> PresentationContextResult:
+def _decode_context_result(value: bytes, items: Items) -> PresentationContextResult:
     reader = Reader(value, "presentation context item")
     context_id, _, result, _ = reader.take(4)
     transfer = ""
-    for kind, sub_value in items(reader.rest(), "presentation context item"):
+    for kind, sub_value in items.of(reader.rest(), "presentation context item"):
         # Peers leave it empty where the context is refused and it means nothing.
         if kind == 0x40 and sub_value:
             transfer = decode_uid(sub_value, "transfer syntax")

@@ -158,6 +158,7 @@ UNKNOWN = (
     asked(21, "item-7F-of-length-0", request(*PROPOSAL, item(0x7F)), "OK"),
     asked(21, "item-7F-of-65535-bytes", request(*PROPOSAL, item(0x7F, bytes(0xFFFF))), "OK"),
     asked(21, "many-unknown-items", request(*PROPOSAL, *[item(0x7F)] * 10_000), "OK"),
+    asked(21, "200000-unknown-items", request(*PROPOSAL, *[item(0x7F)] * 200_000), "AB0", ("OK", "RJ")),
     asked(21, "two-user-informations", request(*PROPOSAL, USER), "AB0", ("OK", "RJ")),
 )
 

@@ -170,12 +170,39 @@ CONTEXT_IDS = (
     ),
     asked(
         25,
+        "128-contexts-of-100-transfer-syntaxes",
+        request(
+            APPLICATION,
+            ECHO_CONTEXT,
+            *(context(number, SECONDARY_CAPTURE, *[EXPLICIT] * 100) for number in range(3, 256, 2)),
+            USER,
+        ),
+        "OK",
+    ),
+    # What takes long to read keeps others waiting, and nobody sends it but for that.
+    asked(
+        25,
+        "128-contexts-of-1600-transfer-syntaxes",
+        request(
+            APPLICATION,
+            ECHO_CONTEXT,
+            *(context(number, SECONDARY_CAPTURE, *[b"1"] * 1600) for number in range(3, 256, 2)),
+            USER,
+        ),
+        "AB0",
+        ("OK", "RJ"),
+    ),
+    asked(
+        25,
         "a-context-of-2000-transfer-syntaxes",
         with_context(
             context(3, SECONDARY_CAPTURE, *[b"1.2.3.%d" % number for number in range(2000)], EXPLICIT)
         ),
         "OK",
         context=3,
+    ),
+    asked(
+        25, "50000-contexts", request(APPLICATION, *[context(1, b"1", b"1")] * 50_000, USER), "AB0", ("RJ",)
     ),
     asked(
         25,
