@@ -237,7 +237,7 @@ def test_what_others_changed_is_read(others):
         theirs.find(Source, "CT1")
     assert theirs.refresh() is True
     assert theirs.find(Source, "CT1") == made
-    assert theirs.scope_of(secret) == "read"
+    assert theirs.token_of(secret).scope == "read"
     assert theirs.refresh() is False
     assert ours.refresh() is False
 
@@ -267,7 +267,7 @@ def test_a_refusal_is_decided_upon_the_newest_state_too(others):
     secret = theirs.create_token("t", "admin")
     ours.delete_token("t")
     theirs.refresh()
-    assert theirs.scope_of(secret) is None
+    assert theirs.token_of(secret) is None
 
 
 # ---- tokens ----
@@ -280,14 +280,14 @@ def test_tokens(catalogue):
         Token("admin", "admin", "2027-01-15T08:00:00+00:00"),
         Token("grafana", "read", "2027-01-15T08:00:00+00:00"),
     )
-    assert (catalogue.scope_of(secret), catalogue.scope_of(admin)) == ("read", "admin")
+    assert (catalogue.token_of(secret).scope, catalogue.token_of(admin).scope) == ("read", "admin")
     for wrong in ("", "port104_", secret[:-1], secret.upper(), hashlib.sha256(secret.encode()).hexdigest()):
-        assert catalogue.scope_of(wrong) is None
+        assert catalogue.token_of(wrong) is None
     assert len(secret) > 40
     with pytest.raises(DuplicateEntryError, match='there is a token "admin" already'):
         catalogue.create_token("admin", "read")
     catalogue.delete_token("grafana")
-    assert catalogue.scope_of(secret) is None
+    assert catalogue.token_of(secret) is None
     with pytest.raises(UnknownEntryError, match='there is no token "grafana": see port104 list token'):
         catalogue.delete_token("grafana")
 

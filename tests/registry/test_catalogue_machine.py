@@ -137,7 +137,7 @@ class CatalogueMachine(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(sorted(self.tokens)))
         self.catalogues[who].delete_token(name)
         secret = self.tokens.pop(name)
-        assert self.catalogues[who].scope_of(secret) is None
+        assert self.catalogues[who].token_of(secret) is None
 
     # ---- what holds once both have looked ----
 
@@ -156,7 +156,7 @@ class CatalogueMachine(RuleBasedStateMachine):
                 entries = [kept for kept in everything if type(kept.entry) is entry_type]
                 assert [*catalogue.kept(entry_type)] == sorted(entries, key=lambda kept: kept.entry.name)
             assert {token.name for token in catalogue.tokens()} == set(self.tokens)
-            assert all(catalogue.scope_of(secret) == "admin" for secret in self.tokens.values())
+            assert all(catalogue.token_of(secret).scope == "admin" for secret in self.tokens.values())
             hidden = [key for key in self.stored if catalogue.find(*key) is not None]
             assert len(hidden) == len(self.stored)
 

@@ -97,12 +97,12 @@ class Catalogue:
     def tokens(self) -> tuple[Token, ...]:
         """The tokens, sorted by name."""
         rows = sorted(self._view.tokens.values(), key=lambda row: row.name)
-        return tuple(Token(row.name, _scope(row), row.created) for row in rows)
+        return tuple(map(_token, rows))
 
-    def scope_of(self, secret: str) -> Scope | None:
-        """What the bearer of a token may do; None: it is none of ours."""
+    def token_of(self, secret: str) -> Token | None:
+        """The token that has this secret; None: it is none of ours."""
         row = self._view.token_with(_digest(secret))
-        return None if row is None else _scope(row)
+        return None if row is None else _token(row)
 
     # ---- changes ----
 
@@ -260,6 +260,10 @@ def _unknown(word: str, title: str, name: str, names: Iterable[str]) -> UnknownE
 
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _token(row: TokenRow) -> Token:
+    return Token(row.name, _scope(row), row.created)
 
 
 def _scope(row: TokenRow) -> Scope:

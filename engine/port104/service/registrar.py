@@ -72,9 +72,9 @@ class Registrar:
         titles = {kind.entry: kind.title.lower().replace(" ", "_") for kind in KINDS}
         return {f"{title}s": len(self.kept(entry)) for entry, title in titles.items()}
 
-    def scope_of(self, secret: str) -> Scope | None:
+    def token_of(self, secret: str) -> Token | None:
         """As Catalogue's."""
-        return self._catalogue.scope_of(secret)
+        return self._catalogue.token_of(secret)
 
     # ---- changes ----
 
