@@ -94,7 +94,8 @@ def port104(durability: str, *, window: int = 1, secure: bool = False) -> Receiv
         storage = {"temporary": str(folder / "storage"), "durability": durability}
         storage |= {"watermarkPercent": 100, "reserveSpaceGB": 0}  # a RAM disk is small
         config = folder / "port104.json"
-        config.write_text(json.dumps({"dicom": {"scp": scp}, "storage": storage, "log": {"format": "json"}}))
+        settings = {"dicom": {"scp": scp}, "storage": storage, "log": {"format": "json"}}
+        config.write_text(json.dumps(settings | {"api": {"port": None}}))
         return [sys.executable, "-m", "port104", "start", "-f", str(config)]
 
     return Receiver(

@@ -107,6 +107,7 @@ def write_settings(folder, *, durability="sync", scp=None, storage=None, **secti
             "reserveSpaceGB": 0,
         }
         | (storage or {}),
+        "api": {"port": None},  # the one that everybody would have
     } | sections
     config = folder.with_name(folder.name + ".json")
     config.write_text(json.dumps({"DicomAdapter": settings}))

@@ -38,6 +38,9 @@ KEPT_FOR = {
     "psycopg": {"database/postgres.py"},
     "yaml": {"service"},
     "rich": {"service"},
+    "litestar": {"service"},
+    "hypercorn": {"service"},
+    "h11": {"service"},
 }
 
 

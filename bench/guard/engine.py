@@ -43,7 +43,8 @@ def settings_file(folder: Path) -> Path:
     storage = {"temporary": str(folder / "storage"), "durability": "os", "ioThreads": 1}
     storage |= {"watermarkPercent": 100, "reserveSpaceGB": 0}
     file = folder / "port104.json"
-    file.write_text(json.dumps({"dicom": {"scp": scp}, "storage": storage, "log": {"format": "json"}}))
+    settings = {"dicom": {"scp": scp}, "storage": storage, "log": {"format": "json"}, "api": {"port": None}}
+    file.write_text(json.dumps(settings))
     return file
 
 

@@ -43,6 +43,7 @@ def port104():
             "userIdentity": identity.settings(folder),
         }
         settings = {"dicom": {"scp": scp | limits}, "storage": {"temporary": str(folder / "files")}}
+        settings |= {"api": {"port": None}}
         return [sys.executable, "-m", "port104", "start", "-f", _program(folder, "port104", settings)]
 
     return Receiver(

@@ -18,8 +18,11 @@ from port104.net.acceptor import Acceptor
 from port104.net.contracts import Witness
 from port104.net.credentials import Credentials
 from port104.service.admission import Admission
+from port104.service.api.health import Health
+from port104.service.api.serving import API
 from port104.service.associations import AssociationLog
 from port104.service.audit.recording import recording
+from port104.service.condition import Condition
 from port104.service.configuration import Configuration
 from port104.service.data_set_log import DataSetLog
 from port104.service.file_limit import raise_file_limit
@@ -77,8 +80,19 @@ async def serve(
             watch = VolumeWatch(store, watermarks)
             await nursery.start(watch.run)
             admission = Admission(scp, registrar, watch, identities)
-            witnesses: list[Witness] = [AssociationLog(), *filter(None, [trail])]
+            associations = AssociationLog()
+            witnesses: list[Witness] = [associations, *filter(None, [trail])]
             acceptor = _acceptor(scp, admission, store, witnesses, connections)
+            hang_up, condition = HangUp(), Condition()
+            health = Health(
+                condition=condition,
+                watch=watch,
+                registrar=registrar,
+                associations=lambda: acceptor.associations,
+                counts=store.counts,
+            )
+            api = API(settings.api, registrar, associations, health)
+            await nursery.start(api.serve, store.root, hang_up)
             addresses = await _listen(acceptor, scp, credentials)
             data_set_log = DataSetLog()
             nursery.start_soon(data_set_log.run)
@@ -96,12 +110,12 @@ async def serve(
             if trail is not None:
                 trail.started()
             nursery.start_soon(_report_contents, store)
-            hang_up = HangUp()
             if credentials is not None:
                 nursery.start_soon(keep_fresh, credentials, scp.tls.reload_interval, hang_up)
             if sources is not None:
                 nursery.start_soon(Reloader(settings, sources, running).run, hang_up)
-            nursery.start_soon(_obey_signals, signals, acceptor, hang_up)
+            nursery.start_soon(_obey_signals, signals, acceptor, hang_up, condition)
+            condition.serves()
             task_status.started(addresses)
             await acceptor.serve()
             nursery.cancel_scope.cancel()
@@ -232,7 +246,9 @@ async def _report_contents(store: InstanceStore) -> None:
         log.info("storage folder opened", folder=str(store.root), instances=count)
 
 
-async def _obey_signals(signals: AsyncIterator[int], acceptor: Acceptor[Intake], hang_up: HangUp) -> None:
+async def _obey_signals(
+    signals: AsyncIterator[int], acceptor: Acceptor[Intake], hang_up: HangUp, condition: Condition
+) -> None:
     """SIGHUP: read files again. Else the first: drain; the second: abort, leaving behind what hangs."""
     async with trio.open_nursery() as nursery:
         async for number in signals:
@@ -247,4 +263,5 @@ async def _obey_signals(signals: AsyncIterator[int], acceptor: Acceptor[Intake],
                 await trio.sleep(_LAST_GRACE_SECONDS)
                 os._exit(1)  # a disk that hangs; nothing acknowledged is in doubt
             log.info("stopping", signal=name, associations=acceptor.associations)
+            condition.drains()
             nursery.start_soon(acceptor.drain)

@@ -19,6 +19,7 @@ from port104.net.contracts import AssociationEnd, AssociationStart
 from port104.wire.pdu import AssociateRQ
 
 State = Literal["running", "ended"]
+STATES: tuple[State, ...] = ("running", "ended")
 
 # An association has at most 128 contexts, whose UIDs a peer may make 64 characters long: 25 KiB of text.
 _MOST_ENDED = 1000

@@ -6,7 +6,7 @@ Looked at once all sources are merged: what one leaves out, another may give.
 from collections.abc import Iterator
 
 from port104.service.decoding import Fault
-from port104.service.settings import ScpSettings, Settings, TlsSettings
+from port104.service.settings import ApiSettings, ScpSettings, Settings, TlsSettings
 
 _SCP = ("dicom", "scp")
 _TLS = (*_SCP, "tls")
@@ -17,6 +17,7 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
     yield from _between_ports(settings.dicom.scp)
     yield from _in_tls(settings.dicom.scp.tls)
     yield from _in_sources(settings.dicom.scp)
+    yield from _in_api(settings.api, settings.dicom.scp)
 
 
 def _between_ports(scp: ScpSettings) -> Iterator[Fault]:
@@ -41,3 +42,11 @@ def _in_sources(scp: ScpSettings) -> Iterator[Fault]:
         if source.demands_certificate:
             why = "no peer can show a certificate: enable dicom.scp.tls, with clientCertificateAuthorities"
             yield Fault((*_SCP, "sources", index), why)
+
+
+def _in_api(api: ApiSettings, scp: ScpSettings) -> Iterator[Fault]:
+    if api.port is not None and api.port in (scp.port, scp.tls.port if scp.tls.enabled else None):
+        yield Fault(("api", "port"), f"it is a port for DICOM too, {api.port}: one needs another")
+    for key, value in (("key", api.tls.key), ("passwordFile", api.tls.password_file)):
+        if value is not None and api.tls.certificate is None:
+            yield Fault(("api", "tls", key), "it needs api.tls.certificate, which is missing")

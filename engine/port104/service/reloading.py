@@ -58,6 +58,7 @@ RELOADED = (
 )
 """Holds for the next connection, association or instance."""
 WAITING = (
+    "api",  # it is listened for at the start
     "audit",  # who shortens or moves the trail shall be seen doing it
     # They count those who came before together with those who come after; the limit on open files is theirs.
     "dicom.scp.idleGrace",

@@ -33,6 +33,8 @@ def nearest_key(section: type[msgspec.Struct], path: schema.Path, name: str) -> 
     if last is None:
         return None
     holders = [text for text in everywhere if text.rpartition(".")[2] == last]
+    if not path:
+        return holders[0]  # settings.py begins with what is asked for most: `port` is that of DICOM
     wanted = schema.path_text((*path, last))
     return max(holders, key=lambda text: difflib.SequenceMatcher(None, wanted, text).ratio())
 

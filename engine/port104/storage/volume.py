@@ -27,6 +27,8 @@ class VolumeWatch:
         self._store = store
         self._watermarks = watermarks
         self._blind = False
+        self.volume: Volume | None = None
+        """Its figures at the last look; None: they could never be read."""
 
     @property
     def room(self) -> Room:
@@ -56,6 +58,7 @@ class VolumeWatch:
             self._blind = True
             return
         self._blind = False
+        self.volume = volume
         before = self.room
         if self._watermarks.judge(volume) != before:
             self._store.refuse(on=self.room is Room.NONE)

@@ -1,0 +1,117 @@
+"""Local AE titles, sources and destinations: the paths and bodies that Clara's users have, and PUT.
+
+What GET gives can be changed and given back to PUT: what cannot be changed (`origin`) is passed over there.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+from litestar import Response
+from litestar.handlers import HTTPRouteHandler
+
+from port104.registry.entries import Entry
+from port104.registry.view import Kept
+from port104.service.api.bodies import read_object
+from port104.service.api.queries import page_of, paged, read_query
+from port104.service.api.resources import Answer, Asks, caller_of, in_json, name_in, resource
+from port104.service.api.revisions import etag_of, is_known, revision_wanted
+from port104.service.documents import Pairs
+from port104.service.registrar import Registrar
+from port104.service.registration import Kind, document_of, read_entry
+from port104.service.schema import fold
+
+log = structlog.get_logger("port104.api")
+
+PREFIX = "/api/config"
+PATHS = {"aetitle": "claraaetitle", "src": "sourceaetitle", "dest": "destinationaetitle"}
+"""How Clara calls each kind."""
+ORIGIN = "origin"
+"""Where an entry stands in the configuration; null: it was created, and can be changed."""
+
+
+def path_of(kind: Kind) -> str:
+    """Where entries of a kind are."""
+    return f"{PREFIX}/{PATHS[kind.word]}"
+
+
+def representation_of(kept: Kept) -> dict[str, Any]:
+    """Write an entry as GET gives it."""
+    return {**document_of(kept.entry), ORIGIN: kept.origin or None}
+
+
+def entry_resources(kind: Kind, registrar: Registrar) -> list[HTTPRouteHandler]:
+    """Serve the entries of one kind."""
+    entries = _Entries(kind, registrar)
+    return [
+        resource(path_of(kind), {"GET": entries.list, "POST": entries.create}),
+        resource(
+            f"{path_of(kind)}/{{name:str}}",
+            {"GET": entries.show, "PUT": entries.replace, "DELETE": entries.delete},
+        ),
+    ]
+
+
+class _Entries:
+    def __init__(self, kind: Kind, registrar: Registrar) -> None:
+        self._kind = kind
+        self._registrar = registrar
+
+    async def list(self, request: Asks) -> Answer:
+        query = read_query(request, "limit", "offset")
+        page = page_of(query)
+        kept = self._registrar.kept(self._kind.entry)
+        shown = [representation_of(each) for each in kept[page.offset : page.offset + page.limit]]
+        return paged(request, query, page, len(kept), shown)
+
+    async def show(self, request: Asks) -> Answer:
+        read_query(request)
+        kept = self._registrar.find(self._kind.entry, name_in(request))
+        if is_known(request.headers.getall("if-none-match", []), kept):
+            return Response(content=None, status_code=304, headers={"ETag": etag_of(kept)})
+        return self._shown(kept)
+
+    async def create(self, request: Asks) -> Answer:
+        read_query(request)
+        entry = self._read(await read_object(request))
+        kept = await self._registrar.create(entry)
+        self._log("entry created", kept.entry.name, request)
+        return self._shown(kept, 201, {"Location": self._location(kept)})
+
+    async def replace(self, request: Asks) -> Answer:
+        read_query(request)
+        name = name_in(request)
+        document = await read_object(request)
+        if not any(fold(str(key)) == "name" for key in document):
+            document["name"] = name  # who leaves it out does not mean to change it
+        revision = self._revision(request, name)
+        kept = await self._registrar.replace(name, self._read(document), revision)
+        self._log("entry changed", name, request)
+        return self._shown(kept, 200, {"Content-Location": self._location(kept)})
+
+    async def delete(self, request: Asks) -> Answer:
+        read_query(request)
+        name = name_in(request)
+        kept = await self._registrar.delete(self._kind.entry, name, self._revision(request, name))
+        self._log("entry deleted", name, request)
+        return in_json(representation_of(kept))
+
+    def _revision(self, request: Asks, name: str) -> int | None:
+        given = request.headers.getall("if-match", [])
+        return revision_wanted(given, self._registrar.find(self._kind.entry, name)) if given else None
+
+    def _read(self, document: Pairs) -> Entry:
+        """Make an entry of a body. Raises FaultyEntryError."""
+        kept = Pairs((key, value) for key, value in document.items() if fold(str(key)) != ORIGIN)
+        kept.duplicates = document.duplicates
+        return read_entry(self._kind, kept)
+
+    def _shown(self, kept: Kept, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+        return in_json(representation_of(kept), status, {"ETag": etag_of(kept), **(headers or {})})
+
+    def _location(self, kept: Kept) -> str:
+        return f"{path_of(self._kind)}/{quote(kept.entry.name, safe='')}"
+
+    def _log(self, event: str, name: str, request: Asks) -> None:
+        log.info(event, kind=self._kind.title, name=name, by=caller_of(request).name)

@@ -1,0 +1,139 @@
+"""Whether port104 lives, is ready for associations, and how it is."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+
+import msgspec
+from litestar import Response
+from litestar.handlers import HTTPRouteHandler
+
+from port104.native import SpoolCounts
+from port104.service.api.queries import read_query
+from port104.service.api.resources import Answer, Asks, in_json, resource
+from port104.service.condition import Condition, Phase
+from port104.service.registrar import Registrar
+from port104.storage.space import Room
+from port104.storage.volume import VolumeWatch
+
+PATH = "/health"
+HEALTHY = "Healthy"
+UNHEALTHY = "Unhealthy"
+
+
+class Disk(msgspec.Struct, frozen=True, rename="camel"):
+    """The storage folder's volume. `room`: `enough`, `low` (for running associations only) or `none`."""
+
+    room: str
+    size_bytes: int | None
+    free_bytes: int | None
+
+
+class Instances(msgspec.Struct, frozen=True, rename="camel"):
+    """Since the start. `recovered`: finished after an interruption; `torn`: set aside after a power cut."""
+
+    stored: int
+    failed: int
+    recovered: int
+    torn: int
+
+
+class RegistryHealth(msgspec.Struct, frozen=True, rename="camel"):
+    """`fault`: why its database cannot be used at the moment; what was read last holds then."""
+
+    fault: str | None
+    ae_titles: int
+    sources: int
+    destinations: int
+
+
+class Status(msgspec.Struct, frozen=True, rename="camel"):
+    """How port104 is. `unready`: why it is not ready, in words; `uptime` in seconds."""
+
+    status: str
+    version: str
+    uptime: float
+    active_dimse_connections: int
+    services: dict[str, str]
+    unready: list[str]
+    disk: Disk
+    registry: RegistryHealth
+    instances: Instances
+
+
+class Health:
+    """Knows how port104 is. `associations` and `counts` are asked when somebody asks us."""
+
+    def __init__(
+        self,
+        *,
+        condition: Condition,
+        watch: VolumeWatch,
+        registrar: Registrar,
+        associations: Callable[[], int],
+        counts: Callable[[], SpoolCounts],
+    ) -> None:
+        self._condition = condition
+        self._watch = watch
+        self._registrar = registrar
+        self._version = version("port104")
+        self._associations = associations
+        self._counts = counts
+
+    def unready(self) -> list[str]:
+        """Why no association should be sent here now, in words; empty: it may."""
+        reasons = []
+        if self._condition.phase is Phase.STARTING:
+            reasons.append("it is starting")
+        if self._condition.phase is Phase.DRAINING:
+            reasons.append("it is stopping: running associations may finish")
+        if self._watch.room is not Room.ENOUGH:
+            reasons.append("space runs low on the storage folder's volume")
+        return reasons
+
+    def status(self) -> Status:
+        """Everything at once."""
+        unready = self.unready()
+        fault = self._registrar.fault
+        counts, volume = self._counts(), self._watch.volume
+        return Status(
+            status=UNHEALTHY if unready else HEALTHY,
+            version=self._version,
+            uptime=round(self._condition.uptime, 1),
+            active_dimse_connections=self._associations(),
+            services={
+                "dicomScp": self._condition.phase.value,
+                "registry": "Running" if fault is None else "Faulted",
+            },
+            unready=unready,
+            disk=Disk(
+                room=self._watch.room.name.lower(),
+                size_bytes=volume.size if volume else None,
+                free_bytes=volume.free if volume else None,
+            ),
+            registry=RegistryHealth(fault=fault, **self._registrar.counts()),
+            instances=Instances(counts.stored, counts.failed, counts.recovered, counts.torn),
+        )
+
+
+def health_resources(health: Health) -> list[HTTPRouteHandler]:
+    """Serve it. Clara's words, and its status codes."""
+
+    async def live(_: Asks) -> Answer:
+        return _word(HEALTHY, 200)
+
+    async def ready(_: Asks) -> Answer:
+        return _word(UNHEALTHY, 503) if health.unready() else _word(HEALTHY, 200)
+
+    async def status(request: Asks) -> Answer:
+        read_query(request)
+        return in_json(health.status())
+
+    return [
+        resource(f"{PATH}/live", {"GET": live}),
+        resource(f"{PATH}/ready", {"GET": ready}),
+        resource(f"{PATH}/status", {"GET": status}),
+    ]
+
+
+def _word(word: str, status: int) -> Answer:
+    return Response(content=word, status_code=status, media_type="text/plain")

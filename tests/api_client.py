@@ -1,0 +1,129 @@
+"""The API in this process, and who asks it: requests go to its gatekeeper as Hypercorn would give them."""
+
+import contextlib
+import json
+
+from port104.native import SpoolCounts
+from port104.service.api.access import Peer
+from port104.service.api.health import Health
+from port104.service.api.serving import gatekeeper_of
+from port104.service.associations import AssociationLog
+from port104.service.condition import Condition
+from port104.service.registrar import open_registrar
+from port104.service.settings import (
+    ApiSettings,
+    DicomSettings,
+    LocalAESettings,
+    ScpSettings,
+    Settings,
+    StorageSettings,
+)
+from port104.storage.space import Room, Volume
+
+CONTROL = Peer(uid=0)
+HERE = Peer(address="127.0.0.1")
+ELSEWHERE = Peer(address="10.0.0.9")
+ORIGIN = "site.json: dicom.scp.aeTitles[0]"
+
+
+class Watch:
+    """A volume with room, unless a test says otherwise."""
+
+    room = Room.ENOUGH
+    volume = Volume(size=1000, free=400)
+
+
+class Answer:
+    """A response; names of headers are in lower case."""
+
+    def __init__(self, status, headers, body):
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def problem(self):
+        """What its type says after urn:port104:problem:."""
+        assert self.headers["content-type"] == "application/problem+json"
+        assert (self.json["status"], set(self.json) <= {"type", "title", "status", "detail", "errors"}) == (
+            self.status,
+            True,
+        )
+        return self.json["type"].removeprefix("urn:port104:problem:")
+
+    @property
+    def faults(self):
+        return {fault["field"]: fault["reason"] for fault in self.json["errors"]}
+
+
+class API:
+    """A gatekeeper over a registrar of its own; `ask` sends a request to it."""
+
+    def __init__(self, registrar, settings):
+        self.registrar = registrar
+        self.watch = Watch()
+        self.condition = Condition()
+        self.condition.serves()
+        self.associations = AssociationLog()
+        counts = dict.fromkeys(SpoolCounts.__struct_fields__, 0) | {"stored": 12}
+        self.health = Health(
+            condition=self.condition,
+            watch=self.watch,
+            registrar=registrar,
+            associations=lambda: 3,
+            counts=lambda: SpoolCounts(**counts),
+        )
+        self.gatekeeper = gatekeeper_of(settings, registrar, self.associations, self.health)
+
+    async def ask(self, method, target, body=None, *, peer=CONTROL, raw=None, tls=False, **headers):
+        """Ask; `body` is sent as JSON, `raw` as it is. Headers are written with _ for -."""
+        content = json.dumps(body).encode() if body is not None else raw or b""
+        given = {"host": "localhost:5000"} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
+        if content:
+            given = {"content-type": "application/json", "content-length": str(len(content))} | given
+        path, _, query = target.partition("?")
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "https" if tls else "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": [(name.encode(), value.encode("latin-1")) for name, value in given.items() if value],
+            "client": None,
+            "server": None,
+            "state": {},
+        }
+        sent = []
+
+        async def receive():
+            return {"type": "http.request", "body": content, "more_body": False}
+
+        async def send(message):
+            sent.append(message)
+
+        await self.gatekeeper.serve(peer, scope, receive, send)
+        start, *bodies = sent
+        headers = {name.decode().lower(): value.decode() for name, value in start["headers"]}
+        return Answer(start["status"], headers, b"".join(each.get("body", b"") for each in bodies))
+
+
+@contextlib.asynccontextmanager
+async def serving_api(folder, **settings):
+    """An API whose configuration has the AE title GIVEN; `settings` are those of the section api."""
+    scp = ScpSettings(ae_titles=(LocalAESettings(ae_title="GIVEN"),))
+    configured = Settings(
+        dicom=DicomSettings(scp=scp),
+        storage=StorageSettings(temporary=str(folder)),
+        api=ApiSettings(**settings),
+    )
+    async with open_registrar(configured, {"dicom.scp.aeTitles": "site.json"}) as registrar:
+        yield API(registrar, configured.api)

@@ -1,0 +1,53 @@
+"""Whether it lives, is ready, and how it is."""
+
+import pytest
+
+from api_client import serving_api
+from port104.service.condition import Condition
+from port104.storage.space import Room
+
+
+@pytest.fixture
+async def api(tmp_path):
+    async with serving_api(tmp_path) as opened:
+        yield opened
+
+
+async def word(api, path):
+    answer = await api.ask("GET", path)
+    assert answer.headers["content-type"].startswith("text/plain")
+    return answer.status, answer.body
+
+
+async def test_healthy(api):
+    assert await word(api, "/health/live") == (200, b"Healthy")
+    assert await word(api, "/health/ready") == (200, b"Healthy")
+    status = (await api.ask("GET", "/health/status")).json
+    assert (status["status"], status["unready"], status["activeDimseConnections"]) == ("Healthy", [], 3)
+    assert status["services"] == {"dicomScp": "Running", "registry": "Running"}
+    assert status["disk"] == {"room": "enough", "sizeBytes": 1000, "freeBytes": 400}
+    assert status["registry"] == {"fault": None, "aeTitles": 1, "sources": 0, "destinations": 0}
+    assert status["instances"]["stored"] == 12
+    assert status["uptime"] >= 0
+
+
+async def test_it_lives_but_takes_nothing_while_it_drains(api):
+    api.condition.drains()
+    api.condition.serves()  # a start that was still under way changes nothing
+    assert await word(api, "/health/live") == (200, b"Healthy")
+    assert await word(api, "/health/ready") == (503, b"Unhealthy")
+    status = await api.ask("GET", "/health/status")
+    assert (status.status, status.json["services"]["dicomScp"]) == (200, "Draining")
+    assert "stopping" in status.json["unready"][0]
+
+
+async def test_it_is_not_ready_before_it_listens(api):
+    api.health._condition = Condition()
+    assert await word(api, "/health/ready") == (503, b"Unhealthy")
+
+
+@pytest.mark.parametrize("room", [Room.LOW, Room.NONE])
+async def test_it_is_not_ready_when_space_runs_low(api, room):
+    api.watch.room = room
+    assert await word(api, "/health/ready") == (503, b"Unhealthy")
+    assert (await api.ask("GET", "/health/status")).json["disk"]["room"] == room.name.lower()
