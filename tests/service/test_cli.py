@@ -135,7 +135,7 @@ def test_show_names_origins(run, file, monkeypatch):
 
 
 def test_show_on_a_terminal(run, file, monkeypatch):
-    monkeypatch.setattr("port104.service.inspection.is_terminal", lambda: True)
+    monkeypatch.setattr("port104.service.commands.output.is_terminal", lambda: True)
     code, out, _ = run("config", "show", "-f", file)
     assert code == 0
     assert "┃" in out

@@ -1,4 +1,4 @@
-"""docs/configuration.md names every setting, variable, command and flag, and says what is true."""
+"""The documentation names every setting, variable, command and flag, and says what is true."""
 
 import ast
 import inspect
@@ -10,11 +10,16 @@ import msgspec
 import pytest
 
 from port104.service import schema, settings
-from port104.service.cli import FLAGS, port104
+from port104.service.cli import port104
+from port104.service.commands.flags import FLAGS as ENTRIES
+from port104.service.commands.places import FLAGS
 from port104.service.environment import variable_name
+from port104.service.registration import KINDS
 from port104.service.settings import Settings
 
-PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "configuration.md").read_text()
+COMMANDS = (DOCS / "command-line.md").read_text()
 LEAVES = dict(schema.leaves(Settings))
 
 
@@ -54,18 +59,30 @@ def commands(command, path=("port104",)):
 
 @pytest.mark.parametrize(("path", "command"), [*commands(port104)], ids=str)
 def test_a_command_is_documented_with_its_flags(path, command):
-    assert f"`{' '.join(path)}" in PAGE
+    assert re.search(rf"`{' '.join(path)}[` ]", COMMANDS)
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             for flag in (*parameter.opts, *parameter.secondary_opts):
-                assert re.search(rf"`{flag}(`| )", PAGE)
+                assert re.search(rf"`{flag}(`| )", COMMANDS)
     assert command.help
 
 
 def test_flags_set_what_the_page_says():
     for flag, (path, _) in FLAGS.items():
         assert path in LEAVES
-        assert re.search(rf"^\| `{flag}` \| `{re.escape(path)}` \|$", PAGE, re.MULTILINE)
+        assert re.search(rf"^\| `{flag}` \| `{re.escape(path)}` \|$", COMMANDS, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("word", "flag"), [(word, flag) for word in ENTRIES for flag in ENTRIES[word]], ids=str
+)
+def test_flags_of_entries_set_what_the_page_says(word, flag):
+    """And what they set is there."""
+    section = COMMANDS.partition(f"| flag of `create {word}`")[2].partition("\n## ")[0]
+    names = "`, `".join(flag.names.split("/"))
+    assert re.search(rf"^\| `{names}( [A-Z]+)?` \| `{re.escape(flag.key)}`", section, re.MULTILINE)
+    kind = next(kind for kind in KINDS if kind.word == word)
+    assert flag.key.partition(".")[0] in [key.name for key in schema.keys(kind.settings)]
 
 
 def test_every_field_has_a_docstring():

@@ -124,7 +124,8 @@ def test_what_kubernetes_sets_for_a_service_is_no_fault():
 
 
 def test_other_variables_are_left_alone():
-    assert settings_of(PORT104_CONFIG="x.json", PATH="/bin", XPORT104_A="1") == Settings()
+    for variable in ("PORT104_CONFIG", "PORT104_URL", "PORT104_TOKEN", "PORT104_TOKEN_FILE"):
+        assert settings_of(**{variable: "x", "PATH": "/bin", "XPORT104_A": "1"}) == Settings()
 
 
 def test_every_setting_has_a_variable():

@@ -14,7 +14,7 @@ from port104.service import cli
 
 @pytest.fixture(autouse=True)
 def cheap_hashes(monkeypatch):
-    monkeypatch.setattr("port104.service.users.hash_passcode", cheap)
+    monkeypatch.setattr("port104.service.commands.users.hash_passcode", cheap)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from port104.errors import StorageError
+from port104.storage.folder import FolderInUseError, owned
 from port104.storage.store import open_store
 
 DATA_SET = b"\x08\x00\x18\x00UI\x06\x001.2.3\x00"
@@ -32,6 +33,23 @@ async def test_a_folder_serves_one_process(store, sync):
     with pytest.raises(StorageError, match="in use by another port104"):
         async with open_store(store.root, sync=sync, threads=1):
             pass
+
+
+async def test_who_owns_it_keeps_an_engine_out_and_an_engine_keeps_others_out(tmp_path, sync):
+    with owned(tmp_path):
+        with pytest.raises(StorageError, match="in use by another port104"):
+            async with open_store(tmp_path, sync=sync, threads=1):
+                pass
+        with pytest.raises(FolderInUseError), owned(tmp_path):
+            pass
+    async with open_store(tmp_path, sync=sync, threads=1):
+        with pytest.raises(FolderInUseError), owned(tmp_path):
+            pass
+    with (
+        pytest.raises(StorageError, match="run this as the user that port104 runs as"),
+        owned(tmp_path / "none"),
+    ):
+        pass
 
 
 async def test_a_folder_that_cannot_be_made_is_said(tmp_path, sync):

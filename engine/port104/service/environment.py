@@ -20,8 +20,8 @@ from port104.service.settings import Settings
 PREFIX = "PORT104_"
 _FILE = "_FILE"
 
-CONFIG = "PORT104_CONFIG"
-"""Names the configuration file; the command line reads it."""
+NO_SETTINGS = frozenset({"PORT104_CONFIG", "PORT104_URL", "PORT104_TOKEN", "PORT104_TOKEN_FILE"})
+"""The command line reads them: where the configuration and a running engine are."""
 
 # Kubernetes sets these for every Service in a pod's namespace, among them one called port104:
 # PORT104_SERVICE_HOST=10.0.0.1, PORT104_PORT=tcp://10.0.0.1:104, PORT104_PORT_104_TCP_ADDR=...
@@ -64,7 +64,7 @@ def nested(path: schema.Path, leaf: Any) -> Tree:
 
 
 def _is_ours(variable: str, value: str) -> bool:
-    if not variable.upper().startswith(PREFIX) or variable.upper() == CONFIG:
+    if not variable.upper().startswith(PREFIX) or variable.upper() in NO_SETTINGS:
         return False
     return not (
         _SERVICE_LINK.fullmatch(variable) or (variable.endswith("PORT") and _SERVICE_URL.match(value))

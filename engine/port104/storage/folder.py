@@ -1,14 +1,21 @@
-"""The storage folder itself: made where it is missing, and found again after a power cut.
+"""The storage folder itself: made where it is missing, found again after a power cut, owned by one process.
 
 Everything here touches the disk: call it from a worker thread.
 """
 
 import errno
+import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from port104.errors import StorageError
+
+
+class FolderInUseError(StorageError):
+    """Another process works in it."""
 
 
 def prepare_folder(root: Path) -> None:
@@ -24,6 +31,29 @@ def prepare_folder(root: Path) -> None:
             " set storage.temporary to a folder that this user may write"
         ) from failure
     _sync_path(root)
+
+
+@contextmanager
+def owned(root: Path) -> Iterator[None]:
+    """Be the one process that works in `root`, as an engine is while it runs (native/folders.c).
+
+    Raises FolderInUseError, or StorageError where the folder cannot be opened.
+    """
+    try:
+        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as failure:
+        raise StorageError(
+            f"storage folder {root} cannot be used: {os.strerror(failure.errno or errno.EIO)};"
+            " run this as the user that port104 runs as"
+        ) from failure
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as taken:
+            raise FolderInUseError(f"storage folder {root} is in use by another port104: stop it") from taken
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def others_may_write(root: Path) -> bool:

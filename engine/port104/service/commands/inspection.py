@@ -1,17 +1,15 @@
 """`port104 config check` and `port104 config show`."""
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import click
 import msgspec
-import yaml
 
 from port104.database.address import redacted
 from port104.service import schema
+from port104.service.commands.output import print_document, print_rows
 from port104.service.configuration import DEFAULT, Configuration, by_reason, load
 from port104.service.escaping import escape
 from port104.service.identities import identities_from
@@ -45,16 +43,10 @@ def _summary(settings: Settings) -> Iterator[str]:
 def show(file: Path | None, flags: Mapping[str, tuple[str, str]], output: str) -> None:
     """Print all settings as a table, JSON or YAML. Raises ConfigurationError."""
     configuration = load(file, os.environ, flags)
-    document = _document(configuration.settings)
-    if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
-    elif output == "yaml":
-        click.echo(yaml.safe_dump(document, sort_keys=False), nl=False)
-    elif is_terminal():
-        _print_table(configuration)
+    if output == "table":
+        print_rows(("setting", "value", "from"), [*_rows(configuration)])
     else:
-        for row in _rows(configuration):
-            click.echo("\t".join(row))
+        print_document(_document(configuration.settings), output)
 
 
 def _document(settings: Settings) -> dict[str, Any]:
@@ -63,11 +55,6 @@ def _document(settings: Settings) -> dict[str, Any]:
     if settings.registry.url is not None:
         document["registry"]["url"] = redacted(settings.registry.url)
     return document
-
-
-def is_terminal() -> bool:
-    """Whether people read what is printed."""
-    return sys.stdout.isatty()
 
 
 def _rows(configuration: Configuration) -> Iterator[tuple[str, str, str]]:
@@ -79,17 +66,4 @@ def _rows(configuration: Configuration) -> Iterator[tuple[str, str, str]]:
         for name in path.split("."):
             value = value[name]
         text = msgspec.json.encode(value).decode()
-        yield path, escape(text), escape(configuration.origins.get(path, DEFAULT))
-
-
-def _print_table(configuration: Configuration) -> None:
-    from rich.console import Console  # noqa: PLC0415 - only a terminal pays for it
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table()
-    for title in ("setting", "value", "from"):
-        table.add_column(title, overflow="fold")
-    for row in _rows(configuration):
-        table.add_row(*map(Text, row))
-    Console().print(table)
+        yield path, text, configuration.origins.get(path, DEFAULT)

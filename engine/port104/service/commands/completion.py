@@ -1,0 +1,44 @@
+"""Completion of names: what the shell offers when TAB is pressed. It is quick, or offers nothing."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from port104.service.commands.places import PLACE_OPTIONS, place_of
+
+if TYPE_CHECKING:
+    from port104.service.commands.keeping import Keeper
+
+Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+
+
+def entry_names(word: str) -> Complete:
+    """Offer the names of entries of a kind."""
+
+    def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+        from port104.service.registration import KINDS  # noqa: PLC0415 - only completion pays for it
+
+        kind = next(kind for kind in KINDS if kind.word == word)
+        return _names(ctx, incomplete, lambda keeper: keeper.entries(kind))
+
+    return complete
+
+
+def token_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the names of tokens."""
+    return _names(ctx, incomplete, lambda keeper: keeper.tokens())
+
+
+def _names(
+    ctx: click.Context, incomplete: str, read: "Callable[[Keeper], Iterable[Mapping[str, Any]]]"
+) -> list[str]:
+    from port104.service.commands.reaching import reach  # noqa: PLC0415 - only completion pays for it
+
+    place = place_of(dict.fromkeys(PLACE_OPTIONS) | ctx.params)
+    try:
+        with reach(place, change=False, patience=0) as keeper:
+            names = [str(each["name"]) for each in read(keeper)]
+    except Exception:  # noqa: BLE001 - a shell that waits for words must see none of it
+        return []
+    return [name for name in names if name.startswith(incomplete)]
