@@ -152,6 +152,19 @@ def test_any_bytes_in_any_pieces(role: Role, state: State, pieces: list[bytes]) 
     assert stories[0] == stories[1]
 
 
+@pytest.mark.parametrize("state", [State.STA6, State.STA13])
+@pytest.mark.parametrize("pdu", [bytes(6), RELEASE_RQ, ECHO_PDU], ids=["unknown", "release", "echo"])
+def test_a_peer_that_does_not_end_after_the_end_is_heard_no_more(state: State, pdu: bytes) -> None:
+    peer = peer_in(Role.ACCEPTOR, state)
+    peer.feed(b"\xff\0\0\0\0\0", pdu * 500)
+    assert peer.association.state is State.STA13
+    peer.feed(pdu * 1000, PEER_ABORT)
+    assert peer.association.state is State.STA13  # though it aborted, for nobody reads that
+    assert peer.sent == Abort(2, 1).encode()
+    peer.end()
+    assert peer.association.closed
+
+
 def test_a_flood_after_an_abort_is_answered_once() -> None:
     """AA-7 asks for an A-ABORT for each; one is enough, and no peer makes us send more than it sends."""
     peer = peer_in(Role.ACCEPTOR, State.STA13)

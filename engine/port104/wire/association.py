@@ -52,6 +52,10 @@ _NOT_SPECIFIED, _UNEXPECTED_PDU = 0, 2
 # A command set is a few hundred bytes; the longest list of (0000,0901) tags fits many times over.
 _COMMAND_CAP = 64 * 1024
 
+# PDUs and fragments that a peer may send after the end before it is heard no more. It had some under way; a
+# megabyte of empty ones would keep the event loop, which other associations need, for a second.
+_HEARD_AFTER_THE_END = 1_000
+
 # Actions that look at the PDU: for these its body is collected, for all others it is passed over.
 _READING = frozenset({Action.AE_3, Action.AE_4, Action.AE_6, Action.AA_3})
 # States that end by a PDU of the peer or by ARTIM; Sta5, Sta7, Sta10 and Sta11 have no timer in
@@ -104,6 +108,7 @@ class Association:
         self._pdu_type = 0
         self._body: bytearray | None = None  # of the PDU that is being collected
         self._abort_sent = False
+        self._ignored = 0  # what came after the end
         self._command = bytearray()
 
     # ---- what happened ----
@@ -265,6 +270,14 @@ class Association:
             self._step(Evt.EVT17, now)
         else:
             self._take_scan_fault(found, now)
+        if self.state is State.STA13:
+            self._hear_after_the_end()
+
+    def _hear_after_the_end(self) -> None:
+        """Read on, to see the peer abort; but not for ever."""
+        self._ignored += 1
+        if self._ignored > _HEARD_AFTER_THE_END:
+            self._link.discard()
 
     def _take_scan_fault(self, found: int, now: float) -> None:
         self._link.discard()  # nothing behind the fault can be read
