@@ -34,6 +34,12 @@ class Send(NamedTuple):
     data: bytes | Callable[[Terms], bytes]
 
 
+class Beneath(NamedTuple):
+    """Send bytes beneath TLS: they are no record of the session's, or none of its keys."""
+
+    data: bytes
+
+
 class Associate(NamedTuple):
     """Send an A-ASSOCIATE-RQ and wait until it is accepted."""
 
@@ -73,7 +79,7 @@ class Rst(NamedTuple):
     """End the connection by a reset."""
 
 
-Step = Send | Associate | Await | Trickle | Flood | Deafen | Fin | Rst
+Step = Send | Beneath | Associate | Await | Trickle | Flood | Deafen | Fin | Rst
 
 
 class Case(NamedTuple):
@@ -83,8 +89,8 @@ class Case(NamedTuple):
     the standard allows besides. `before`: instances (UID, data set) that were stored before. `stores`: how
     many new instances it may leave. `answers`: how many answers to wait for, where the association goes on.
     `context`: the one that may be refused. `offered`: the asynchronous operations window that was proposed.
-    `waits`: it ends by a deadline. `naked`: sent without TLS to whoever speaks it; it breaks the handshake,
-    so that without one it would be another case. `whole`: its bytes must come together.
+    `waits`: it ends by a deadline. `naked`: sent without TLS to whoever speaks it, to break the handshake.
+    `whole`: its bytes must come together.
     """
 
     number: int
@@ -105,6 +111,11 @@ class Case(NamedTuple):
     def title(self):
         """Number and name, unique."""
         return f"{self.number:02}-{self.name}"
+
+    @property
+    def breaks_tls(self):
+        """Whether it breaks TLS itself, so that without TLS it would be another case."""
+        return self.naked or any(isinstance(step, Beneath) for step in self.steps)
 
     @property
     def accepted(self):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import trio
 
 from hostile import crafted
-from hostile.case import Associate, Await, Case, Deafen, Fin, Flood, Rst, Send, Trickle
+from hostile.case import Associate, Await, Beneath, Case, Deafen, Fin, Flood, Rst, Send, Trickle
 from hostile.talk import GONE, Talk, Transport
 
 SILENCE = "-"  # no answer came, or none that ends what had to end
@@ -110,6 +110,10 @@ async def _send(talk, step):
     await talk.send(step.data(talk.accept.terms) if callable(step.data) else step.data)
 
 
+async def _beneath(talk, step):
+    await talk.send_beneath(step.data)
+
+
 async def _associate(talk, step):
     await talk.send(step.request)
     await talk.hear(1)
@@ -151,6 +155,7 @@ async def _rst(talk, step):
 
 _STEPS = {
     Send: _send,
+    Beneath: _beneath,
     Associate: _associate,
     Await: _await,
     Trickle: _trickle,

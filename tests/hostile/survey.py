@@ -111,7 +111,7 @@ async def started(receiver, folder):
 
 async def ask(receiver):
     """Every case's answer. A new start for one that stopped."""
-    left = [case for case in CASES if not case.naked]
+    left = [case for case in CASES if not case.breaks_tls]
     answers = {}
     with tempfile.TemporaryDirectory(prefix="port104-survey-") as parent:
         while left:

@@ -71,9 +71,13 @@ class Talk:
         return await self._manager.__aexit__(*fault)
 
     @property
-    def _socket(self):
+    def _tcp(self):
         stream = self._stream
-        return (stream.transport_stream if isinstance(stream, trio.SSLStream) else stream).socket
+        return stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+
+    @property
+    def _socket(self):
+        return self._tcp.socket
 
     async def send(self, data):
         if not self._pieces:
@@ -81,6 +85,10 @@ class Talk:
             return
         for at in range(0, len(data), _PIECE):
             await self._stream.send_all(data[at : at + _PIECE])
+
+    async def send_beneath(self, data):
+        """Send bytes past TLS, where there is any."""
+        await self._tcp.send_all(data)
 
     async def end(self):
         """Half-close: a FIN; under TLS one that no close_notify announces."""

@@ -91,7 +91,7 @@ def is_short(case):
 
 
 def makes_sense(case, way, *, waits):
-    if case.waits != waits or (case.naked and way != "tls"):
+    if case.waits != waits or (case.breaks_tls and way != "tls"):
         return False
     return way != "pieces" or (not waits and not case.whole and is_short(case))
 

@@ -3,12 +3,15 @@
 from hostile.cases import (
     before,
     commands,
+    encodings,
     ending,
     established,
     identity,
     instances,
     items,
+    records,
     request,
+    together,
     user_information,
 )
 
@@ -16,13 +19,16 @@ CASES = tuple(
     sorted(
         (
             *before.CASES,
+            *records.CASES,
             *request.CASES,
             *items.CASES,
             *user_information.CASES,
+            *together.CASES,
             *identity.CASES,
             *established.CASES,
             *commands.CASES,
             *instances.CASES,
+            *encodings.CASES,
             *ending.CASES,
         ),
         key=lambda case: case.number,
