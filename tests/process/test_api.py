@@ -10,7 +10,7 @@ import socket
 import pytest
 
 from engine_process import engine, free_port
-from port104.service.api.control import FILE_NAME
+from port104.service.control_socket import FILE_NAME
 from port104.wire.command import Status
 from sender import Sender, image
 

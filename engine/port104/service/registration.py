@@ -22,6 +22,9 @@ from port104.service.settings import (
     source_names,
 )
 
+ORIGIN = "origin"
+"""Where an entry stands in the configuration; null: it was created, and can be changed."""
+
 
 class FaultyEntryError(RegistryError):
     """Everything that is wrong with the document of an entry."""
@@ -38,6 +41,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """On the command line: `aetitle`, `src`, `dest`."""
     title: str
     """In messages."""
+    clara: str
+    """In the paths of Clara's API."""
     entry: type[Entry]
     settings: type[Section]
     """The form of its documents."""
@@ -59,6 +64,11 @@ def document_of(entry: Entry) -> dict[str, Any]:
     settings = kind_of(type(entry)).to_settings(entry)
     document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(settings))
     return document
+
+
+def representation_of(kept: Kept) -> dict[str, Any]:
+    """Write an entry as it is shown: its document, and where it comes from."""
+    return {**document_of(kept.entry), ORIGIN: kept.origin or None}
 
 
 def kind_of(entry_type: type[Entry]) -> Kind:
@@ -184,15 +194,16 @@ KINDS = tuple(
     Kind(
         word=entry.word,
         title=entry.title,
+        clara=clara,
         entry=entry,
         settings=settings,
         from_settings=from_settings,
         to_settings=to_settings,
     )
-    for entry, settings, from_settings, to_settings in (
-        (LocalAE, LocalAESettings, _local_ae, _local_ae_settings),
-        (Source, SourceSettings, _source, _source_settings),
-        (Destination, DestinationSettings, _destination, _destination_settings),
+    for entry, clara, settings, from_settings, to_settings in (
+        (LocalAE, "claraaetitle", LocalAESettings, _local_ae, _local_ae_settings),
+        (Source, "sourceaetitle", SourceSettings, _source, _source_settings),
+        (Destination, "destinationaetitle", DestinationSettings, _destination, _destination_settings),
     )
 )
 """The three kinds of entries."""

@@ -16,8 +16,9 @@ from engine_process import free_port
 from port104.errors import ConfigurationError
 from port104.service.api import server as servers
 from port104.service.api import serving
-from port104.service.api.control import FILE_NAME, bind_control_socket, short_path
+from port104.service.api.control import bind_control_socket
 from port104.service.api.serving import API
+from port104.service.control_socket import FILE_NAME, short_path
 from port104.service.secure import HangUp
 from port104.service.settings import ApiSettings, ApiTlsSettings
 from tls_peers import Site

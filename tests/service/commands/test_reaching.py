@@ -136,7 +136,7 @@ def test_root_becomes_the_owner_of_the_folder(tmp_path):
     folder.mkdir()
     os.chown(folder, 12345, 12346)
     # Loaded before it is somebody else who perhaps may not read Python here.
-    program = "import port104.service.commands.reaching; from port104.service import cli; cli.main()"
+    program = "import port104.service.commands.direct; from port104.service import cli; cli.main()"
     subprocess.run([sys.executable, "-c", program, *MYPACS, "--storage", folder], check=True)
     about = (folder / FILE_NAME).stat()
     assert (about.st_uid, about.st_gid) == (12345, 12346)

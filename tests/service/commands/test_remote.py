@@ -129,8 +129,7 @@ def test_who_may_not_is_told_of_tokens(remote, api, status):
     code, _, err = remote("list", "src")
     assert code == 1
     assert (
-        "a token is needed; set PORT104_TOKEN_FILE to a file with a token that may (port104 token create"
-        in err
+        "a token is needed; the command line takes it from --token-file (PORT104_TOKEN_FILE), or from" in err
     )
 
 

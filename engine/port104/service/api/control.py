@@ -8,15 +8,13 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import trio
 
-FILE_NAME = "control.sock"
+from port104.service.control_socket import FILE_NAME, short_path
+
 _BACKLOG = 64
-_LONGEST_PATH = 107  # bytes, of sockaddr_un (unix(7))
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid (SO_PEERCRED)
 
 
@@ -47,19 +45,6 @@ def remove_control_socket(folder: Path) -> None:
             file.unlink()
     except FileNotFoundError:
         return
-
-
-@contextmanager
-def short_path(file: Path) -> Iterator[str]:
-    """Give a path to `file` that is short enough for a socket's address, while the block runs."""
-    if len(os.fsencode(file)) <= _LONGEST_PATH:
-        yield str(file)
-        return
-    folder = os.open(file.parent, os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{file.name}"
-    finally:
-        os.close(folder)
 
 
 def user_at(connected: trio.socket.SocketType) -> int:

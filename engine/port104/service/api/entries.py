@@ -4,7 +4,6 @@ What GET gives can be changed and given back to PUT: what cannot be changed (`or
 """
 
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
 import structlog
@@ -19,26 +18,17 @@ from port104.service.api.resources import Answer, Asks, caller_of, in_json, name
 from port104.service.api.revisions import etag_of, is_known, revision_wanted
 from port104.service.documents import Pairs
 from port104.service.registrar import Registrar
-from port104.service.registration import Kind, document_of, read_entry
+from port104.service.registration import ORIGIN, Kind, read_entry, representation_of
 from port104.service.schema import fold
 
 log = structlog.get_logger("port104.api")
 
 PREFIX = "/api/config"
-PATHS = {"aetitle": "claraaetitle", "src": "sourceaetitle", "dest": "destinationaetitle"}
-"""How Clara calls each kind."""
-ORIGIN = "origin"
-"""Where an entry stands in the configuration; null: it was created, and can be changed."""
 
 
 def path_of(kind: Kind) -> str:
     """Where entries of a kind are."""
-    return f"{PREFIX}/{PATHS[kind.word]}"
-
-
-def representation_of(kept: Kept) -> dict[str, Any]:
-    """Write an entry as GET gives it."""
-    return {**document_of(kept.entry), ORIGIN: kept.origin or None}
+    return f"{PREFIX}/{kind.clara}"
 
 
 def entry_resources(kind: Kind, registrar: Registrar) -> list[HTTPRouteHandler]:

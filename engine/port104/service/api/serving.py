@@ -11,7 +11,7 @@ from port104.errors import ConfigurationError
 from port104.registry.addresses import parse_address
 from port104.service.api.access import Access
 from port104.service.api.application import application
-from port104.service.api.control import FILE_NAME, bind_control_socket, remove_control_socket
+from port104.service.api.control import bind_control_socket, remove_control_socket
 from port104.service.api.entries import entry_resources
 from port104.service.api.gatekeeper import Gatekeeper
 from port104.service.api.health import Health, health_resources
@@ -20,6 +20,7 @@ from port104.service.api.records import association_resources
 from port104.service.api.server import BACKLOG, Server, peer_by_address, peer_by_user
 from port104.service.api.tokens import token_resources
 from port104.service.associations import AssociationLog
+from port104.service.control_socket import FILE_NAME
 from port104.service.registrar import Registrar
 from port104.service.registration import KINDS
 from port104.service.secure import HangUp, keep_fresh

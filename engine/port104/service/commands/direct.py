@@ -19,10 +19,9 @@ from port104.registry.store.opening import FILE_NAME, open_entry_store
 from port104.registry.view import Kept
 from port104.service import schema, values
 from port104.service.commands.faults import FieldFault, OutOfReachError, RefusedError, WrongValuesError
-from port104.service.commands.flags import ORIGIN
 from port104.service.commands.keeping import Document, Shown
 from port104.service.configuration import Configuration
-from port104.service.registration import FaultyEntryError, Kind, defaults_from, document_of, read_entry
+from port104.service.registration import FaultyEntryError, Kind, defaults_from, read_entry, representation_of
 from port104.storage.folder import owned, prepare_folder
 
 ResultT = TypeVar("ResultT")
@@ -37,7 +36,7 @@ class DirectKeeper:
 
     def entries(self, kind: Kind) -> list[Document]:
         """As the protocol says."""
-        return [_document(kept) for kept in self._catalogue.kept(kind.entry)]
+        return [representation_of(kept) for kept in self._catalogue.kept(kind.entry)]
 
     def entry(self, kind: Kind, name: str) -> Shown:
         """As the protocol says."""
@@ -118,12 +117,8 @@ def _become_owner(folder: Path) -> None:
         os.seteuid(about.st_uid)
 
 
-def _document(kept: Kept) -> Document:
-    return {**document_of(kept.entry), ORIGIN: kept.origin or None}
-
-
 def _shown(kept: Kept) -> Shown:
-    return Shown(_document(kept), str(kept.revision))
+    return Shown(representation_of(kept), str(kept.revision))
 
 
 def _translated(change: Callable[[], ResultT]) -> ResultT:

@@ -11,8 +11,6 @@ import click
 Form = Literal["text", "number", "list", "switch"]
 
 SETTINGS = "processorSettings"
-ORIGIN = "origin"
-"""What the documents of entries have besides what can be changed: the place in the configuration, or null."""
 
 
 class Flag(NamedTuple):

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 
-from port104.service.commands.direct import direct, own
 from port104.service.commands.faults import CommandError, OutOfReachError
 from port104.service.commands.keeping import Keeper
 from port104.service.commands.remote import Api, RemoteKeeper, api_at, api_of
@@ -76,6 +75,8 @@ def _on_this_machine(
     while True:
         if (api := _connect(folder)) is not None:
             return RemoteKeeper(stack.enter_context(api))
+        from port104.service.commands.direct import direct, own  # noqa: PLC0415 - where nobody runs
+
         if configuration.settings.registry.url is not None:
             return stack.enter_context(direct(configuration, folder))
         try:

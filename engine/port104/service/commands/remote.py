@@ -21,11 +21,7 @@ from port104.service.registration import Kind
 # The engine gives a request 30 s.
 _SECONDS = 35.0
 _PAGE = 1000
-_PATHS = {"aetitle": "claraaetitle", "src": "sourceaetitle", "dest": "destinationaetitle"}
-_HINT = (
-    "set PORT104_TOKEN_FILE to a file with a token that may (port104 token create NAME --scope admin,"
-    " on its own machine)"
-)
+_HINT = "the command line takes it from --token-file (PORT104_TOKEN_FILE), or from PORT104_TOKEN"
 
 
 class Answer(NamedTuple):
@@ -164,7 +160,7 @@ class RemoteKeeper:
 
 
 def _path(kind: Kind, name: str | None = None) -> str:
-    path = f"/api/config/{_PATHS[kind.word]}"
+    path = f"/api/config/{kind.clara}"
     return path if name is None else f"{path}/{urllib.parse.quote(name, safe='')}"
 
 
