@@ -11,10 +11,10 @@ WIDTH = 60  # characters of an answer that are shown
 INTRODUCTION = """# Robustness
 
 {count} cases of broken, hostile and merely unusual input, as requestors send it or strangers do, were
-played over real sockets, without TLS, against port104 and three others. This page and [the whole
-table](robustness-cases.md) are written by `make hostile-survey`; the cases are data, in
-`tests/hostile/cases`. For port104 they are tests too: each is played whole and in pieces of five bytes, and
-held to its one pinned answer.
+played over real sockets against port104 and three others, here without TLS. This page, but for what it says
+of soaks, and [the whole table](robustness-cases.md) are written by `make hostile-survey`; the cases are data,
+in `tests/hostile/cases`. For port104 they are tests too: each is played whole, in pieces of five bytes and
+over TLS, and held to its one pinned answer.
 
 A case is held where the answer is one that the standard allows (where it leaves the choice open, every
 choice counts, for everyone), a C-ECHO on a new association is answered within a second, files stored before
@@ -24,6 +24,8 @@ than the script, or 8 s where a deadline ends it, is none. Timers and limits of 
 and as strict as their settings allow; what one has no setting for is its fault here. They were made for
 other ends than this table: read it as a list of what to guard against, not as a rank.
 """
+
+SOAKS = "## Soak\n"
 
 TABLE_INTRODUCTION = """# Robustness: every case
 
@@ -64,9 +66,11 @@ class Answers(NamedTuple):
 
 
 def write(folder, surveyed):
-    """Write the summary and the whole table into `folder`."""
+    """Write the summary and the whole table into `folder`; what the summary's page says of soaks stays."""
     played = [case for case in CASES if all(case.title in one.cases for one in surveyed)]
-    (folder / "robustness.md").write_text(summary(played, surveyed))
+    page = folder / "robustness.md"
+    _, marker, soaks = page.read_text().partition(SOAKS)
+    page.write_text(f"{summary(played, surveyed)}\n{marker}{soaks}")
     (folder / "robustness-cases.md").write_text(table(played, surveyed))
 
 
