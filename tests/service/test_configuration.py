@@ -92,7 +92,7 @@ def test_the_file_of_the_vendors_guide_loads(tmp_path: Path):
         "dicom.scp.sources is empty and dicom.scp.rejectUnknownSources is true",
     ]
     assert by_reason(configuration.unused) == {
-        "port104 has no HTTP API yet": ["AllowedHosts"],
+        "tokens say who may use the API, and api.host where it listens": ["AllowedHosts"],
         "it configures a .NET library": [
             "Logging.LogLevel.Microsoft",
             "Logging.LogLevel.Microsoft.Hosting.Lifetime",
@@ -215,6 +215,46 @@ def test_own_log_keys_win_over_serilog_and_serilog_over_logging(tmp_path: Path):
     assert load(written(tmp_path, document), {}, {}).settings.log.level == "warning"
     del document["log"], document["Serilog"]
     assert load(written(tmp_path, document), {}, {}).settings.log.level == "error"
+
+
+@pytest.mark.parametrize(
+    "sinks",
+    [
+        [{"Name": "File", "Args": {"path": "x.log", "fileSizeLimitBytes": 70_000}}],
+        {"Disk": {"name": "File", "args": {"PATH": "x.log", "FileSizeLimitBytes": 70_000}}},
+        [{"Name": "Async", "Args": {"configure": [{"Name": "File", "Args": {"path": "x.log"}}]}}],
+    ],
+)
+def test_forms_of_a_file_sink(tmp_path: Path, sinks):
+    document = {"DicomAdapter": {}, "serilog": {"writeTo": sinks, "minimumLevel": {"default": "Error"}}}
+    configuration = load(written(tmp_path, document), {}, {})
+    assert (configuration.settings.log.file, configuration.settings.log.level) == ("x.log", "error")
+    assert configuration.settings.log.maximum_file_size in (70_000, 104_857_600)
+    assert configuration.unused == ()
+
+
+@pytest.mark.parametrize(
+    "sinks", [["Seq"], [{"Name": ["File"]}], [{"Name": "File", "Args": "x"}], [7], {"a": None}]
+)
+def test_sinks_that_are_none_of_ours(tmp_path: Path, sinks):
+    document = {"DicomAdapter": {}, "Serilog": {"WriteTo": sinks}}
+    configuration = load(written(tmp_path, document), {}, {})
+    [unused] = configuration.unused
+    assert unused.path in ("Serilog.WriteTo[0]", "Serilog.WriteTo.a")
+    assert unused.why.startswith("port104 logs to standard error and to a file, not to ")
+
+
+def test_where_the_api_listens_is_said_by_settings_of_its_own(tmp_path: Path):
+    document = {
+        "DicomAdapter": {},
+        "Kestrel": {"EndPoints": {"Http": {"Url": "http://+:5000"}}},
+        "urls": "http://+:5000",
+        "Logging": {"loglevel": {"default": "None"}},
+    }
+    configuration = load(written(tmp_path, document), {}, {})
+    assert configuration.settings.api == Settings().api
+    assert configuration.settings.log.level == "fatal"
+    assert [unused.path for unused in configuration.unused] == ["Kestrel", "Urls"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 `Serilog` and `Logging` configure .NET's logging libraries. Where they say what port104 has a
 setting for, they set it (`log.*`, which wins when it is given too); everything else in them is
-reported as unused. They are open by nature: a key in them that port104 does not know is no fault.
+reported as unused. They are open by nature: a key in them that port104 does not know is no fault. As
+.NET does, keys are compared regardless of case.
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,11 +42,15 @@ class AppSettings(Section, frozen=True, rename="pascal"):
     logging: Any = None
     allowed_hosts: Any = None
     connection_strings: Any = None
+    kestrel: Any = None
+    urls: Any = None
 
 
 _UNUSED_BESIDE = {
-    "AllowedHosts": "port104 has no HTTP API yet",
+    "AllowedHosts": "tokens say who may use the API, and api.host where it listens",
     "ConnectionStrings": "registry.url names the database of port104",
+    "Kestrel": "api.host, api.port and api.tls say where the API listens",
+    "Urls": "api.host, api.port and api.tls say where the API listens",
 }
 
 
@@ -89,11 +94,11 @@ _LIBRARY = "it configures a .NET library"
 def _logging(section: Mapping[Any, Any], origin: str) -> Iterator[Layer | Unused]:
     """Map .NET's `Logging`: `LogLevel.Default` is the level, the rest names .NET classes."""
     for name, value in section.items():
-        if name != "LogLevel" or not isinstance(value, dict):
+        if schema.fold(str(name)) != "loglevel" or not isinstance(value, dict):
             yield Unused(f"Logging.{name}", origin, _LIBRARY)
             continue
         for source, level in value.items():
-            if source == "Default":
+            if schema.fold(str(source)) == "default":
                 yield Layer({"log": {"level": level}}, f"{origin}.LogLevel.Default")
             else:
                 yield Unused(f"Logging.LogLevel.{source}", origin, _LIBRARY)
@@ -102,11 +107,10 @@ def _logging(section: Mapping[Any, Any], origin: str) -> Iterator[Layer | Unused
 def _serilog(section: Mapping[Any, Any], origin: str) -> Iterator[Layer | Unused]:
     """Map Serilog's minimum level and its `File` sink."""
     for name, value in section.items():
-        if name == "MinimumLevel":
+        if schema.fold(str(name)) == "minimumlevel":
             yield from _minimum_level(value, origin)
-        elif name == "WriteTo" and isinstance(value, list):
-            for index, sink in enumerate(value):
-                yield from _sink(sink, f"Serilog.WriteTo[{index}]", origin)
+        elif schema.fold(str(name)) == "writeto" and isinstance(value, list | dict):
+            yield from _sinks(value, f"Serilog.{name}", origin)
         else:
             yield Unused(f"Serilog.{name}", origin, _LIBRARY)
 
@@ -116,7 +120,7 @@ def _minimum_level(value: Any, origin: str) -> Iterator[Layer | Unused]:
         yield Layer({"log": {"level": value}}, f"{origin}.MinimumLevel")
         return
     for name, level in value.items():
-        if name == "Default":
+        if schema.fold(str(name)) == "default":
             yield Layer({"log": {"level": level}}, f"{origin}.MinimumLevel.Default")
         else:
             yield Unused(f"Serilog.MinimumLevel.{name}", origin, _LIBRARY)
@@ -124,23 +128,40 @@ def _minimum_level(value: Any, origin: str) -> Iterator[Layer | Unused]:
 
 _FILE_SINK = {
     "path": "file",
-    "fileSizeLimitBytes": "maximumFileSize",
-    "retainedFileCountLimit": "retainedFiles",
+    "filesizelimitbytes": "maximumFileSize",
+    "retainedfilecountlimit": "retainedFiles",
 }
-"""Arguments of Serilog's File sink -> keys of `log`."""
+"""Arguments of Serilog's File sink, in lower case -> keys of `log`."""
 
-_AS_PORT104_DOES = (("rollingInterval", "Day"), ("rollOnFileSizeLimit", True))
+_AS_PORT104_DOES = (("rollinginterval", "Day"), ("rollonfilesizelimit", True))
 """Arguments of the File sink that ask for what port104 does anyway."""
 
 
+def _sinks(value: list[Any] | dict[Any, Any], path: str, origin: str) -> Iterator[Layer | Unused]:
+    """Sinks, one after the other or each by a name of its own."""
+    if isinstance(value, dict):
+        places = {f"{path}.{name}": sink for name, sink in value.items()}
+    else:
+        places = {f"{path}[{index}]": sink for index, sink in enumerate(value)}
+    for place, sink in places.items():
+        yield from _sink(sink, place, origin)
+
+
 def _sink(sink: Any, path: str, origin: str) -> Iterator[Layer | Unused]:
-    name = sink.get("Name") if isinstance(sink, dict) else sink
-    arguments = (sink.get("Args") or {}) if isinstance(sink, dict) else {}
-    if name not in {"Console", "File"}:
+    keys = {schema.fold(str(key)): value for key, value in sink.items()} if isinstance(sink, dict) else {}
+    name, arguments = str(keys.get("name", sink)), keys.get("args") or {}
+    if name == "Async" and isinstance(arguments, dict) and isinstance(arguments.get("configure"), list):
+        yield from _sinks(arguments["configure"], f"{path}.Args.configure", origin)  # port104 always is
+    elif name not in {"Console", "File"} or not isinstance(arguments, dict):
         yield Unused(path, origin, f"port104 logs to standard error and to a file, not to {name}")
-        return
-    for argument, value in arguments.items():
-        if name == "File" and argument in _FILE_SINK and value is not None:
-            yield Layer({"log": {_FILE_SINK[argument]: value}}, f"{origin}, File sink, {argument}")
-        elif name != "File" or (argument, value) not in _AS_PORT104_DOES:
-            yield Unused(f"{path}.Args.{argument}", origin, "port104 has a form of its own for logs")
+    else:
+        for argument, value in arguments.items():
+            yield from _argument(name, str(argument), value, path, origin)
+
+
+def _argument(sink: str, argument: str, value: Any, path: str, origin: str) -> Iterator[Layer | Unused]:
+    folded = schema.fold(argument)
+    if sink == "File" and folded in _FILE_SINK and value is not None:
+        yield Layer({"log": {_FILE_SINK[folded]: value}}, f"{origin}, File sink, {argument}")
+    elif sink != "File" or (folded, value) not in _AS_PORT104_DOES:
+        yield Unused(f"{path}.Args.{argument}", origin, "port104 has a form of its own for logs")

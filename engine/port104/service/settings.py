@@ -67,6 +67,7 @@ LEVELS = {
     "information": "info",
     "warn": "warning",
     "critical": "fatal",
+    "none": "fatal",
 }
 """Names of log levels in Serilog, in .NET's Logging and elsewhere -> ours."""
 
