@@ -8,6 +8,7 @@ in files. The constraints live in the types, and configuration.py reports what b
 `check` a function of the value (values.py), `valid` its range in words, `aliases` other spellings,
 `synonyms` other names of a value, `named` a reader of an object whose keys are not ours (decoding.py),
 `secret` that the value is shown nowhere, `unused` why port104 accepts the key and does nothing with it.
+`extra_json_schema` says the same to readers of the API's description.
 """
 
 from collections import Counter
@@ -27,9 +28,18 @@ _NO_PLATFORM = "the Clara platform is gone"
 
 AETitle = Annotated[
     str,
-    Meta(extra={"check": values.ae_title_fault, "valid": "1-16 printable ASCII characters, no `\\`"}),
+    Meta(
+        extra={"check": values.ae_title_fault, "valid": "1-16 printable ASCII characters, no `\\`"},
+        extra_json_schema={"pattern": r"^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$"},
+    ),
 ]
-UID = Annotated[str, Meta(extra={"check": values.uid_fault, "valid": "UID"})]
+UID = Annotated[
+    str,
+    Meta(
+        extra={"check": values.uid_fault, "valid": "UID"},
+        extra_json_schema={"pattern": r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*$", "maxLength": 64},
+    ),
+]
 Peer = Annotated[
     str,
     Meta(extra={"check": values.peer_fault, "valid": "IP address, CIDR network or host name"}),
@@ -44,20 +54,30 @@ DatabaseURL = Annotated[
     Meta(extra={"check": address.url_fault, "valid": "postgresql://...", "secret": True}),
 ]
 Text = Annotated[str, Meta(extra={"check": values.not_blank, "valid": "not empty"})]
-Name = Annotated[str, Meta(extra={"check": values.name_fault, "valid": "1-64 printable characters"})]
+Name = Annotated[
+    str,
+    Meta(
+        extra={"check": values.name_fault, "valid": "1-64 printable characters"},
+        extra_json_schema={"minLength": 1, "maxLength": 64},
+    ),
+]
 NameOrNone = Annotated[
     str,
     Meta(
         extra={
             "check": values.name_or_none_fault,
             "valid": "1-64 printable characters, or empty: the AE title",
-        }
+        },
+        extra_json_schema={"maxLength": 64},
     ),
 ]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Fingerprint = Annotated[
     str,
-    Meta(extra={"check": values.fingerprint_fault, "valid": "SHA-256, 64 hexadecimal digits"}),
+    Meta(
+        extra={"check": values.fingerprint_fault, "valid": "SHA-256, 64 hexadecimal digits"},
+        extra_json_schema={"pattern": "^([0-9A-Fa-f]:?){64}$"},
+    ),
 ]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 

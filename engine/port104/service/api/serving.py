@@ -12,6 +12,7 @@ from port104.registry.addresses import parse_address
 from port104.service.api.access import Access
 from port104.service.api.application import application
 from port104.service.api.control import bind_control_socket, remove_control_socket
+from port104.service.api.documentation import documentation_resources
 from port104.service.api.entries import entry_resources
 from port104.service.api.gatekeeper import Gatekeeper
 from port104.service.api.health import Health, health_resources
@@ -40,6 +41,8 @@ def gatekeeper_of(
     resources += token_resources(registrar)
     resources += association_resources(associations)
     resources += health_resources(health)
+    if settings.documentation:
+        resources += documentation_resources()
     access = Access(
         any_token=lambda: bool(registrar.tokens()),
         token_of=registrar.token_of,
