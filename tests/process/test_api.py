@@ -101,6 +101,17 @@ def test_who_changed_what_is_logged(server):
     server.wait_for(lambda: changes()[-2:] == expected)
 
 
+def test_connections_that_only_sit_there_harm_nobody(server):
+    with contextlib.ExitStack() as held:
+        for _ in range(200):
+            connection = socket.create_connection(("127.0.0.1", server.api.port), 5)
+            held.enter_context(connection).sendall(b"GET /health/live HTTP/1.1\r\nhost: local")
+        assert server.api.ask("GET", "/health/live") == (200, "Healthy")
+        assert server.api.ask("POST", SOURCES, MYPACS, control=True)[0] == 201
+        assert calls(server)
+        assert server.api.ask("DELETE", f"{SOURCES}/MYPACS", control=True)[0] == 200
+
+
 def test_it_is_unready_while_it_drains_and_answers_to_the_end(tmp_path):
     folder = tmp_path / "storage"
     with engine(folder, api={"port": (port := free_port())}) as server, Sender(server.port) as sender:

@@ -30,6 +30,7 @@ class FaultyEntryError(RegistryError):
     """Everything that is wrong with the document of an entry."""
 
     def __init__(self, title: str, faults: Sequence[Fault]) -> None:
+        self.title = title
         self.faults = tuple(faults)
         super().__init__(f"faulty {title}: {'; '.join(map(str, faults))}")
 

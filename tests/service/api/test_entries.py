@@ -1,5 +1,7 @@
 """AE titles, sources and destinations by the API, as Clara's users ask for them, and as two editors do."""
 
+import json
+
 import pytest
 
 from api_client import ORIGIN, serving_api
@@ -77,6 +79,13 @@ async def test_everything_that_is_wrong_with_a_body_is_said(api):
     assert (await api.ask("GET", SOURCES)).json == []
 
 
+async def test_of_very_many_faults_the_first_are_said(api):
+    answer = await api.ask("POST", SOURCES, {"aeTitle": "A", "hosts": ["bad host"] * 50_000})
+    assert (answer.status, len(answer.faults)) == (400, 100)
+    assert answer.json["detail"].endswith("; and 49900 more faults")
+    assert len(answer.body) < 30_000
+
+
 async def test_a_key_that_is_given_twice(api):
     answer = await api.ask("POST", SOURCES, raw=b'{"aeTitle": "A", "hostIp": "::1", "aeTitle": "B"}')
     assert answer.faults == {"aeTitle": "it is given more than once"}
@@ -97,6 +106,7 @@ async def test_a_key_that_is_given_twice(api):
         b'{"processorSettings": ' * 10_000,
         b"[" * 100_000,
         b'{"a": ' + b"1" * 5000 + b"}",
+        json.dumps({f"key {number}": 1 for number in range(1001)}).encode(),
     ],
 )
 async def test_a_body_that_is_no_object(api, raw):

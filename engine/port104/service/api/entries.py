@@ -4,6 +4,7 @@ What GET gives can be changed and given back to PUT: what cannot be changed (`or
 """
 
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import quote
 
 import structlog
@@ -12,7 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from port104.registry.entries import Entry
 from port104.registry.view import Kept
-from port104.service.api.bodies import read_object
+from port104.service.api.bodies import read_body
 from port104.service.api.queries import page_of, paged, read_query
 from port104.service.api.resources import Answer, Asks, caller_of, in_json, name_in, resource
 from port104.service.api.revisions import etag_of, is_known, revision_wanted
@@ -64,7 +65,7 @@ class _Entries:
 
     async def create(self, request: Asks) -> Answer:
         read_query(request)
-        entry = self._read(await read_object(request))
+        entry = await read_body(request, self._read)
         kept = await self._registrar.create(entry)
         self._log("entry created", kept.entry.name, request)
         return self._shown(kept, 201, {"Location": self._location(kept)})
@@ -72,11 +73,8 @@ class _Entries:
     async def replace(self, request: Asks) -> Answer:
         read_query(request)
         name = name_in(request)
-        document = await read_object(request)
-        if not any(fold(str(key)) == "name" for key in document):
-            document["name"] = name  # who leaves it out does not mean to change it
-        revision = self._revision(request, name)
-        kept = await self._registrar.replace(name, self._read(document), revision)
+        entry = await read_body(request, partial(self._read, name=name))
+        kept = await self._registrar.replace(name, entry, self._revision(request, name))
         self._log("entry changed", name, request)
         return self._shown(kept, 200, {"Content-Location": self._location(kept)})
 
@@ -91,10 +89,12 @@ class _Entries:
         given = request.headers.getall("if-match", [])
         return revision_wanted(given, self._registrar.find(self._kind.entry, name)) if given else None
 
-    def _read(self, document: Pairs) -> Entry:
-        """Make an entry of a body. Raises FaultyEntryError."""
+    def _read(self, document: Pairs, name: str | None = None) -> Entry:
+        """Make an entry of a body; `name`: which it has where it names none. Raises FaultyEntryError."""
         kept = Pairs((key, value) for key, value in document.items() if fold(str(key)) != ORIGIN)
         kept.duplicates = document.duplicates
+        if name is not None and not any(fold(str(key)) == "name" for key in kept):
+            kept["name"] = name  # who leaves it out does not mean to change it
         return read_entry(self._kind, kept)
 
     def _shown(self, kept: Kept, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:

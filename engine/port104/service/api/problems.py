@@ -21,6 +21,8 @@ from port104.service.registration import FaultyEntryError
 MEDIA_TYPE = "application/problem+json"
 # When a database that cannot be reached may be there again.
 _RETRY_SECONDS = "10"
+# More would help nobody: a body has room for sixty thousand.
+_MOST_TOLD = 100
 
 
 class FieldFault(msgspec.Struct, frozen=True):
@@ -69,13 +71,19 @@ def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Respon
     )
 
 
+def _of_faults(fault: FaultyEntryError) -> ProblemError:
+    told, more = fault.faults[:_MOST_TOLD], len(fault.faults) - _MOST_TOLD
+    errors = [FieldFault(schema.path_text(each.path), each.reason) for each in told]
+    detail = str(FaultyEntryError(fault.title, told)) + (f"; and {more} more faults" if more > 0 else "")
+    return refuse(400, "faulty-entry", detail, *errors)
+
+
 def problem_of(fault: RegistryError | DatabaseError) -> ProblemError:
     """Translate what the registry says, or its database."""
     detail = str(fault)
     match fault:
         case FaultyEntryError():
-            errors = [FieldFault(schema.path_text(each.path), each.reason) for each in fault.faults]
-            return refuse(400, "faulty-entry", detail, *errors)
+            return _of_faults(fault)
         case DuplicateEntryError():
             return refuse(409, "duplicate", detail, FieldFault(fault.field, detail))
         case UnknownEntryError():

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from port104.registry.catalogue import SCOPES, Scope
 from port104.service import values
-from port104.service.api.bodies import read_object
+from port104.service.api.bodies import read_body
 from port104.service.api.problems import FieldFault, refuse
 from port104.service.api.queries import page_of, paged, read_query
 from port104.service.api.resources import Answer, Asks, caller_of, in_json, name_in, resource
@@ -39,7 +39,7 @@ def token_resources(registrar: Registrar) -> list[HTTPRouteHandler]:
 
     async def create_token(request: Asks) -> Answer:
         read_query(request)
-        wanted = _read(await read_object(request))
+        wanted = await read_body(request, _read)
         secret = await registrar.create_token(wanted.name, wanted.scope)
         _log("token created", wanted.name, request, scope=wanted.scope)
         made = {"name": wanted.name, "scope": wanted.scope, "secret": secret}
