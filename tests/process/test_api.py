@@ -73,13 +73,16 @@ def test_associations(server):
     with Sender(server.port, calling_ae_title="MYPACS") as sender:
         assert sender.store("1.2.1", image("1.2.1", b"pixels")) == Status.SUCCESS
         _, (running,) = server.api.ask("GET", "/api/associations?state=running")
-        assert (running["callingAeTitle"], running["figures"]["stored"]) == ("MYPACS", 1)
+        path = f"/api/associations/{running['id']}"
+        # The thread that stores counts once it has answered.
+        server.wait_for(lambda: server.api.ask("GET", path)[1]["figures"]["stored"] == 1)
+        assert running["callingAeTitle"] == "MYPACS"
         assert server.api.ask("GET", "/health/status")[1]["activeDimseConnections"] == 1
         sender.release()
-    path = f"/api/associations/{running['id']}"
     server.wait_for(lambda: server.api.ask("GET", path)[1]["state"] == "ended")
     ended = server.api.ask("GET", path)[1]
-    assert (ended["outcome"], ended["figures"]) == ("released", running["figures"])
+    assert (ended["outcome"], ended["figures"]["stored"]) == ("released", 1)
+    assert ended["figures"]["bytes"] == len(image("1.2.1", b"pixels"))
     assert server.api.ask("DELETE", f"{SOURCES}/MYPACS")[0] == 200
     assert not calls(server)
     _, (rejected, *_) = server.api.ask("GET", "/api/associations?outcome=rejected&callingAeTitle=MYPACS")
