@@ -32,3 +32,7 @@ class ConfigurationError(Port104Error):
 
 class StorageError(Port104Error):
     """The storage folder cannot be used; the text says which, why and what to do."""
+
+
+class FolderInUseError(StorageError):
+    """Another process works in the storage folder."""

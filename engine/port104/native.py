@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from port104._native import ffi, lib
-from port104.errors import StorageError
+from port104.errors import FolderInUseError, StorageError
 
 # Results of Link.next: see enum p104_scan_result and enum p104_link_result.
 NEED_INPUT: int = lib.P104_NEED_INPUT
@@ -326,13 +326,13 @@ class Spool:
         """Open `root`, finish or remove its part files and start the threads.
 
         `tags`: the elements to pick out of each data set, ascending, at most 12.
-        Raises StorageError when the folder cannot be used.
+        Raises FolderInUseError where another process works in it, StorageError when it cannot be used.
         """
         error = ffi.new("int *")
         durability = lib.P104_DURABILITY_SYNC if sync else lib.P104_DURABILITY_OS
         spool = lib.p104_spool_open(root.encode(), durability, threads, list(tags), len(tags), error)
         if spool == ffi.NULL:
-            raise StorageError(_open_failure(root, error[0]))
+            raise _open_failure(root, error[0])
         self._spool = spool
         self._taken = ffi.new("p104_completion[]", _COMPLETIONS)
         self._counts = ffi.new("p104_spool_counts *")
@@ -407,10 +407,12 @@ def file_name(called_ae_title: str, sop_instance_uid: str) -> str:
     return text.decode("ascii")
 
 
-def _open_failure(root: str, number: int) -> str:
+def _open_failure(root: str, number: int) -> StorageError:
     if number == errno.EWOULDBLOCK:
-        return f"storage folder {root} is in use by another port104: stop it or name another folder"
-    return f"storage folder {root} cannot be used: {os.strerror(number)}"
+        return FolderInUseError(
+            f"storage folder {root} is in use by another port104: stop it or name another folder"
+        )
+    return StorageError(f"storage folder {root} cannot be used: {os.strerror(number)}")
 
 
 def _completion(records: memoryview, at: int) -> Completion:

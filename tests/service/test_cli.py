@@ -65,11 +65,21 @@ def test_check_of_a_good_file(run, file):
     assert out.splitlines() == [
         f"{file}: no faults",
         "listens on: port 11112 of all addresses",
+        "REST API: port 5000 of 127.0.0.1",
         "AE titles: A, B",
         "sources: 1; others are rejected",
         "storage: /payloads, durability sync",
         "without effect, because port104 does not export yet: dicom.scu.aeTitle",
     ]
+
+
+def test_check_with_tls_only(run, file, monkeypatch):
+    for setting, value in {"PORT": "null", "TLS__ENABLED": "true", "TLS__CERTIFICATE": "x.pem"}.items():
+        monkeypatch.setenv(f"PORT104_DICOM__SCP__{setting}", value)
+    monkeypatch.setenv("PORT104_API__PORT", "null")
+    code, out, _ = run("config", "check", file)
+    assert code == 0
+    assert out.splitlines()[1:3] == ["listens for TLS on: port 2762 of all addresses", "AE titles: A, B"]
 
 
 def test_check_shows_warnings(run, tmp_path):

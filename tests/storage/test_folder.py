@@ -1,13 +1,14 @@
 """The storage folder: made, found again, synced and locked."""
 
+import contextlib
 import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from port104.errors import StorageError
-from port104.storage.folder import FolderInUseError, owned
+from port104.errors import FolderInUseError, StorageError
+from port104.storage.folder import owned
 from port104.storage.store import open_store
 
 DATA_SET = b"\x08\x00\x18\x00UI\x06\x001.2.3\x00"
@@ -50,6 +51,14 @@ async def test_who_owns_it_keeps_an_engine_out_and_an_engine_keeps_others_out(tm
         owned(tmp_path / "none"),
     ):
         pass
+
+
+async def test_a_start_waits_for_a_command_that_owns_it_for_a_moment(tmp_path, sync, monkeypatch):
+    with contextlib.ExitStack() as command:
+        command.enter_context(owned(tmp_path))
+        monkeypatch.setattr("port104.storage.store.time.sleep", lambda _: command.close())
+        async with open_store(tmp_path, sync=sync, threads=1) as store:
+            assert await store.count_instances() == 0
 
 
 async def test_a_folder_that_cannot_be_made_is_said(tmp_path, sync):

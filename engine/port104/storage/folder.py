@@ -11,11 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from port104.errors import StorageError
-
-
-class FolderInUseError(StorageError):
-    """Another process works in it."""
+from port104.errors import FolderInUseError, StorageError
 
 
 def prepare_folder(root: Path) -> None:

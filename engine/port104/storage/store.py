@@ -11,6 +11,7 @@ Rules that this room keeps:
 """
 
 import os
+import time
 from collections.abc import Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -21,6 +22,7 @@ import msgspec
 import trio
 
 from port104 import native
+from port104.errors import FolderInUseError
 from port104.storage.folder import prepare_folder
 from port104.storage.part10 import encode_origin, is_little_endian_stream
 from port104.uids import IMPLICIT_VR_LITTLE_ENDIAN
@@ -38,6 +40,10 @@ ROUTING_TAGS = (
     0x0020000D,  # Study Instance UID
     0x0020000E,  # Series Instance UID
 )
+
+# A command that changes the registry owns the folder for some hundredths of a second.
+_PATIENCE_SECONDS = 1.0
+_LOOK_SECONDS = 0.02
 
 Callback = Callable[[native.Completion], None]
 
@@ -190,7 +196,14 @@ async def open_store(root: Path, *, sync: bool, threads: int) -> "AsyncIterator[
 
 def _open(root: Path, *, sync: bool, threads: int) -> native.Spool:
     prepare_folder(root)
-    return native.Spool(str(root), sync=sync, threads=threads, tags=ROUTING_TAGS)
+    give_up = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return native.Spool(str(root), sync=sync, threads=threads, tags=ROUTING_TAGS)
+        except FolderInUseError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(_LOOK_SECONDS)
 
 
 def _pick_flag(transfer_syntax_uid: str) -> int:

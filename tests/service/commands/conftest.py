@@ -1,15 +1,13 @@
-"""Command lines in this process, and an API that answers as it is told."""
+"""Command lines in this process, and an API for them to ask."""
 
-import json
 import os
 import socketserver
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from port104.service import cli
+from scripted_api import Api, served
 
 
 @pytest.fixture(autouse=True)
@@ -41,47 +39,6 @@ def folder(tmp_path, monkeypatch):
     """The storage folder that commands work with, which is not there yet."""
     monkeypatch.setenv("PORT104_STORAGE__TEMPORARY", str(tmp_path / "payloads"))
     return tmp_path / "payloads"
-
-
-class Api:
-    """Answers requests in order, and keeps them: (method, path, headers, body)."""
-
-    def __init__(self):
-        self.answers = []
-        self.requests = []
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = False  # a socket of the file system has none
-
-            def answer(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                api.requests.append((self.command, self.path, self.headers, body and json.loads(body)))
-                status, document, headers = api.answers.pop(0)
-                content = b"" if document is None else json.dumps(document).encode()
-                kind = "application/json" if status < 400 else "application/problem+json"
-                self.send_response(status)
-                for name, value in {"Content-Type": kind, "Content-Length": len(content), **headers}.items():
-                    self.send_header(name, str(value))
-                self.end_headers()
-                self.wfile.write(content)
-
-            do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - http.server's names
-
-            def log_message(self, *_):
-                pass
-
-        self.handler = Handler
-
-    def will_answer(self, status, document=None, **headers):
-        self.answers.append((status, document, headers))
-
-
-def served(server):
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    return thread
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_an_engine_without_a_control_socket_is_in_the_way(run, folder, time):
     with owned(folder):
         code, _, err = run(*MYPACS)
     assert (code, time.now) == (3, pytest.approx(2.0, abs=0.1))
-    assert f"port104 runs on {folder}, and has no control socket there: use its address (--url)" in err
+    assert f"port104 runs on {folder}, and nobody listens on its control socket: where it just starts" in err
     assert not (folder / FILE_NAME).exists()
 
 

@@ -1,8 +1,13 @@
 """The verbs over the API of a running engine: what is asked, and what comes of the answers."""
 
 import json
+import socketserver
+import ssl
 
 import pytest
+import trustme
+
+from scripted_api import served
 
 SOURCE = {"name": "CT1", "aeTitle": "CT1", "hostIp": "10.0.0.5", "hosts": [], "origin": None}
 
@@ -156,6 +161,36 @@ def test_nobody_there(run, url, api):
         "port104: no port104 answers at http://127.0.0.1:1: Connection refused; check that it runs"
     )
     assert port
+
+
+@pytest.fixture
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def https_url(api, authority):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), api.handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_: None
+        thread = served(server)
+        yield f"https://localhost:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_over_tls(run, api, https_url, authority, tmp_path, monkeypatch):
+    code, _, err = run("list", "src", "--url", https_url)
+    assert code == 3
+    assert "certificate verify failed" in err
+    assert "SSL_CERT_FILE names a file" in err
+    assert api.requests == []
+    authority.cert_pem.write_to_path(tmp_path / "authorities.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authorities.pem"))
+    api.will_answer(200, [])
+    assert run("list", "src", "--url", https_url) == (0, "", "")
 
 
 STATUS = {"status": "Healthy", "services": {"dicomScp": "Running"}, "unready": [], "disk": {"room": "enough"}}

@@ -32,7 +32,12 @@ def _summary(settings: Settings) -> Iterator[str]:
     scp, storage = settings.dicom.scp, settings.storage
     titles = ", ".join(entry.ae_title for entry in scp.ae_titles) or "none"
     unknown = "rejected" if scp.reject_unknown_sources else "admitted"
-    yield f"listens on: port {scp.port} of {scp.host or 'all addresses'}"
+    if scp.port is not None:
+        yield f"listens on: port {scp.port} of {scp.host or 'all addresses'}"
+    if scp.tls.enabled:
+        yield f"listens for TLS on: port {scp.tls.port} of {scp.host or 'all addresses'}"
+    if settings.api.port is not None:
+        yield f"REST API: port {settings.api.port} of {settings.api.host or 'all addresses'}"
     yield f"AE titles: {titles}"
     yield f"sources: {len(scp.sources)}; others are {unknown}"
     if scp.user_identity.mode != "off":

@@ -55,7 +55,7 @@ def _print_table(titles: Sequence[str], rows: Rows) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     filled = [index for index in range(len(titles)) if not rows or any(row[index] for row in rows)]
-    table = Table()
+    table = Table(show_header=any(titles))
     for index in filled:
         table.add_column(titles[index], overflow="fold")
     for row in rows:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import msgspec
 
+from port104.errors import FolderInUseError
 from port104.service.commands.faults import CommandError, OutOfReachError
 from port104.service.commands.keeping import Keeper
 from port104.service.commands.remote import Api, RemoteKeeper, api_at, api_of
 from port104.service.configuration import Configuration, load
 from port104.service.control_socket import FILE_NAME, short_path
-from port104.storage.folder import FolderInUseError
 
 # An engine that starts owns its folder before it listens, and one that stops owns it to the end.
 _PATIENCE_SECONDS = 2.0
@@ -85,8 +85,8 @@ def _on_this_machine(
         except FolderInUseError as taken:
             if time.monotonic() >= deadline:
                 raise OutOfReachError(
-                    f"port104 runs on {folder}, and has no control socket there: use its address (--url), or"
-                    " stop it first"
+                    f"port104 runs on {folder}, and nobody listens on its control socket: where it just"
+                    " starts, try again; else use its address (--url), or stop it first"
                 ) from taken
             time.sleep(_LOOK_SECONDS)
             continue

@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import ssl
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from port104.service.registration import Kind
 _SECONDS = 35.0
 _PAGE = 1000
 _HINT = "the command line takes it from --token-file (PORT104_TOKEN_FILE), or from PORT104_TOKEN"
+_UNTRUSTED = "SSL_CERT_FILE names a file with the certificates of authorities to trust"
 
 
 class Answer(NamedTuple):
@@ -69,9 +71,8 @@ class Api:
             content = response.read()
         except (OSError, http.client.HTTPException) as failure:
             reason = getattr(failure, "strerror", None) or str(failure) or type(failure).__name__
-            raise OutOfReachError(
-                f"no port104 answers at {self._where}: {reason}; check that it runs, and --url"
-            ) from failure
+            hint = _UNTRUSTED if isinstance(failure, ssl.SSLError) else "check that it runs, and --url"
+            raise OutOfReachError(f"no port104 answers at {self._where}: {reason}; {hint}") from failure
         return self._read(response, content)
 
     def _read(self, response: http.client.HTTPResponse, content: bytes) -> Answer:
