@@ -6,7 +6,7 @@ import pytest
 
 from acceptor_service import serving, until
 from port104.net.contracts import AssociationEnd, AssociationStart
-from port104.service.associations import AssociationLog, Wanted
+from port104.service.associations import AssociationLog, Shelf, Wanted
 from port104.wire.agreement import AcceptedContext
 from port104.wire.command import Status
 from port104.wire.pdu import AssociateRJ
@@ -159,7 +159,7 @@ def test_one_by_its_number(told):
 
 
 def test_of_ended_ones_the_last_are_kept():
-    told = Told(most=3)
+    told = Told(established=Shelf(3, 10_000))
     told.start(99)
     for association in range(5):
         told.start(association)
@@ -169,10 +169,20 @@ def test_of_ended_ones_the_last_are_kept():
 
 
 def test_of_ended_ones_so_many_are_kept_as_there_is_room_for():
-    told = Told(most_bytes=2000)
+    told = Told(refused=Shelf(100, 2000))
     for _ in range(20):
         told.end(None, reject=REJECTED, outcome="rejected", why="x" * 400)
     assert told.ids() == [20, 19]
+
+
+def test_who_is_refused_all_day_drives_out_nobody():
+    told = Told(refused=Shelf(3, 10_000))
+    told.start(1)
+    for number in range(9):
+        told.end(None, reject=REJECTED, outcome="rejected")
+        if number == 7:
+            told.end(1)
+    assert told.ids() == [10, 1, 9, 8]
 
 
 async def test_over_a_real_association(tmp_path):

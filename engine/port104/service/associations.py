@@ -2,10 +2,12 @@
 
 Rules that this room keeps:
 - while an association runs nothing is written here: its figures are read when somebody asks;
-- of ended ones the last are kept, as text, within a number and a size that no peer can exceed;
+- of ended ones the last are kept, as text, within a number and a size that no peer can exceed; those that
+  were refused have a shelf of their own, or who is refused all day would drive out what others brought;
 - there is no patient data here: AE titles, addresses, UIDs of SOP classes, counts and words.
 """
 
+import heapq
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -21,9 +23,8 @@ from port104.wire.pdu import AssociateRQ
 State = Literal["running", "ended"]
 STATES: tuple[State, ...] = ("running", "ended")
 
-# An association has at most 128 contexts, whose UIDs a peer may make 64 characters long: 25 KiB of text.
-_MOST_ENDED = 1000
-_MOST_BYTES = 16 * 1024 * 1024
+# Of text: an association has at most 128 contexts, whose UIDs a peer may make 64 characters long: 25 KiB.
+_MEBIBYTE = 1024 * 1024
 
 
 class PresentationContext(msgspec.Struct, frozen=True, rename="camel"):
@@ -104,8 +105,9 @@ class _Running(msgspec.Struct, frozen=True):
 
 
 class _Ended(msgspec.Struct, frozen=True):
-    """Without the request, which a peer may have made long."""
+    """Without the request, which a peer may have made long. `order`: of the ends."""
 
+    order: int
     id: int
     calling: str
     called: str
@@ -116,25 +118,44 @@ class _Ended(msgspec.Struct, frozen=True):
         return wanted.covers("ended", self.calling, self.called, self.outcome)
 
 
+class Shelf:
+    """The last of some associations: at most so many, and of so many bytes in all."""
+
+    def __init__(self, most: int, most_bytes: int) -> None:
+        self._most = most
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self.ended: deque[_Ended] = deque()
+
+    def put(self, ended: _Ended) -> None:
+        """Add one, and forget the oldest for which there is no room any more."""
+        self.ended.append(ended)
+        self._bytes += len(ended.text)
+        while len(self.ended) > self._most or self._bytes > self._most_bytes:
+            self._bytes -= len(self.ended.popleft().text)
+
+
 class AssociationLog:
-    """A Witness that remembers. `clock`: seconds of the epoch; `monotonic`: seconds, for durations."""
+    """A Witness that remembers. `clock`: seconds of the epoch; `monotonic`: seconds, for durations.
+
+    `established` and `refused`: where ended ones are kept that were, and that never were, established.
+    """
 
     def __init__(
         self,
         *,
-        most: int = _MOST_ENDED,
-        most_bytes: int = _MOST_BYTES,
+        established: Shelf | None = None,
+        refused: Shelf | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = trio.current_time,
     ) -> None:
-        self._most = most
-        self._most_bytes = most_bytes
+        self._established = established or Shelf(750, 12 * _MEBIBYTE)
+        self._refused = refused or Shelf(250, 4 * _MEBIBYTE)
         self._clock = clock
         self._monotonic = monotonic
         self._last_id = 0
+        self._ends = 0
         self._running: dict[int, _Running] = {}  # by the number of the intake, in the order of their starts
-        self._ended: deque[_Ended] = deque()
-        self._bytes = 0
 
     # ---- as a Witness ----
 
@@ -155,10 +176,9 @@ class AssociationLog:
         described = self._described_end(number, end, end.request, running)
         text = msgspec.json.encode(described)
         calling, called = described.calling_ae_title, described.called_ae_title
-        self._ended.append(_Ended(number, calling, called, end.outcome, text))
-        self._bytes += len(text)
-        while len(self._ended) > self._most or self._bytes > self._most_bytes:
-            self._bytes -= len(self._ended.popleft().text)
+        self._ends += 1
+        shelf = self._refused if running is None else self._established
+        shelf.put(_Ended(self._ends, number, calling, called, end.outcome, text))
 
     # ---- what is asked ----
 
@@ -173,7 +193,8 @@ class AssociationLog:
 
     def _all(self) -> Iterator[_Running | _Ended]:
         yield from reversed(self._running.values())
-        yield from reversed(self._ended)
+        shelves = (reversed(shelf.ended) for shelf in (self._established, self._refused))
+        yield from heapq.merge(*shelves, key=lambda ended: -ended.order)
 
     def _written(self, each: _Running | _Ended) -> msgspec.Raw:
         return msgspec.Raw(

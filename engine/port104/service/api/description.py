@@ -59,7 +59,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def tag(self) -> str:
         """What it is about: the last fixed part of its path."""
-        return self.path.replace("/{name}", "").rpartition("/")[2] if "health" not in self.path else "health"
+        fixed = self.path.partition("/{")[0]
+        return "health" if fixed.startswith(health.PATH) else fixed.rpartition("/")[2]
 
 
 def operations() -> Iterator[Operation]:
@@ -182,10 +183,10 @@ def _of_associations() -> Iterator[Operation]:
         problems=(400,),
     )
     yield Operation(
-        path=f"{records.PATH}/{{name}}",
+        path=f"{records.PATH}/{{id}}",
         method="get",
         summary="One association",
-        parameters=(_in_path("Its `id`."),),
+        parameters=(_in_path("Its `id`.", "id"),),
         answers=(200, "the association", _ref("Association")),
         problems=(400, 404),
     )
@@ -315,9 +316,9 @@ def _in_query(name: str, words: str, schema: Schema) -> Schema:
     return {"name": name, "in": "query", "description": words, "schema": schema}
 
 
-def _in_path(words: str) -> Schema:
+def _in_path(words: str, name: str = "name") -> Schema:
     return {
-        "name": "name",
+        "name": name,
         "in": "path",
         "required": True,
         "description": words,

@@ -4,7 +4,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from port104.service.api.problems import refuse
 from port104.service.api.queries import choice_of, page_of, paged, read_query
-from port104.service.api.resources import Answer, Asks, in_json, name_in, resource
+from port104.service.api.resources import Answer, Asks, in_json, resource
 from port104.service.associations import STATES, AssociationLog, Wanted
 
 PATH = "/api/associations"
@@ -35,7 +35,7 @@ def association_resources(log: AssociationLog) -> list[HTTPRouteHandler]:
 
     async def show_association(request: Asks) -> Answer:
         read_query(request)
-        number = name_in(request)
+        number: str = request.path_params["id"]
         found = log.find(int(number)) if number.isascii() and number.isdigit() and len(number) < 19 else None
         if found is None:
             detail = "there is no such association, or it was so long ago that it is forgotten"
@@ -44,5 +44,5 @@ def association_resources(log: AssociationLog) -> list[HTTPRouteHandler]:
 
     return [
         resource(PATH, {"GET": list_associations}),
-        resource(f"{PATH}/{{name:str}}", {"GET": show_association}),
+        resource(f"{PATH}/{{id:str}}", {"GET": show_association}),
     ]
