@@ -16,7 +16,6 @@ from port104.service.registration import (
     document_of,
     kind_of,
     read_entry,
-    registry_from,
 )
 from port104.service.settings import (
     DestinationSettings,
@@ -32,7 +31,6 @@ from port104.service.settings import (
 
 def test_every_entry_arrives_whole():
     scp = ScpSettings(
-        reject_unknown_sources=False,
         ae_titles=(
             LocalAESettings(
                 ae_title="A",
@@ -63,9 +61,9 @@ def test_every_entry_arrives_whole():
             DestinationSettings(name="D", ae_title="PACS", host_ip="::1", port=1104, tls=True, window=4),
         )
     )
-    registry = registry_from(Settings(dicom=DicomSettings(scp=scp, scu=scu)))
-    assert registry.local_aes == {
-        "A": LocalAE(
+    kept = defaults_from(Settings(dicom=DicomSettings(scp=scp, scu=scu)), {})
+    assert [each.entry for each in kept] == [
+        LocalAE(
             ae_title="A",
             name="first",
             overwrite_same_instance=True,
@@ -76,9 +74,7 @@ def test_every_entry_arrives_whole():
             processor="P",
             processor_settings={"timeout": 5},
         ),
-        "B": LocalAE(ae_title="B", name="B"),
-    }
-    assert registry.sources == (
+        LocalAE(ae_title="B", name="B"),
         Source(ae_title="CT1", hosts=("ct1.local",)),
         Source(
             ae_title="US1",
@@ -86,12 +82,8 @@ def test_every_entry_arrives_whole():
             ignored_sop_classes=frozenset({"1.5"}),
             allowed_sop_classes=frozenset({"1.5", "1.6"}),
         ),
-    )
-    assert registry.host_names == ("ct1.local",)
-    assert registry.destinations == {
-        "D": Destination(name="D", ae_title="PACS", host="::1", port=1104, tls=True, window=4)
-    }
-    assert registry.reject_unknown_sources is False
+        Destination(name="D", ae_title="PACS", host="::1", port=1104, tls=True, window=4),
+    ]
 
 
 # ---- documents ----

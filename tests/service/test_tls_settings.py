@@ -5,7 +5,7 @@ import json
 import pytest
 
 from port104.service.configuration import FaultyConfigurationError, load
-from port104.service.registration import registry_from
+from port104.service.registration import defaults_from
 
 
 def loaded(tmp_path, **scp):
@@ -62,6 +62,6 @@ def test_fingerprints_and_names_are_compared_however_they_are_written(tmp_path):
     source = {"aeTitle": "A", "hostIp": "::1", "certificateNames": ["CT1.Local"]}
     source["certificateFingerprints"] = [":".join(["AB"] * 32)]
     tls = SECURE | {"clientCertificateAuthorities": "a.pem"}
-    (entry,) = registry_from(loaded(tmp_path, tls=tls, sources=[source])).sources
-    assert entry.certificate_fingerprints == {"ab" * 32}
-    assert entry.certificate_names == {"ct1.local"}
+    (kept,) = defaults_from(loaded(tmp_path, tls=tls, sources=[source]), {})
+    assert kept.entry.certificate_fingerprints == {"ab" * 32}
+    assert kept.entry.certificate_names == {"ct1.local"}

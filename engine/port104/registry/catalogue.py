@@ -14,7 +14,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -28,9 +28,11 @@ from port104.registry.faults import (
     UnknownEntryError,
 )
 from port104.registry.likeness import by_folded, nearest
-from port104.registry.registry import Registry
 from port104.registry.store.contents import Contents, EntryStore, Row, TokenRow
 from port104.registry.view import Kept, View, row_of
+
+if TYPE_CHECKING:
+    from port104.registry.registry import Registry
 
 Scope = Literal["read", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "admin")
@@ -82,8 +84,10 @@ class Catalogue:
             for kept, by in self._view.hidden()
         )
 
-    def registry(self, *, reject_unknown_sources: bool) -> Registry:
+    def registry(self, *, reject_unknown_sources: bool) -> "Registry":
         """What associations are judged by: the configuration's entries in order, then the stored by name."""
+        from port104.registry.registry import Registry  # noqa: PLC0415 - commands judge none
+
         view = self._view
         self._registry = Registry(
             local_aes=view.in_order(LocalAE),

@@ -10,7 +10,6 @@ import msgspec
 
 from port104.registry.entries import Destination, Entry, LocalAE, Source
 from port104.registry.faults import RegistryError
-from port104.registry.registry import Registry
 from port104.registry.view import Kept
 from port104.service.decoding import Fault, build, canonical
 from port104.service.settings import (
@@ -93,17 +92,6 @@ def _kept(entries: Iterator[Entry], path: str, origins: Mapping[str, str]) -> It
     place = origins.get(path, "configuration")
     for index, entry in enumerate(entries):
         yield Kept(entry, origin=f"{place}: {path}[{index}]")
-
-
-def registry_from(settings: Settings) -> Registry:
-    """Build the registry that the settings alone describe."""
-    entries = [kept.entry for kept in defaults_from(settings, {})]
-    return Registry(
-        local_aes=[entry for entry in entries if isinstance(entry, LocalAE)],
-        sources=[entry for entry in entries if isinstance(entry, Source)],
-        destinations=[entry for entry in entries if isinstance(entry, Destination)],
-        reject_unknown_sources=settings.dicom.scp.reject_unknown_sources,
-    )
 
 
 def _local_ae(settings: LocalAESettings) -> LocalAE:

@@ -19,6 +19,8 @@ SLOW = (
     "asyncio",
     "rich",
     "yaml",
+    "port104.native",
+    "port104.wire.pdu",
 )
 PROGRAM = """
 import sys
