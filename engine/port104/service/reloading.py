@@ -207,12 +207,12 @@ class Reloader:
             if hang_up.times != heard:
                 heard = hang_up.times
                 await self._reload(files_too=True)
-            elif await trio.to_thread.run_sync(self._sources.look):
+            elif await trio.to_thread.run_sync(self._sources.look, abandon_on_cancel=True):
                 await self._reload(files_too=False)
 
     async def _reload(self, *, files_too: bool) -> None:
         try:
-            configuration = await trio.to_thread.run_sync(self._sources.load)
+            configuration = await trio.to_thread.run_sync(self._sources.load, abandon_on_cancel=True)
             found = difference(self._settings, configuration.settings)
             await self._follower.follow(
                 self._settings, found.settings, configuration.origins, files_too=files_too

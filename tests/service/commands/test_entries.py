@@ -124,6 +124,14 @@ def test_update_of_hosts_replaces_them_all(run, folder):
     assert run("list", "src")[1] == "MYPACS\tMYPACS\t10.0.0.8\t\t\t\t\n"
 
 
+def test_a_source_keeps_one_host_at_least(run, folder):
+    run(*MYPACS)
+    code, _, err = run("update", "src", "MYPACS", "-i", "")
+    assert code == 2
+    assert "-i/--host (hostIp): it is required, and missing" in err
+    assert run("list", "src")[1] == "MYPACS\tMYPACS\t10.0.0.5\t\t\t\t\n"
+
+
 def test_update_with_nothing_to_change(run, folder):
     run(*COVIDAET)
     code, _, err = run("update", "aetitle", "COVIDAET", "-a", "COVIDAET")

@@ -180,12 +180,12 @@ def changed(word: str, old: Mapping[str, Any], given: Mapping[str, Any]) -> dict
             _set(settings, flag.key.removeprefix(f"{SETTINGS}."), value)
         else:
             document[flag.key] = value
+        if flag.key == "hosts":
+            document["hostIp"] = None  # -i says all of them
     for each in given.get("settings", ()):
         _set(settings, *_pair(each))
     if settings or SETTINGS in old:
         document[SETTINGS] = settings
-    if document.get("hosts") and document.get("hosts") != old.get("hosts"):
-        document["hostIp"] = None  # -i says all of them
     return document
 
 
