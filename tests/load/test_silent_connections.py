@@ -8,6 +8,7 @@ import time
 import pytest
 
 from engine_process import engine
+from lacking import lacking
 from port104.wire.command import Status
 from raw_peer import association_request
 from sender import Sender, image
@@ -31,7 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 def room_for_sockets():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < SILENT + 1000:
-        pytest.skip(f"the limit on open files is {hard}: {SILENT} connections need more")
+        lacking(f"the limit on open files is {hard}: raise it, {SILENT} connections need more (ulimit -Hn)")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

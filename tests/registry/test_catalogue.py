@@ -220,14 +220,17 @@ def test_the_registry_has_what_holds_and_the_configurations_sources_first(open_s
 # ---- others ----
 
 
+# An SQLite file has one owner.
+SHARED = ["memory", pytest.param("postgresql", marks=pytest.mark.peer)]
+
+
 @pytest.fixture
-def others(open_store, request):
+def others(open_store):
     """Two catalogues over one database."""
-    if "sqlite" in request.node.name:
-        pytest.skip("an SQLite file has one owner")
     return Catalogue(open_store()), Catalogue(open_store())
 
 
+@pytest.mark.parametrize("open_store", SHARED, indirect=True)
 def test_what_others_changed_is_read(others):
     ours, theirs = others
     assert theirs.refresh() is False
@@ -242,6 +245,7 @@ def test_what_others_changed_is_read(others):
     assert ours.refresh() is False
 
 
+@pytest.mark.parametrize("open_store", SHARED, indirect=True)
 def test_a_change_is_decided_upon_the_newest_state(others):
     ours, theirs = others
     first = ours.create(CT1)
@@ -258,6 +262,7 @@ def test_a_change_is_decided_upon_the_newest_state(others):
     assert [kept.entry for kept in ours.kept(Source)] == [CT1]
 
 
+@pytest.mark.parametrize("open_store", SHARED, indirect=True)
 def test_a_refusal_is_decided_upon_the_newest_state_too(others):
     ours, theirs = others
     ours.create(CT1)

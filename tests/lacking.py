@@ -1,0 +1,11 @@
+"""What a test needs of the machine, and the machine lacks."""
+
+import os
+
+import pytest
+
+
+def lacking(what):
+    """Skip the test, for a person; fail in CI (environment variable CI), where what is left out goes unseen."""
+    end = pytest.fail if os.environ.get("CI") else pytest.skip
+    end(what)
