@@ -134,9 +134,14 @@ def test_a_source_keeps_one_host_at_least(run, folder):
 
 def test_update_with_nothing_to_change(run, folder):
     run(*COVIDAET)
-    code, _, err = run("update", "aetitle", "COVIDAET", "-a", "COVIDAET")
+    before = (folder / FILE_NAME).read_bytes()
+    code, out, _ = run("update", "aetitle", "COVIDAET", "-a", "COVIDAET", "--no-overwrite")
+    assert code == 0
+    assert out.startswith('unchanged: AE title "COVIDAET"')
+    code, _, err = run("update", "aetitle", "COVIDAET")
     assert code == 2
-    assert "nothing to change" in err
+    assert "nothing to change: give what is to be other than it is" in err
+    assert (folder / FILE_NAME).read_bytes() == before
 
 
 @pytest.mark.parametrize(

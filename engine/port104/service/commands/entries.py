@@ -10,7 +10,7 @@ import click
 
 from port104.service.commands import completion
 from port104.service.commands.faults import RefusedError
-from port104.service.commands.flags import SETTINGS, changed, entry_options, explained
+from port104.service.commands.flags import SETTINGS, changed, entry_options, explained, says_anything
 from port104.service.commands.output import output_option, print_document, print_rows, words
 from port104.service.commands.places import place_of, place_options
 from port104.service.escaping import escape
@@ -124,15 +124,17 @@ def update() -> None:
 
 def _updater(word: str) -> Callable[..., None]:
     def command(name: str, output: str, **options: Any) -> None:
+        if not says_anything(word, options):
+            raise click.UsageError("nothing to change: give what is to be other than it is")
+
         def work(keeper: "Keeper") -> None:
             old = keeper.entry(_kind(word), name)
             before = {key: value for key, value in old.document.items() if key != "origin"}
             document = changed(word, before, options)
-            if document == before:
-                raise click.UsageError("nothing to change: give what is to be other than it is")
-            shown = keeper.replace(_kind(word), name, document, old.revision)
+            same = document == before  # for scripts that say it each time
+            shown = old if same else keeper.replace(_kind(word), name, document, old.revision)
             if output == "table":
-                _say("updated", word, shown.name, keeper)
+                _say("unchanged:" if same else "updated", word, shown.name, keeper)
             else:
                 print_document(shown.document, output)
 

@@ -163,6 +163,12 @@ def _parameter(flag: Flag) -> str:
     return "given_" + flag.key.replace(".", "_").lower()
 
 
+def says_anything(word: str, given: Mapping[str, Any]) -> bool:
+    """Whether anything of an entry was `given` (by click's names)."""
+    values = (given[_parameter(flag)] for flag in FLAGS[word])
+    return bool(given.get("settings")) or any(value not in (None, ()) for value in values)
+
+
 def changed(word: str, old: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Write a document with what was `given` (by click's names) instead of what `old` has.
 
