@@ -6,6 +6,6 @@ import pytest
 
 
 def lacking(what):
-    """Skip the test, for a person; fail in CI (environment variable CI), where what is left out goes unseen."""
+    """Skip the test, for a person; in CI (environment variable CI), where nobody would see that, fail."""
     end = pytest.fail if os.environ.get("CI") else pytest.skip
     end(what)

@@ -72,12 +72,16 @@ class AssociationStart(msgspec.Struct, frozen=True):
     figures: Callable[[], dict[str, int]]
 
 
+HANDSHAKE_FAILED = "TLS handshake failed"
+"""The outcome of an AssociationEnd where TLS was not agreed on."""
+
+
 class AssociationEnd(msgspec.Struct, frozen=True):
     """How an association, or the attempt at one, ended.
 
     `association`: the number of its intake; None: it was never established. `request`: None where none came.
-    `reject`: what refused it. `broke`: the peer broke the protocol. `outcome`, `why` and `hint`: in the words
-    of the log. `figures`: what came of it.
+    `reject`: what refused it. `broke`: the peer broke the protocol, or that of TLS. `outcome`, `why` and
+    `hint`: in the words of the log. `figures`: what came of it.
     """
 
     association: int | None

@@ -12,6 +12,7 @@ import trio
 
 from port104.net.connection import Connection
 from port104.net.contracts import (
+    HANDSHAKE_FAILED,
     Admit,
     Admitted,
     AssociationEnd,
@@ -26,6 +27,7 @@ from port104.net.crowd import Crowd
 from port104.net.gate import Full, Gate
 from port104.net.storing import Storing
 from port104.net.tally import Tally
+from port104.net.tls import HandshakeError
 from port104.wire.association import Association, AssociationLimits, Role
 from port104.wire.command import Command, CommandField, Status, has_response, response_to
 from port104.wire.events import (
@@ -105,6 +107,9 @@ class Session(Generic[IntakeT]):
         try:
             with self._scope:
                 await self._serve()
+        except HandshakeError as failure:
+            self._broke = True
+            self._note_end(HANDSHAKE_FAILED, failure.reason, failure.hint)
         except OSError as failure:
             self._note_end("connection lost", str(failure))
         finally:

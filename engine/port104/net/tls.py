@@ -54,6 +54,16 @@ _HINTS = {
 }
 
 
+class HandshakeError(ConnectionAbortedError):
+    """A peer with which TLS was not agreed on: what it sent or showed is wrong, or it said so of ours."""
+
+    def __init__(self, reason: str) -> None:
+        """`reason` is in OpenSSL's words; `hint` says what mends it, where that is known."""
+        super().__init__(errno.ECONNABORTED, f"TLS handshake failed: {reason}")
+        self.reason = reason
+        self.hint = _HINTS.get(reason, "")
+
+
 class SecureSocket:
     """The TLS side of an accepted connection. `handshake` once, then lend `records`. It owns the socket."""
 
@@ -66,7 +76,8 @@ class SecureSocket:
     async def handshake(self, deadline: float, address: str) -> PeerCertificate | None:
         """Agree on TLS until `deadline` on trio's clock. Returns the peer's certificate, if it showed one.
 
-        Raises OSError where that does not come to be; the reason is logged.
+        Raises HandshakeError, which is logged, where the two do not agree; another OSError where the peer is
+        too slow or gone: those who only look whether a port is open do that all day.
         """
         session = self._begin()
         try:
@@ -77,10 +88,10 @@ class SecureSocket:
         except SSL.SysCallError as failure:
             raise ConnectionResetError(errno.ECONNRESET, "the peer ended its TLS handshake") from failure
         except SSL.Error as failure:
-            reason = _reason(failure)
-            hint = {"hint": _HINTS[reason]} if reason in _HINTS else {}
-            log.warning("TLS handshake failed", address=address, reason=reason, **hint)
-            raise ConnectionAbortedError(errno.ECONNABORTED, f"TLS handshake failed: {reason}") from failure
+            error = HandshakeError(_reason(failure))
+            hint = {"hint": error.hint} if error.hint else {}
+            log.warning("TLS handshake failed", address=address, reason=error.reason, **hint)
+            raise error from failure
         certificate = peer_certificate(session)
         shown = {"certificate": certificate.fingerprint} if certificate else {}
         facts = {"version": session.get_protocol_version_name(), "cipher": session.get_cipher_name()}

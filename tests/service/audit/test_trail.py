@@ -1,10 +1,13 @@
 """The audit trail of a running server, in a file and at a collector."""
 
+import contextlib
 import socket
+import ssl
 import struct
 import zlib
 
 import pytest
+import trustme
 
 from audit_reading import read_line, read_trail
 from engine_process import engine, free_port
@@ -12,6 +15,7 @@ from port104.wire.command import Status
 from port104.wire.pdu import PresentationContext
 from raw_peer import SECONDARY_CAPTURE, VERIFICATION
 from sender import Sender, element, image
+from tls_peers import Site
 
 PATIENT_ID = element(0x0010, 0x0020, b"LO", b"PAT-1 ")
 EXPLICIT_BIG, DEFLATED = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
@@ -148,11 +152,72 @@ def test_bytes_that_are_no_dicom_are_an_alert(start, trail, data):
     assert alert.participants[1] == ("127.0.0.1", None, "127.0.0.1")
 
 
-def test_health_checks_are_no_alert(start, trail):
-    with start() as server:
-        socket.create_connection(("127.0.0.1", server.port)).close()
+@pytest.fixture
+def secured(tmp_path):
+    """A site, and the settings of a TLS port on which peers must show its certificates."""
+    site, port = Site(tmp_path), free_port()
+    files = {
+        "certificate": str(site.certificate),
+        "key": str(site.key),
+        "clientCertificateAuthorities": str(site.authorities),
+    }
+    return site, port, {"tls": {"enabled": True, "port": port} | files}
+
+
+def shake_hands(port, context):
+    """Try to speak TLS, and wait for the end."""
+    peer = socket.create_connection(("127.0.0.1", port))
+    with context.wrap_socket(peer, do_handshake_on_connect=False, server_hostname="127.0.0.1") as secure:
+        with contextlib.suppress(OSError):
+            secure.do_handshake()
+        wait_for_end(secure)
+
+
+def wait_for_end(peer):
+    with contextlib.suppress(OSError):
+        while peer.recv(100):
+            pass
+
+
+def test_a_handshake_that_fails_is_an_alert(start, trail, secured):
+    site, port, scp = secured
+    with start(scp=scp) as server:
+        shake_hands(port, site.client())
+        shake_hands(port, site.client("stranger", trustme.CA()))
+        shake_hands(port, ssl.create_default_context())
+        with socket.create_connection(("127.0.0.1", port)) as peer:
+            peer.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            wait_for_end(peer)
+        server.wait_for(lambda: len(messages(trail, ALERT)) == 4)
+        alerts = messages(trail, ALERT)
+    assert {(alert.type, alert.outcome) for alert in alerts} == {("110126", "8")}
+    assert {alert.participants[1] for alert in alerts} == {("127.0.0.1", None, "127.0.0.1")}
+    assert {alert.description for alert in alerts} == {
+        "TLS handshake failed: peer did not return a certificate",
+        "TLS handshake failed: certificate verify failed",
+        "TLS handshake failed: tlsv1 alert unknown ca",
+        "TLS handshake failed: http request",
+    }
+
+
+def test_health_checks_are_no_alert(start, trail, secured):
+    _, port, scp = secured
+    with start(scp=scp) as server:
+        for checked in (server.port, port):
+            socket.create_connection(("127.0.0.1", checked)).close()
         assert server.terminate() == 0
     assert messages(trail, ALERT) == []
+
+
+def test_a_scan_of_the_tls_port_is_counted(start, trail, secured):
+    site, port, scp = secured
+    with start(scp=scp) as server:
+        for _ in range(15):
+            shake_hands(port, site.client())
+        assert server.terminate() == 0
+    alerts = messages(trail, ALERT)
+    assert len(alerts) == 11
+    assert "5 more associations failed" in alerts[-1].description
 
 
 def test_a_flood_is_counted(start, trail):

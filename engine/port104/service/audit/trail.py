@@ -12,7 +12,7 @@ from pathlib import Path
 
 import trio
 
-from port104.net.contracts import AssociationEnd, AssociationStart
+from port104.net.contracts import HANDSHAKE_FAILED, AssociationEnd, AssociationStart
 from port104.service.audit.alerts import WINDOW_SECONDS, AlertLimit
 from port104.service.audit.delivery import Delivery
 from port104.service.audit.messages import (
@@ -160,13 +160,12 @@ class AuditTrail:
         if not self._alerts.admit(end.address, trio.current_time()):
             return
         calling = end.request.calling_ae_title if end.request else ""
-        called = f" of {end.request.called_ae_title}" if end.request else ""
         passing = end.reject is not None and end.reject.result == _TRANSIENT
         self._alert(
             Alert.NODE_AUTHENTICATION,
             Outcome.MINOR_FAILURE if passing else Outcome.SERIOUS_FAILURE,
             Peer(calling, end.address),
-            f"association{called} {'rejected' if end.reject else 'aborted'}: {end.why}",
+            f"{_failure(end)}: {end.why}",
         )
 
     def _tell_left_out(self, left_out: Mapping[str, int]) -> None:
@@ -187,6 +186,13 @@ class AuditTrail:
         line = self._origin.line(message, outcome, at)
         for delivery in self._deliveries:
             delivery.put(line)
+
+
+def _failure(end: AssociationEnd) -> str:
+    if end.outcome == HANDSHAKE_FAILED:
+        return end.outcome
+    called = f" of {end.request.called_ae_title}" if end.request else ""
+    return f"association{called} {'rejected' if end.reject else 'aborted'}"
 
 
 def _action(instance: StoredInstance) -> Action:
