@@ -35,9 +35,9 @@ class Engine:
         assert self.process.poll() is None, self.log.read_text()
         return self.listens()
 
-    def listens(self):
-        """Whether somebody accepts connections on the port."""
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+    def listens(self, port=None):
+        """Whether somebody accepts connections on the port, or on another."""
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port or self.port), 1):
             return True
         return False
 

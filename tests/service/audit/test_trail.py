@@ -182,6 +182,7 @@ def wait_for_end(peer):
 def test_a_handshake_that_fails_is_an_alert(start, trail, secured):
     site, port, scp = secured
     with start(scp=scp) as server:
+        server.wait_for(lambda: server.listens(port))
         shake_hands(port, site.client())
         shake_hands(port, site.client("stranger", trustme.CA()))
         shake_hands(port, ssl.create_default_context())
@@ -203,6 +204,7 @@ def test_a_handshake_that_fails_is_an_alert(start, trail, secured):
 def test_health_checks_are_no_alert(start, trail, secured):
     _, port, scp = secured
     with start(scp=scp) as server:
+        server.wait_for(lambda: server.listens(port))
         for checked in (server.port, port):
             socket.create_connection(("127.0.0.1", checked)).close()
         assert server.terminate() == 0
@@ -212,6 +214,7 @@ def test_health_checks_are_no_alert(start, trail, secured):
 def test_a_scan_of_the_tls_port_is_counted(start, trail, secured):
     site, port, scp = secured
     with start(scp=scp) as server:
+        server.wait_for(lambda: server.listens(port))
         for _ in range(15):
             shake_hands(port, site.client())
         assert server.terminate() == 0
