@@ -85,7 +85,7 @@ def soak(folder, seconds, seed):
     visits, uses, faults, idle, messages = Counter(), [], [], [], 0
     try:
         lives.start()
-        idle.append(lives.use())
+        idle.append(_at_rest(lives))
         crowd = Crowd(lives.doors, accounts, seed)
         try:
             _sample(lives, accounts, uses, seconds * LONG_LIFE_SHARE)
@@ -123,6 +123,15 @@ def _sample(lives, accounts, uses, seconds):
         time.sleep(seconds / _SAMPLES)
         uses.append(lives.use())
         accounts.check_oldest()
+
+
+def _at_rest(lives):
+    """What the engine uses once all its tasks have started: it listens a moment before."""
+    before, now = None, lives.use()
+    while before is None or now.tasks != before.tasks:
+        time.sleep(0.3)
+        before, now = now, lives.use()
+    return now
 
 
 def _let_go(lives, idle):
