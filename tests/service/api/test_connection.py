@@ -1,11 +1,14 @@
 """HTTP/1.1 over a connection: what is answered, and how long a peer may take, by a clock of ours."""
 
+import contextlib
 import json
 import socket
 
 import pytest
 import trio
 import trio.testing
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from port104.service.api import connection as connections
 from port104.service.api.connection import HTTPConnection
@@ -31,9 +34,6 @@ class Application:
         self.scopes = []
 
     async def __call__(self, scope, receive, send):
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close"})
-            return
         self.scopes.append(scope)
         if scope["path"] == "/slow":
             await trio.sleep_forever()
@@ -118,10 +118,10 @@ async def test_a_peer_that_has_said_all_is_answered(client):
 async def test_http_2_and_websockets_are_passed_over(client):
     upgrade = b"connection: upgrade\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n\r\n"
     assert await client.ask(GET[:-2] + upgrade) == (200, ["GET", "/a", 0])
-    assert len(client.application.scopes) == 1
     websocket = b"connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
-    status, _ = await client.ask(GET[:-2] + websocket + b"sec-websocket-key: dGhlIHNhbXBsZQ==\r\n\r\n")
-    assert status == 403
+    key = b"sec-websocket-key: dGhlIHNhbXBsZQ==\r\n"
+    assert await client.ask(GET[:-2] + websocket + key + b"\r\n") == (200, ["GET", "/a", 0])
+    assert {scope["type"] for scope in client.application.scopes} == {"http"}
 
 
 async def test_http_2_with_prior_knowledge_is_no_request_of_ours(client):
@@ -152,6 +152,40 @@ async def test_an_answer_is_read_though_the_request_was_not(client):
     head = b"POST /unread HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n\r\n"
     assert await client.ask(head + bytes(100_000)) == (200, ["POST", "/unread", 0])
     assert await client.closed()
+
+
+LINES = [
+    b"GET /a HTTP/1.1\r\n",
+    b"POST /unread HTTP/1.1\r\n",
+    b"CONNECT /a HTTP/1.0\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"host: localhost\r\n",
+    b"content-length: 3\r\n",
+    b"transfer-encoding: chunked\r\n",
+    b"expect: 100-continue\r\n",
+    b"connection: close\r\n",
+    b"connection: upgrade\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n",
+    b"connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AA==\r\n",
+    b"\r\n",
+    b"3\r\nabc\r\n",
+    b"0\r\n\r\n",
+    b"abc",
+]
+
+
+@given(st.lists(st.sampled_from(LINES) | st.binary(max_size=6), max_size=12))
+@example([LINES[0], LINES[4], LINES[10], b"\r\n", b"\x81\x85abcd"])
+async def test_whatever_comes_is_answered_or_ends_and_is_no_fault_of_ours(pieces):
+    ours, theirs = (trio.SocketStream(trio.socket.from_stdlib_socket(each)) for each in socket.socketpair())
+    with trio.fail_after(5):
+        async with theirs, trio.open_nursery() as nursery:
+            nursery.start_soon(HTTPConnection(ours, Application()).run)
+            with contextlib.suppress(trio.BrokenResourceError):
+                for piece in pieces:
+                    await theirs.send_all(piece)
+                await theirs.send_eof()
+                while await theirs.receive_some(1000):
+                    pass
 
 
 # ---- how long a peer may take ----

@@ -56,13 +56,3 @@ async def test_no_answer_is_kept_framed_or_run(api, path):
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["cache-control"] == "no-store"
     assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
-
-
-async def test_websockets_are_not_spoken(api):
-    sent = []
-
-    async def send(message):
-        sent.append(message)
-
-    await api.gatekeeper.serve(HERE, {"type": "websocket"}, None, send)
-    assert sent == [{"type": "websocket.close"}]

@@ -34,6 +34,17 @@ class _OnlyHTTP1(H11Protocol):
     async def _check_protocol(self, event: h11.Request) -> None:
         """Stay with HTTP/1.1, whatever `event` proposes."""
 
+    async def _create_stream(self, request: h11.Request) -> None:
+        """Serve a request as if it proposed nothing."""
+        headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
+        plain = h11.Request(
+            method=request.method,
+            target=request.target,
+            headers=headers,
+            http_version=request.http_version,
+        )
+        await super()._create_stream(plain)
+
 
 class HTTPConnection:
     """Serves the requests on `stream` by `serve` (ASGI). Call `run` once; it closes the stream."""

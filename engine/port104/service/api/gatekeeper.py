@@ -41,9 +41,6 @@ class Gatekeeper:
 
     async def serve(self, peer: Peer, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request of `peer` (ASGI). Raises nothing of the application's."""
-        if scope["type"] != "http":  # a WebSocket: we speak none
-            await send({"type": "websocket.close"})
-            return
         since = time.monotonic()
         path = scope["raw_path"].decode("latin-1")
         response = _Response(send)
