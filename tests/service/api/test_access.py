@@ -142,7 +142,7 @@ async def test_pages_of_ours_are_not(api):
     assert (await api.ask("GET", "/api/associations", peer=HERE, **headers)).status == 200
 
 
-@pytest.mark.parametrize("header", ["forwarded", "via", "x_forwarded_for", "x_real_ip"])
+@pytest.mark.parametrize("header", ["forwarded", "via", "x_forwarded_for", "x_forwarded_proto", "x_real_ip"])
 async def test_who_comes_through_a_proxy_is_not_of_this_machine(api, header):
     answer = await api.ask("GET", "/api/associations", peer=HERE, **{header: "10.0.0.9"})
     assert answer.status == 401

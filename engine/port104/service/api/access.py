@@ -22,7 +22,7 @@ OPEN_PATHS = frozenset({"/health/live", "/health/ready", "/api/openapi.json", "/
 _ADMIN_PATHS = ("/api/tokens",)
 _LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
 _REALM = 'Bearer realm="port104"'
-_FORWARDING = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
+_FORWARDING = (b"forwarded", b"via", b"x-forwarded-", b"x-real-ip", b"x-client-ip")
 _HOW_TO_MAKE_ONE = "port104 token create, on the machine that it runs on, makes one"
 
 
@@ -111,7 +111,7 @@ class Access:
 
     def _judge_without_token(self, asked: Asked, peer: Peer) -> Caller | Denied:
         if not self._anyone:
-            if not peer.local or any(name in _FORWARDING for name, _ in asked.headers):
+            if not peer.local or any(name.startswith(_FORWARDING) for name, _ in asked.headers):
                 return _unauthorized(f"from another machine a token is needed; {_HOW_TO_MAKE_ONE}")
             if not _is_loopback(_host_of(asked)):
                 why = "without a token the Host must be localhost, 127.0.0.1 or [::1]"
