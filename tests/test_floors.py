@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "net": GROUND | {"wire"},
     "storage": GROUND | {"wire"},
     "registry": GROUND | {"wire", "database"},
+    "jobs": GROUND | {"database"},
     "service": GROUND | {"wire", "net", "storage", "database", "registry"},
     "__main__": {"service"},
 }

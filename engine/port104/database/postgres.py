@@ -7,7 +7,7 @@ Rules that this room keeps:
 - the password in the URL is in no message.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -166,7 +166,7 @@ class PostgresListener:
 
 
 class PostgresSession:
-    """A schema.Session."""
+    """A session.Session."""
 
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         self._connection = connection
@@ -175,6 +175,16 @@ class PostgresSession:
         """As the protocol says."""
         cursor = self._connection.execute(sql.replace("?", "%s").encode(), parameters or None)
         return cursor.fetchall() if cursor.description is not None else []
+
+    def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """As the protocol says."""
+        with self._connection.cursor() as cursor:
+            cursor.executemany(sql.replace("?", "%s").encode(), rows)
+
+    def now(self) -> float:
+        """As the protocol says: the server's clock."""
+        ((seconds,),) = self.run("SELECT extract(epoch FROM clock_timestamp())::double precision")
+        return float(seconds)
 
     def has_table(self, name: str) -> bool:
         """As the protocol says."""

@@ -6,23 +6,10 @@ Rules that this room keeps:
 - SQL that SQLite and PostgreSQL both understand, with `?` for parameters.
 """
 
-from typing import Any, Protocol
-
 import msgspec
 
 from port104.database.faults import DatabaseError, NewerSchemaError
-
-
-class Session(Protocol):
-    """A transaction under way."""
-
-    def run(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Carry out a statement; returns its rows."""
-        ...
-
-    def has_table(self, name: str) -> bool:
-        """Whether there is a table of this name."""
-        ...
+from port104.database.session import Session
 
 
 class Schema(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,8 +11,9 @@ Rules that this room keeps:
 import errno
 import os
 import sqlite3
+import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ class SqliteDatabase:
         self._file = file.absolute()
         self._schema = schema
         self._journal = journal
+        self._clock = _steady_clock()
         self._identity: tuple[int, int] | None = None
         self._connection: sqlite3.Connection | None = None
         with self._translated():
@@ -58,25 +60,21 @@ class SqliteDatabase:
 
     @contextmanager
     def reading(self) -> "Iterator[SqliteSession]":
-        """A transaction that changes nothing. There must be a file."""
-        assert self._connection is not None  # noqa: S101 - said above
-        with self._transaction(self._connection, "BEGIN") as session:
+        """A transaction that changes nothing, unless there is no file yet: then it is made."""
+        with self._transaction(self._ready(), "BEGIN") as session:
             yield session
 
     @contextmanager
     def changing(self) -> "Iterator[SqliteSession]":
         """A transaction that is committed where the block ends well. Makes the file where there is none."""
+        connection = self._ready()
         with self._translated():
-            if self._connection is None:
-                self._make()
-                self._open()
             if self._file_identity() != self._identity:
                 raise DatabaseError(
                     f"{self._file} was moved or removed while port104 works with it, so a change would be"
                     " lost: put it back, or restart port104"
                 )
-        assert self._connection is not None  # noqa: S101 - opened above
-        with self._transaction(self._connection, "BEGIN IMMEDIATE") as session:
+        with self._transaction(connection, "BEGIN IMMEDIATE") as session:
             yield session
 
     def close(self) -> None:
@@ -84,6 +82,14 @@ class SqliteDatabase:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _ready(self) -> sqlite3.Connection:
+        if self._connection is None:
+            with self._translated():
+                self._make()
+                self._open()
+        assert self._connection is not None  # noqa: S101 - opened above
+        return self._connection
 
     def _file_identity(self) -> tuple[int, int] | None:
         """Which file bears the name; None: none."""
@@ -151,7 +157,7 @@ class SqliteDatabase:
         with self._translated():
             connection.execute(begin)
             try:
-                yield SqliteSession(connection)
+                yield SqliteSession(connection, self._clock)
                 connection.execute("COMMIT")
             finally:
                 if connection.in_transaction:
@@ -186,15 +192,30 @@ class SqliteDatabase:
         )
 
 
-class SqliteSession:
-    """A schema.Session."""
+def _steady_clock() -> Callable[[], float]:
+    """A clock that goes on evenly, whatever is done to the machine's meanwhile."""
+    offset = time.time() - time.monotonic()
+    return lambda: offset + time.monotonic()
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+
+class SqliteSession:
+    """A session.Session."""
+
+    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], float] = time.time) -> None:
         self._connection = connection
+        self._clock = clock
 
     def run(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """As the protocol says."""
         return self._connection.execute(sql, parameters).fetchall()
+
+    def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """As the protocol says."""
+        self._connection.executemany(sql, rows)
+
+    def now(self) -> float:
+        """As the protocol says."""
+        return self._clock()
 
     def has_table(self, name: str) -> bool:
         """As the protocol says."""

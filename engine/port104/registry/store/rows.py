@@ -1,6 +1,6 @@
 """Rows read and written, in SQL that SQLite and PostgreSQL both understand. Call with a transaction begun."""
 
-from port104.database.schema import Session
+from port104.database.session import Session
 from port104.registry.store.contents import Contents, EntryRow, Row, TokenRow
 
 

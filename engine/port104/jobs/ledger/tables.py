@@ -1,0 +1,60 @@
+"""The tables of the ledger. Times are seconds since 1970.
+
+An instance is one version of one file: where other bytes take a file's place, it is another one. It stands
+in exactly one group, for the table knows no other. Of groups with one value of an AE title's tag at most one
+is not closed, which an index enforces: what two engines receive at the same time comes together.
+"""
+
+from port104.database.schema import Schema
+
+SCHEMA = Schema(
+    what="the ledger",
+    without="an empty one, which is filled anew from the stored files",
+    setting="ledger.url",
+    versions="port104_ledger",
+    migrations=(
+        (
+            "CREATE TABLE port104_ledger (version INTEGER NOT NULL)",
+            "INSERT INTO port104_ledger (version) VALUES (0)",
+            # node: whose storage folder; file: its path below instances/; state: kept, replaced, removed
+            """CREATE TABLE port104_instance (
+                node TEXT NOT NULL,
+                file TEXT NOT NULL,
+                received DOUBLE PRECISION NOT NULL,
+                state TEXT NOT NULL,
+                called TEXT NOT NULL,
+                calling TEXT NOT NULL,
+                address TEXT NOT NULL,
+                sop_class TEXT NOT NULL,
+                sop_instance TEXT NOT NULL,
+                study TEXT NOT NULL,
+                series TEXT NOT NULL,
+                group_id TEXT NOT NULL,
+                PRIMARY KEY (node, file, received)
+            )""",
+            "CREATE INDEX port104_instance_of_group ON port104_instance (group_id)",
+            "CREATE INDEX port104_instance_of_study ON port104_instance (study)",
+            # state: open, holding, closed; due, reason: when and why it is closed if nothing more comes
+            """CREATE TABLE port104_group (
+                id TEXT NOT NULL PRIMARY KEY,
+                called TEXT NOT NULL,
+                tag BIGINT NOT NULL,
+                value TEXT NOT NULL,
+                state TEXT NOT NULL,
+                opened DOUBLE PRECISION NOT NULL,
+                last DOUBLE PRECISION NOT NULL,
+                due DOUBLE PRECISION,
+                reason TEXT,
+                closed DOUBLE PRECISION,
+                instances BIGINT NOT NULL,
+                announced BIGINT,
+                follows TEXT,
+                with_all INTEGER NOT NULL
+            )""",
+            """CREATE UNIQUE INDEX port104_group_not_closed ON port104_group (called, tag, value)
+                WHERE state <> 'closed'""",
+            "CREATE INDEX port104_group_of_value ON port104_group (called, tag, value, opened)",
+            "CREATE INDEX port104_group_due ON port104_group (due) WHERE state = 'open'",
+        ),
+    ),
+)

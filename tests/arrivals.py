@@ -1,0 +1,28 @@
+"""Instances as the ledger is told of them."""
+
+from port104.jobs.grouping import GroupingRule
+from port104.jobs.ledger.arrivals import Arrival
+
+RULE = GroupingRule(timeout=5, maximum_age=60)
+
+
+def arrival(number, *, value="study", received=None, **facts):
+    """The instance number `number` of a study."""
+    return Arrival(
+        **{
+            "file": f"00/{number:04}.dcm",
+            "received": 1000.0 + number if received is None else received,
+            "duplicate": False,
+            "called_ae_title": "PORT104",
+            "calling_ae_title": "CT1",
+            "address": "10.0.0.1",
+            "sop_class_uid": "1.2.840.10008.5.1.4.1.1.2",
+            "sop_instance_uid": f"1.2.3.{number}",
+            "study_instance_uid": value or "",
+            "series_instance_uid": f"{value}.1",
+            "rule": RULE,
+            "value": value,
+            "announced": None,
+        }
+        | facts
+    )
