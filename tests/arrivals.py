@@ -6,13 +6,13 @@ from port104.jobs.ledger.arrivals import Arrival
 RULE = GroupingRule(timeout=5, maximum_age=60)
 
 
-def arrival(number, *, value="study", received=None, **facts):
+def arrival(number, *, value="study", written=1, **facts):
     """The instance number `number` of a study."""
     return Arrival(
         **{
             "file": f"00/{number:04}.dcm",
-            "received": 1000.0 + number if received is None else received,
-            "duplicate": False,
+            "written": written,
+            "received": 1000.0 + number,
             "called_ae_title": "PORT104",
             "calling_ae_title": "CT1",
             "address": "10.0.0.1",

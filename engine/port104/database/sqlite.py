@@ -41,12 +41,22 @@ class SqliteDatabase:
     a time; every call may wait for the disk, and raises DatabaseError, whose text says what to do.
     """
 
-    def __init__(self, file: Path, schema: Schema, *, journal: str = "DELETE") -> None:
-        """Open the file, where it is there, and bring its tables to the newest version."""
+    def __init__(
+        self,
+        file: Path,
+        schema: Schema,
+        *,
+        journal: str = "DELETE",
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        """Open the file, where it is there, and bring its tables to the newest version.
+
+        `clock`: seconds since 1970; None: the machine's, going on evenly from now.
+        """
         self._file = file.absolute()
         self._schema = schema
         self._journal = journal
-        self._clock = _steady_clock()
+        self._clock = clock or _steady_clock()
         self._identity: tuple[int, int] | None = None
         self._connection: sqlite3.Connection | None = None
         with self._translated():

@@ -86,10 +86,11 @@ def value_of(rule: GroupingRule, elements: Mapping[int, bytes]) -> str | None:
     if not raw:
         return None
     text = raw.decode("latin-1")  # any bytes make a text, and different ones different texts
-    if len(text) <= _LONGEST_VALUE:
+    if len(text) <= _LONGEST_VALUE and "\0" not in text:
         return text
     digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
-    return f"{text[: _LONGEST_VALUE - len(digest) - 1]}~{digest}"
+    # No database keeps a NUL.
+    return f"{text[: _LONGEST_VALUE - len(digest) - 1]}~{digest}".replace("\0", "")
 
 
 def announced_by(rule: GroupingRule, elements: Mapping[int, bytes]) -> int | None:

@@ -9,11 +9,13 @@ import io
 import logging
 import warnings
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pydicom
 from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.filereader import data_element_generator
 from pydicom.tag import BaseTag
 
@@ -53,8 +55,7 @@ def read_elements(path: Path, tags: Collection[int]) -> dict[int, bytes]:
     when the file cannot be read and nothing else.
     """
     with path.open("rb") as file:
-        start = file.read(_META_AT)
-        meta = file.read(int.from_bytes(start[_META_LENGTH_AT:], "little"))
+        meta = _read_meta(file)
         content = file.read(_PREFIX_BYTES)
     found: dict[int, bytes] = {}
     with contextlib.suppress(Exception):  # a peer's bytes can make pydicom and zlib raise anything
@@ -74,6 +75,21 @@ def read_elements(path: Path, tags: Collection[int]) -> dict[int, bytes]:
     return found
 
 
+def read_meta(path: Path) -> dict[int, bytes]:
+    """Raw values of the elements of File Meta Information (PS3.10 7.1), as far as they can be read.
+
+    Raises OSError when the file cannot be read and nothing else.
+    """
+    with path.open("rb") as file:
+        meta = _read_meta(file)
+    found: dict[int, bytes] = {}
+    with contextlib.suppress(Exception):  # a damaged file can make pydicom raise anything
+        for element in _meta_elements(meta):
+            if isinstance(element.value, bytes):
+                found[int(element.tag)] = element.value
+    return found
+
+
 def tag_of(keyword: str) -> int | None:
     """The tag (group << 16 | element) of a keyword (PS3.6 6); None: no element has it."""
     return tag_for_keyword(keyword)
@@ -81,7 +97,16 @@ def tag_of(keyword: str) -> int | None:
 
 def _transfer_syntax(meta: bytes) -> str:
     """(0002,0010) of File Meta Information, which is always explicit VR little endian."""
-    for element in data_element_generator(io.BytesIO(meta), is_implicit_VR=False, is_little_endian=True):
+    for element in _meta_elements(meta):
         if element.tag == _TRANSFER_SYNTAX_UID and isinstance(element.value, bytes):
             return element.value.decode("ascii").rstrip("\0")
     return ""
+
+
+def _read_meta(file: BinaryIO) -> bytes:
+    start = file.read(_META_AT)
+    return file.read(int.from_bytes(start[_META_LENGTH_AT:], "little"))
+
+
+def _meta_elements(meta: bytes) -> Iterator[RawDataElement | DataElement]:
+    return data_element_generator(io.BytesIO(meta), is_implicit_VR=False, is_little_endian=True)

@@ -39,6 +39,8 @@ ROUTING_TAGS = (
     0x00100020,  # Patient ID
     0x0020000D,  # Study Instance UID
     0x0020000E,  # Series Instance UID
+    0x00201208,  # Number of Study Related Instances
+    0x00201209,  # Number of Series Related Instances
 )
 
 # A command that changes the registry owns the folder for some hundredths of a second.

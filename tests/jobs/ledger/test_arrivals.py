@@ -116,24 +116,15 @@ def test_what_is_told_twice_is_written_once(database):
     assert len(rows(database, "SELECT id FROM port104_group")) == 1
 
 
-def test_a_duplicate_is_no_other_instance(database):
-    come(database, arrival(1))
-    assert come(database, arrival(1, received=2000.0, duplicate=True)) == 0
-
-
-def test_a_duplicate_of_what_the_ledger_does_not_know_is_written(database):
-    assert come(database, arrival(1, duplicate=True)) == 1
-
-
-def test_within_one_batch_a_duplicate_changes_nothing(database):
-    assert come(database, arrival(1, received=5.0), arrival(1, received=6.0, duplicate=True)) == 1
-    assert rows(database, "SELECT received FROM port104_instance") == [(5.0,)]
+def test_of_two_versions_in_one_batch_the_last_is_kept(database):
+    assert come(database, arrival(1, written=5), arrival(1, written=6)) == 1
+    assert rows(database, "SELECT written FROM port104_instance") == [(6,)]
 
 
 def test_other_bytes_in_its_place_are_another_instance(database):
     come(database, arrival(1), arrival(2))
     close(database, 200)
-    assert come(database, arrival(1, received=2000.0), now=300) == 1
+    assert come(database, arrival(1, written=2), now=300) == 1
     assert members(database) == {
         ("study", "closed"): ["00/0002.dcm"],
         ("study", "open"): ["00/0001.dcm"],
@@ -146,7 +137,7 @@ def test_what_was_removed_and_comes_again_is_another_instance(database):
     with database.changing() as session:
         session.run("UPDATE port104_instance SET state = 'removed'")
     assert come(database, arrival(1)) == 0
-    assert come(database, arrival(1, received=2000.0)) == 1
+    assert come(database, arrival(1, written=2)) == 1
 
 
 @pytest.mark.parametrize("rule", [RULE, LATE_WITH_ALL])

@@ -1,7 +1,8 @@
 """What came is written down, and with it the group that it belongs to.
 
 Rules that this room keeps:
-- what is told twice is written once: after a change whose end is unknown, everything is told again;
+- what is told twice is written once: after a change whose end is unknown, everything is told again. A file
+  and when it was written are what one instance is known by;
 - an instance and its place in a group are one transaction;
 - groups are taken in the order of their names, so that two engines never wait for each other.
 """
@@ -26,14 +27,15 @@ HOLDING = ""
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """An instance that was stored.
 
-    `file`: its path below instances/. `received`: Unix time. `duplicate`: the same bytes were there before.
+    `file`: its path below instances/; `written`: when its last byte was, in ns since 1970, as the file system
+    says. `received`: Unix time.
     `value`: of the tag that it is grouped by; None: it has none. `announced`: how many its group will have,
     as it says; None: it does not say.
     """
 
     file: str
+    written: int
     received: float
-    duplicate: bool
     called_ae_title: str
     calling_ae_title: str
     address: str
@@ -46,21 +48,12 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     announced: int | None
 
 
-class _Known(msgspec.Struct, frozen=True):
-    """The newest instance in a file."""
-
-    received: float
-    state: str
-
-
 def record(session: Session, node: str, arrivals: Sequence[Arrival], now: float) -> int:
     """Write down what came to `node`; returns how many of the arrivals are instances that were not known."""
     known = _known(session, node, [arrival.file for arrival in arrivals])
     newcomers: dict[str, Arrival] = {}
     for arrival in arrivals:
-        if _is_new(arrival, known.get(arrival.file)) and not (
-            arrival.duplicate and arrival.file in newcomers
-        ):
+        if known.get(arrival.file) != arrival.written:
             newcomers[arrival.file] = arrival
     for file in newcomers.keys() & known.keys():
         session.run(
@@ -77,23 +70,17 @@ def record(session: Session, node: str, arrivals: Sequence[Arrival], now: float)
     return len(newcomers)
 
 
-def _is_new(arrival: Arrival, known: _Known | None) -> bool:
-    """Whether this is another instance than the one that is known in the same file."""
-    if known is None:
-        return True
-    return arrival.received > known.received and (not arrival.duplicate or known.state != "kept")
-
-
-def _known(session: Session, node: str, files: Sequence[str]) -> dict[str, _Known]:
-    known: dict[str, _Known] = {}
+def _known(session: Session, node: str, files: Sequence[str]) -> dict[str, int]:
+    """When the newest instance was written that is known in each of the files."""
+    known: dict[str, int] = {}
     for some in _chunks(files):
         rows = session.run(
-            f"SELECT file, received, state FROM port104_instance WHERE node = ?"  # noqa: S608 - no value
-            f" AND file IN ({', '.join('?' * len(some))}) ORDER BY received",
+            f"SELECT file, written FROM port104_instance WHERE node = ?"  # noqa: S608 - no value
+            f" AND file IN ({', '.join('?' * len(some))}) ORDER BY written",
             node,
             *some,
         )
-        known.update((file, _Known(received, state)) for file, received, state in rows)
+        known.update((file, written) for file, written in rows)
     return known
 
 
@@ -103,12 +90,14 @@ def _join(
     """Put new instances into their group, which is opened where there is none."""
     group_id, progress = _group(session, key, members[0].rule, now)
     session.run_many(
-        "INSERT INTO port104_instance (node, file, received, state, called, calling, address, sop_class,"
-        " sop_instance, study, series, group_id) VALUES (?, ?, ?, 'kept', ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO port104_instance (node, file, written, received, state, called, calling, address,"
+        " sop_class, sop_instance, study, series, group_id)"
+        " VALUES (?, ?, ?, ?, 'kept', ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 node,
                 each.file,
+                each.written,
                 each.received,
                 each.called_ae_title,
                 each.calling_ae_title,

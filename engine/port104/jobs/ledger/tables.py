@@ -16,10 +16,12 @@ SCHEMA = Schema(
         (
             "CREATE TABLE port104_ledger (version INTEGER NOT NULL)",
             "INSERT INTO port104_ledger (version) VALUES (0)",
-            # node: whose storage folder; file: its path below instances/; state: kept, replaced, removed
+            # node: whose storage folder; file: its path below instances/; written: ns since 1970;
+            # state: kept, replaced, removed
             """CREATE TABLE port104_instance (
                 node TEXT NOT NULL,
                 file TEXT NOT NULL,
+                written BIGINT NOT NULL,
                 received DOUBLE PRECISION NOT NULL,
                 state TEXT NOT NULL,
                 called TEXT NOT NULL,
@@ -30,7 +32,7 @@ SCHEMA = Schema(
                 study TEXT NOT NULL,
                 series TEXT NOT NULL,
                 group_id TEXT NOT NULL,
-                PRIMARY KEY (node, file, received)
+                PRIMARY KEY (node, file, written)
             )""",
             "CREATE INDEX port104_instance_of_group ON port104_instance (group_id)",
             "CREATE INDEX port104_instance_of_study ON port104_instance (study)",

@@ -1,0 +1,205 @@
+"""The ledger beside the event loop: told of every stored instance, it closes groups in time.
+
+Rules that this room keeps:
+- the database is touched in worker threads only, by one at a time, and no association waits for it;
+- instances are told in batches: what comes while one is written is the next;
+- what cannot be written yet is kept and told again. It may be told twice; the ledger writes it once;
+- memory is bounded: where the database is away for long, instances are forgotten here and found again in
+  their files (recounting.py). None is lost by it, only from which address it came;
+- no group is closed before the files were looked through: after a kill the ledger lacks what came last.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+import trio
+
+from port104.database.faults import DatabaseError
+from port104.dispatch.origin import RuleOf, Told, arrival_of
+from port104.dispatch.recounting import recount, shelves
+from port104.jobs.ledger.closing import ClosedGroup
+from port104.jobs.ledger.ledger import Ledger
+from port104.net.contracts import AssociationEnd, AssociationStart
+from port104.storage.store import StoredInstance
+
+log = structlog.get_logger("port104.dispatch")
+
+# Instances that wait to be written, some 1 KB each.
+_MOST_WAITING = 50_000
+# Of one transaction, so that closing groups never waits for long.
+_BATCH = 1_000
+# A batch is let grow for so long: one of ten costs a tenth of ten batches.
+PAUSE_SECONDS = 0.05
+# After it is due a group is closed, so that no rounding makes it too early.
+_LATE_SECONDS = 0.01
+# Groups of engines that are gone are looked for so often.
+LOOK_SECONDS = 15.0
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.25, 10.0
+
+_REASONS = {
+    "idle": "nothing came for its timeout",
+    "complete": "all that were announced are there",
+    "age": "it had reached its maximum age",
+}
+
+ResultT = TypeVar("ResultT")
+
+
+class Bookkeeper:
+    """Give `stored` every stored instance, let it witness associations, and run `run` beside."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        root: Path,
+        rule_of: RuleOf,
+        *,
+        replaces: Callable[[str], bool],
+        clock: Callable[[], float] = time.time,
+        most_waiting: int = _MOST_WAITING,
+    ) -> None:
+        """`root`: the storage folder. `replaces`: whether an AE title lets instances take others' places."""
+        self._ledger = ledger
+        self._root = root
+        self._rule_of = rule_of
+        self._replaces = replaces
+        self._clock = clock
+        self._callers: dict[int, tuple[str, str]] = {}
+        self._waiting: deque[Told] = deque()
+        self._most_waiting = most_waiting
+        self._news = trio.Event()
+        self._to_be_counted = trio.Event()
+        self._limiter = trio.CapacityLimiter(1)
+        self.fault: str | None = None
+        """Why the database cannot be used at the moment, in words."""
+
+    # ---- on the event loop ----
+
+    def established(self, start: AssociationStart) -> None:
+        """Remember who calls. As a net.contracts.Witness."""
+        self._callers[start.association] = (start.request.calling_ae_title, start.address)
+
+    def ended(self, end: AssociationEnd) -> None:
+        """Forget it. As a net.contracts.Witness."""
+        if end.association is not None:
+            self._callers.pop(end.association, None)
+
+    def stored(self, instance: StoredInstance) -> None:
+        """Write this instance down soon. Never waits."""
+        if len(self._waiting) >= self._most_waiting:
+            self._to_be_counted.set()
+            return
+        calling, address = self._callers.get(instance.association, ("", ""))
+        self._waiting.append(Told(instance, self._clock(), calling, address))
+        self._news.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many instances wait to be written."""
+        return len(self._waiting)
+
+    # ---- beside it ----
+
+    async def run(self) -> None:
+        """Write and close until cancelled; what waits then is found in the files at the next start."""
+        async with trio.open_nursery() as nursery:
+            await self._count()
+            nursery.start_soon(self._count_again)
+            await self._keep()
+
+    async def finish(self) -> None:
+        """Write what waits, for a stop; what cannot be written now is found at the next start."""
+        try:
+            await self._in_thread(self._write_waiting)
+        except DatabaseError as fault:
+            self._failed(fault)
+
+    async def _keep(self) -> None:
+        retry = FIRST_RETRY_SECONDS
+        while True:
+            try:
+                await self._in_thread(self._write_waiting)
+                for group in await self._in_thread(self._ledger.close_due):
+                    _report(group)
+                due = await self._in_thread(self._ledger.seconds_until_due)
+            except DatabaseError as fault:
+                self._failed(fault)
+                await trio.sleep(retry)
+                retry = min(2 * retry, LAST_RETRY_SECONDS)
+                continue
+            retry = FIRST_RETRY_SECONDS
+            self._works()
+            with trio.move_on_after(LOOK_SECONDS if due is None else min(LOOK_SECONDS, due + _LATE_SECONDS)):
+                await self._news.wait()
+                await trio.sleep(PAUSE_SECONDS)
+            self._news = trio.Event()
+
+    async def _count_again(self) -> None:
+        while True:
+            await self._to_be_counted.wait()
+            await trio.sleep(LOOK_SECONDS)
+            self._to_be_counted = trio.Event()  # first: what is forgotten from here on asks for another count
+            await self._count()
+
+    async def _count(self) -> None:
+        """Hold the files against the ledger, a shelf at a time, so that others get their turn in between."""
+        found = 0
+        try:
+            for shelf in await trio.to_thread.run_sync(shelves, self._root):
+                work = partial(recount, shelf, self._ledger, self._rule_of, self._replaces)
+                found += await self._in_thread(work)
+        except DatabaseError as fault:
+            self._failed(fault)
+            self._to_be_counted.set()
+        except OSError as failure:
+            log.warning(
+                "stored files cannot be held against the ledger; tried again",
+                folder=str(failure.filename or self._root),
+                reason=failure.strerror,
+            )
+            self._to_be_counted.set()
+        if found:
+            log.info("instances found that the ledger did not know", instances=found)
+
+    async def _in_thread(self, work: Callable[[], ResultT]) -> ResultT:
+        return await trio.to_thread.run_sync(work, limiter=self._limiter)
+
+    # ---- in a worker thread ----
+
+    def _write_waiting(self) -> None:
+        while self._waiting:
+            batch = [self._waiting[index] for index in range(min(_BATCH, len(self._waiting)))]
+            arrivals = [arrival_of(told, self._rule_of) for told in batch]
+            self._ledger.record([arrival for arrival in arrivals if arrival is not None])
+            for _ in batch:
+                self._waiting.popleft()
+
+    # ---- what is said ----
+
+    def _works(self) -> None:
+        if self.fault is not None:
+            log.info("the ledger's database can be used again", waiting=self.waiting)
+            self.fault = None
+
+    def _failed(self, fault: DatabaseError) -> None:
+        if self.fault is None:
+            log.error(
+                "the ledger's database cannot be used; instances are stored and wait", reason=str(fault)
+            )
+        self.fault = str(fault)
+
+
+def _report(group: ClosedGroup) -> None:
+    log.info(
+        "group closed",
+        group=group.id,
+        called=group.called_ae_title,
+        instances=group.instances,
+        reason=_REASONS[group.reason],
+        seconds=round(group.last - group.opened, 1),
+    )
