@@ -7,8 +7,9 @@ import sys
 import pytest
 from pydicom.datadict import DicomDictionary, keyword_for_tag
 
+from port104.jobs.grouping import GroupingRule
 from port104.registry.entries import LocalAE
-from port104.service.processing import read_setting
+from port104.service.processing import read_setting, rule_of
 from port104.service.registration import KINDS, FaultyEntryError, read_entry
 
 AE_TITLE = KINDS[0]
@@ -23,6 +24,8 @@ FINE = [
     ("groupBy", "StudyInstanceUID", ("groupBy", "0020,000D")),
     ("groupBy", "0029,1010", ("groupBy", "0029,1010")),
     ("jobRetryDelay", "0", ("jobRetryDelay", 0)),
+    ("maximum-age", "600", ("maximumAge", 600)),
+    ("lateInstances", "All", ("lateInstances", "all")),
     ("job-retry-delay", 5000, ("jobRetryDelay", 5000)),
     ("priority", "Higher", ("priority", "higher")),
     ("pipeline-covid", "8ee3", ("pipeline-covid", "8ee3")),
@@ -45,6 +48,8 @@ FAULTS = [
     ("timeout", "5 s", WHOLE_SECONDS),
     ("timeout", "9" * 5000, WHOLE_SECONDS),
     ("timeout", {}, WHOLE_SECONDS),
+    ("lateInstances", "none", "expected one of new, all"),
+    ("maximumAge", 0, WHOLE_SECONDS),
     ("jobRetryDelay", -1, "expected whole milliseconds from 0 to 86400000"),
     ("priority", "urgent", "expected one of lower, normal, higher, immediate"),
     ("priority", 1, "expected one of lower, normal, higher, immediate"),
@@ -57,7 +62,12 @@ FAULTS = [
     ("pipeline-a", " ", "expected the identifier of a pipeline, as text"),
     ("pipeline-a", 5, "expected the identifier of a pipeline, as text"),
     ("timeuot", 5, "unknown key; did you mean timeout?"),
-    ("x", 5, "unknown key; known here: timeout, groupBy, jobRetryDelay, priority, pipeline-<name>"),
+    (
+        "x",
+        5,
+        "unknown key; known here: timeout, groupBy, maximumAge, lateInstances, jobRetryDelay, priority,"
+        " pipeline-<name>",
+    ),
 ]
 
 
@@ -78,7 +88,7 @@ def test_every_keyword_of_the_standard_is_known():
 
 def test_a_tag_needs_no_pydicom():
     code = (
-        "import sys; from port104.service.processing import read_setting;"
+        "import sys; from port104.service.processing import read_setting, rule_of;"
         " read_setting('groupBy', '0020,000D'); sys.exit('pydicom' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -108,3 +118,16 @@ def test_an_entry_holds_the_one_form():
     assert read_entry(AE_TITLE, document) == LocalAE(
         ae_title="A", processor_settings={"timeout": 7, "pipeline-a": "x"}
     )
+
+
+def test_how_an_ae_title_groups():
+    assert rule_of({}) == GroupingRule()
+    settings = {
+        "timeout": 7,
+        "groupBy": "0010,0020",
+        "maximumAge": 60,
+        "lateInstances": "all",
+        "priority": "lower",
+    }
+    expected = GroupingRule(tag=0x00100020, timeout=7, maximum_age=60, late="all")
+    assert rule_of(settings) == expected

@@ -23,6 +23,7 @@ from port104.service.api.health import Health
 from port104.service.api.serving import API
 from port104.service.associations import AssociationLog
 from port104.service.audit.recording import recording
+from port104.service.books import keeping_books
 from port104.service.condition import Condition
 from port104.service.configuration import Configuration
 from port104.service.data_set_log import DataSetLog
@@ -74,6 +75,7 @@ async def serve(
             ) as store,
             open_registrar(settings, origins) as registrar,
             recording(settings.audit, [*registrar.registry.local_aes]) as trail,
+            keeping_books(settings.registry.url, store.root, registrar) as books,
             trio.open_nursery() as nursery,
         ):
             _report_recovery(store)
@@ -82,7 +84,7 @@ async def serve(
             await nursery.start(watch.run)
             admission = Admission(scp, registrar, watch, identities)
             associations = AssociationLog()
-            witnesses: list[Witness] = [associations, *filter(None, [trail])]
+            witnesses: list[Witness] = [associations, books, *filter(None, [trail])]
             acceptor = _acceptor(scp, admission, store, witnesses, connections)
             hang_up, condition = HangUp(), Condition()
             health = Health(
@@ -104,6 +106,7 @@ async def serve(
                 registrar=registrar,
                 watermarks=watermarks,
                 store=store,
+                books=books,
                 trail=trail,
                 data_set_log=data_set_log,
                 connections=connections,

@@ -4,8 +4,10 @@ One may write `5` or `"5"`, `group-by` or `groupBy`, a tag or its keyword; one f
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from port104.jobs.grouping import GroupingRule
 from port104.registry.likeness import by_folded, nearest
 from port104.service.schema import fold
 
@@ -15,6 +17,7 @@ PIPELINE = "pipeline-"
 _TAG = re.compile(r"([0-9A-Fa-f]{4}),? ?([0-9A-Fa-f]{4})")
 _KEYWORD = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 _DAY_SECONDS = 86_400
+_LATE = ("new", "all")
 _PRIORITIES = ("lower", "normal", "higher", "immediate")
 
 
@@ -48,6 +51,16 @@ def _whole(value: object, least: int, most: int, unit: str) -> int:
     return value
 
 
+def _maximum_age(value: object) -> int:
+    return _whole(value, 1, _DAY_SECONDS, "seconds")
+
+
+def _late_instances(value: object) -> str:
+    if isinstance(value, str) and value.lower() in _LATE:
+        return value.lower()
+    raise ValueError(f"expected one of {', '.join(_LATE)}")
+
+
 def _timeout(value: object) -> int:
     return _whole(value, 1, _DAY_SECONDS, "seconds")
 
@@ -77,9 +90,23 @@ def _group_by(value: object) -> str:
     raise ValueError("expected a tag (0020,000D) or the keyword of one (StudyInstanceUID; PS3.6)")
 
 
+def rule_of(settings: Mapping[str, str | int]) -> GroupingRule:
+    """How an AE title with these settings groups what it takes."""
+    given: dict[str, Any] = {
+        field: settings[key] for key, field in _OF_THE_RULE.items() if settings.get(key) is not None
+    }
+    if "tag" in given:
+        given["tag"] = int(given["tag"].replace(",", ""), 16)
+    return GroupingRule(**given)
+
+
+_OF_THE_RULE = {"timeout": "timeout", "groupBy": "tag", "maximumAge": "maximum_age", "lateInstances": "late"}
+
 _READERS: dict[str, Callable[[object], str | int]] = {
     "timeout": _timeout,
     "groupBy": _group_by,
+    "maximumAge": _maximum_age,
+    "lateInstances": _late_instances,
     "jobRetryDelay": _job_retry_delay,
     "priority": _priority,
 }

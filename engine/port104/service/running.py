@@ -5,6 +5,7 @@ from functools import partial
 
 import trio
 
+from port104.dispatch.bookkeeping import Bookkeeper
 from port104.native import Intake
 from port104.net.acceptor import Acceptor
 from port104.registry.addresses import is_among, parse_network
@@ -31,6 +32,7 @@ class Running:
         registrar: Registrar,
         watermarks: Watermarks,
         store: InstanceStore,
+        books: Bookkeeper,
         trail: AuditTrail | None,
         data_set_log: DataSetLog,
         connections: int,
@@ -40,6 +42,7 @@ class Running:
         self._registrar = registrar
         self._watermarks = watermarks
         self._store = store
+        self._books = books
         self._trail = trail
         self._data_set_log = data_set_log
         self._connections = connections
@@ -69,8 +72,8 @@ class Running:
         logs.set_level(settings.log.level)
 
     def tell_of_stored(self, scp: ScpSettings) -> None:
-        """Have those told of each stored instance who are to hear of it; nobody: that costs nothing."""
-        told: list[Callable[[StoredInstance], None]] = []
+        """Have those told of each stored instance who are to hear of it."""
+        told: list[Callable[[StoredInstance], None]] = [self._books.stored]
         if self._trail is not None:
             told.append(self._trail.stored)
         if scp.log_dimse_datasets:
@@ -80,7 +83,7 @@ class Running:
             for each in told:
                 each(instance)
 
-        self._store.on_stored = tell if len(told) > 1 else next(iter(told), None)
+        self._store.on_stored = tell if len(told) > 1 else told[0]
 
 
 def proxies_of(scp: ScpSettings) -> Callable[[str], bool]:

@@ -124,9 +124,11 @@ class LocalAESettings(Section, frozen=True):
     processor_settings: Annotated[
         dict[str, str | int], Meta(extra={"unused": _NO_JOBS, "named": processing.read_setting})
     ] = {}
-    """Clara's job settings: `timeout` (whole seconds, 1 at least; 5 where it is not given), `groupBy` (a tag,
-    `0020,000D`, or its keyword), `jobRetryDelay` (milliseconds), `priority` (lower, normal, higher,
-    immediate) and, for each pipeline, `pipeline-<name>` with its identifier."""
+    """Clara's job settings: `groupBy` (a tag, `0020,000D`, or its keyword) says which instances are together,
+    `timeout` after how long without another one they are whole (whole seconds, 1 at least; 5 where it is not
+    given), `maximumAge` when at the latest (3600 s). What comes later is a job of its own or, with
+    `lateInstances` all, of everything there is. `jobRetryDelay` (milliseconds), `priority` (lower, normal,
+    higher, immediate) and, for each pipeline, `pipeline-<name>` with its identifier are for jobs."""
 
     @property
     def shown_name(self) -> str:

@@ -17,7 +17,6 @@ def test_without_a_url_it_is_a_file_in_the_storage_folder(tmp_path):
 
 def test_without_psycopg_it_is_said_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    monkeypatch.delitem(sys.modules, "port104.registry.store.postgres", raising=False)
     monkeypatch.delitem(sys.modules, "port104.database.postgres", raising=False)
     with pytest.raises(ConfigurationError, match=r"pip install 'port104\[postgresql\]'") as caught:
         open_entry_store("postgresql://u:secret@db/x", tmp_path)

@@ -10,7 +10,7 @@ from port104.database.schema import Schema
 SCHEMA = Schema(
     what="the ledger",
     without="an empty one, which is filled anew from the stored files",
-    setting="ledger.url",
+    setting="registry.url",
     versions="port104_ledger",
     migrations=(
         (

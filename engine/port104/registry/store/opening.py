@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from port104.errors import ConfigurationError
 from port104.registry.store.contents import EntryStore
 
 FILE_NAME = "registry.sqlite3"
@@ -17,11 +16,6 @@ def open_entry_store(url: str | None, folder: Path) -> EntryStore:
         from port104.registry.store.sqlite import SqliteStore  # noqa: PLC0415 - each pays for its own only
 
         return SqliteStore(folder / FILE_NAME)
-    try:
-        from port104.registry.store.postgres import PostgresStore  # noqa: PLC0415
-    except ImportError as missing:
-        raise ConfigurationError(
-            f"registry.url needs psycopg, which cannot be loaded ({missing}):"
-            " pip install 'port104[postgresql]', or leave registry.url out"
-        ) from missing
+    from port104.registry.store.postgres import PostgresStore  # noqa: PLC0415
+
     return PostgresStore(url)

@@ -1,9 +1,14 @@
 """The registry in PostgreSQL, for several replicas, which hear of each other's changes."""
 
-from port104.database.postgres import PostgresDatabase, PostgresListener
+from typing import TYPE_CHECKING
+
+from port104.database.opening import open_postgres
 from port104.registry.store.contents import Contents, Row
 from port104.registry.store.rows import read_contents, write_change
 from port104.registry.store.schema import SCHEMA
+
+if TYPE_CHECKING:
+    from port104.database.postgres import PostgresListener
 
 _CHANNEL = "port104_registry"
 
@@ -13,7 +18,7 @@ class PostgresStore:
 
     def __init__(self, url: str) -> None:
         """Connect, and bring the tables to the newest version. Raises DatabaseError."""
-        self._database = PostgresDatabase(url, SCHEMA)
+        self._database = open_postgres(url, SCHEMA)
 
     def read(self, known: int | None) -> Contents | None:
         """As the protocol says."""
@@ -28,7 +33,7 @@ class PostgresStore:
                 session.run(f"NOTIFY {_CHANNEL}")
         return done
 
-    def listen(self) -> PostgresListener:
+    def listen(self) -> "PostgresListener":
         """As the protocol says, on a connection of its own."""
         return self._database.listen(_CHANNEL)
 
