@@ -40,6 +40,7 @@ def test_one_form(name, value, expected):
 
 
 WHOLE_SECONDS = "expected whole seconds from 1 to 86400"
+KEYS = "timeout, groupBy, maximumAge, lateInstances, jobRetryDelay, priority, pipeline-<name>"
 A_TAG = "expected a tag (0020,000D) or the keyword of one (StudyInstanceUID; PS3.6)"
 FAULTS = [
     ("timeout", 0, WHOLE_SECONDS),
@@ -65,8 +66,7 @@ FAULTS = [
     (
         "x",
         5,
-        "unknown key; known here: timeout, groupBy, maximumAge, lateInstances, jobRetryDelay, priority,"
-        " pipeline-<name>",
+        f"unknown key; known here: {KEYS}",
     ),
 ]
 

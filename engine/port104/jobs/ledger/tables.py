@@ -57,6 +57,35 @@ SCHEMA = Schema(
                 WHERE state <> 'closed'""",
             "CREATE INDEX port104_group_of_value ON port104_group (called, tag, value, opened)",
             "CREATE INDEX port104_group_due ON port104_group (due) WHERE state = 'open'",
+            """CREATE TABLE port104_job (
+                id TEXT NOT NULL PRIMARY KEY,
+                group_id TEXT NOT NULL,
+                called TEXT NOT NULL,
+                priority INTEGER NOT NULL,
+                retry_delay DOUBLE PRECISION NOT NULL,
+                created DOUBLE PRECISION NOT NULL
+            )""",
+            "CREATE INDEX port104_job_of_group ON port104_job (group_id)",
+            # state: waiting, running, succeeded, failed, cancelled; due: of the next attempt;
+            # node: where it runs
+            """CREATE TABLE port104_run (
+                id TEXT NOT NULL PRIMARY KEY,
+                job_id TEXT NOT NULL,
+                pipeline TEXT NOT NULL,
+                pipeline_id TEXT NOT NULL,
+                name TEXT NOT NULL,
+                state TEXT NOT NULL,
+                priority INTEGER NOT NULL,
+                attempt INTEGER NOT NULL,
+                due DOUBLE PRECISION NOT NULL,
+                node TEXT,
+                started DOUBLE PRECISION,
+                ended DOUBLE PRECISION,
+                why TEXT NOT NULL
+            )""",
+            "CREATE INDEX port104_run_of_job ON port104_run (job_id)",
+            """CREATE INDEX port104_run_to_do ON port104_run (pipeline_id, state)
+                WHERE state = 'waiting' OR state = 'running'""",
         ),
     ),
 )

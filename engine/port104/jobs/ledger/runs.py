@@ -1,0 +1,167 @@
+"""Jobs and their runs: made with a closed group, begun by one engine each, ended once.
+
+Rules that this room keeps:
+- a job and its runs are of the transaction that closes their group;
+- a run is begun by one engine only, and of a pipeline no more at a time than it allows;
+- an end that was written down stays: what succeeded is not run again.
+"""
+
+import secrets
+from collections.abc import Mapping
+
+import msgspec
+
+from port104.database.session import Session
+from port104.jobs.ledger.closing import ClosedGroup
+from port104.jobs.planning import Outcome, Plan
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A run that was begun. `attempt`: from 1; `retry_delay`: seconds, of its job."""
+
+    id: str
+    job_id: str
+    group_id: str
+    called_ae_title: str
+    pipeline: str
+    pipeline_id: str
+    name: str
+    attempt: int
+    retry_delay: float
+
+
+_RUN = (
+    "SELECT r.id, r.job_id, j.group_id, j.called, r.pipeline, r.pipeline_id, r.name, r.attempt, j.retry_delay"
+    " FROM port104_run r JOIN port104_job j ON j.id = r.job_id"
+)
+
+
+def make_job(session: Session, group: ClosedGroup, plan: Plan, now: float) -> str | None:
+    """Write down the runs that a closed group is worth; returns the job's ID, None where there is no run."""
+    if not plan.runs:
+        return None
+    job_id = secrets.token_hex(8)
+    session.run(
+        "INSERT INTO port104_job (id, group_id, called, priority, retry_delay, created)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        job_id,
+        group.id,
+        group.called_ae_title,
+        plan.priority,
+        plan.retry_delay,
+        now,
+    )
+    session.run_many(
+        "INSERT INTO port104_run (id, job_id, pipeline, pipeline_id, name, state, priority, attempt, due,"
+        " why) VALUES (?, ?, ?, ?, ?, 'waiting', ?, 0, ?, '')",
+        [
+            (secrets.token_hex(8), job_id, run.pipeline, run.pipeline_id, run.name, plan.priority, now)
+            for run in plan.runs
+        ],
+    )
+    return job_id
+
+
+def begin(session: Session, node: str, limits: Mapping[str, int], now: float) -> Run | None:
+    """Begin the run that is first in turn, of those that are due; None: there is none that may begin.
+
+    `limits`: pipeline ID -> how many of its runs may be under way at a time, on all engines.
+    """
+    # Whoever begins one at the same time waits here, so that limits hold.
+    session.run("UPDATE port104_ledger SET version = version")
+    under_way = dict(
+        session.run(
+            "SELECT pipeline_id, COUNT(*) FROM port104_run WHERE state = 'running' GROUP BY pipeline_id"
+        )
+    )
+    waiting = session.run(
+        "SELECT id, pipeline_id FROM port104_run WHERE state = 'waiting' AND due <= ?"
+        " ORDER BY priority DESC, due, id",
+        now,
+    )
+    for run_id, pipeline_id in waiting:
+        if under_way.get(pipeline_id, 0) < limits.get(pipeline_id, 0):
+            session.run(
+                "UPDATE port104_run SET state = 'running', node = ?, attempt = attempt + 1, started = ?,"
+                " ended = NULL, why = '' WHERE id = ?",
+                node,
+                now,
+                run_id,
+            )
+            return _run(session, run_id)
+    return None
+
+
+def under_way(session: Session, node: str) -> list[Run]:
+    """The runs that this engine has begun and not ended; after a start: what the one before left."""
+    return [
+        Run(*row)
+        for row in session.run(f"{_RUN} WHERE r.state = 'running' AND r.node = ? ORDER BY r.id", node)
+    ]
+
+
+def end(session: Session, run: Run, outcome: Outcome, why: str, now: float) -> bool:
+    """Write down how an attempt ended for good; False: it had ended, or was begun anew, before."""
+    return bool(
+        session.run(
+            "UPDATE port104_run SET state = ?, why = ?, ended = ? WHERE id = ? AND state = 'running'"
+            " AND attempt = ? RETURNING id",
+            outcome,
+            why,
+            now,
+            run.id,
+            run.attempt,
+        )
+    )
+
+
+def postpone(session: Session, run: Run, why: str, due: float, now: float) -> bool:
+    """Write down that an attempt failed, and that there is another one at `due`; False as `end` does."""
+    return bool(
+        session.run(
+            "UPDATE port104_run SET state = 'waiting', why = ?, ended = ?, due = ? WHERE id = ?"
+            " AND state = 'running' AND attempt = ? RETURNING id",
+            why,
+            now,
+            due,
+            run.id,
+            run.attempt,
+        )
+    )
+
+
+def next_due(session: Session) -> float | None:
+    """When the next waiting run is due; None: none waits."""
+    ((due,),) = session.run("SELECT MIN(due) FROM port104_run WHERE state = 'waiting'")
+    return None if due is None else float(due)
+
+
+def cancel(session: Session, run_id: str, now: float) -> str | None:
+    """Cancel a run that waits; returns its state before, None where there is no such run.
+
+    One that is running must be ended by who runs it.
+    """
+    rows = session.run("SELECT state FROM port104_run WHERE id = ?", run_id)
+    session.run(
+        "UPDATE port104_run SET state = 'cancelled', ended = ? WHERE id = ? AND state = 'waiting'",
+        now,
+        run_id,
+    )
+    return str(rows[0][0]) if rows else None
+
+
+def rerun(session: Session, run_id: str, now: float) -> str | None:
+    """Let a run that has ended run again; returns its state before, None where there is no such run."""
+    rows = session.run("SELECT state FROM port104_run WHERE id = ?", run_id)
+    session.run(
+        "UPDATE port104_run SET state = 'waiting', due = ?, attempt = 0, ended = NULL WHERE id = ?"
+        " AND (state = 'succeeded' OR state = 'failed' OR state = 'cancelled')",
+        now,
+        run_id,
+    )
+    return str(rows[0][0]) if rows else None
+
+
+def _run(session: Session, run_id: str) -> Run:
+    (row,) = session.run(f"{_RUN} WHERE r.id = ?", run_id)
+    return Run(*row)
