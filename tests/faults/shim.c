@@ -73,9 +73,10 @@ static control *active(void)
     return faults && faults->armed ? faults : NULL;
 }
 
+/* Databases are spared: a fault of the spool is to be the spool's alone. */
 static int below_folder(const char *path)
 {
-    return strncmp(path, folder, folder_length) == 0;
+    return strncmp(path, folder, folder_length) == 0 && !strstr(path, ".sqlite3");
 }
 
 static int descriptor_below(int descriptor)

@@ -122,10 +122,18 @@ static uint64_t append_alone(const record *made)
 
 /* ---- names ---- */
 
-/* Tell the folder and the name in it. Returns whether it is on the journal's file system. */
+/* Databases are not modelled: none is left after the cut, and what they held is found in the stored files. */
+static int is_database(const char *path)
+{
+    return strstr(path, ".sqlite3") != NULL;
+}
+
+/* Tell the folder and the name in it. Returns whether it is on the journal's file system, and modelled. */
 static int place(int at, const char *path, uint64_t *folder, char *name, size_t room)
 {
     struct stat about;
+    if (is_database(path))
+        return 0;
     char parent[PATH_MAX] = ".";
     const char *slash = strrchr(path, '/');
     if (slash)

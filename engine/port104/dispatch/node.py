@@ -33,7 +33,8 @@ def node_of(root: Path) -> str:
 def _make(file: Path) -> None:
     """Write a new name; a file that is not whole never bears the name."""
     new = file.with_name(file.name + ".new")
-    with new.open("w", encoding="ascii") as writing:
+    new.unlink(missing_ok=True)
+    with new.open("x", encoding="ascii") as writing:
         writing.write(secrets.token_hex(8) + "\n")
         writing.flush()
         os.fsync(writing.fileno())
