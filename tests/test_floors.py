@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "storage": GROUND | {"wire"},
     "registry": GROUND | {"wire", "database"},
     "jobs": GROUND | {"database"},
-    "dispatch": GROUND | {"wire", "net", "storage", "database", "jobs"},
+    "dispatch": GROUND | {"wire", "net", "storage", "database", "registry", "jobs"},
     "service": GROUND | {"wire", "net", "storage", "database", "registry", "jobs", "dispatch"},
     "__main__": {"service"},
 }

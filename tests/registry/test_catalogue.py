@@ -322,7 +322,7 @@ def change_document(store, **changes):
         ({"document": "{}"}, "cannot be read"),
         ({"document": '{"ae_title": "CT1", "hosts": "10.0.0.5"}'}, "cannot be read"),
         ({"document": '{"ae_title": "CT1", "hosts": [], "name": "X"}'}, "has another name"),
-        ({"kind": "pipeline"}, "later version of port104"),
+        ({"kind": "satellite"}, "later version of port104"),
     ],
 )
 def test_an_entry_that_cannot_be_understood_starts_nothing(open_store, changes, words):

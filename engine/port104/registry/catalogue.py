@@ -240,7 +240,7 @@ def _refuse_duplicate(view: View, entry: Entry, instead_of: Kept | None) -> None
     field, value = "name", entry.name
     if other is None or other is instead_of:
         other = view.with_alias(type(entry), alias_of(entry))
-        field, value = "aeTitle", alias_of(entry) or ""
+        field, value = entry.alias, alias_of(entry) or ""
     if other is None or other is instead_of:
         return
     where = f" in the configuration ({other.origin})" if other.origin else ""

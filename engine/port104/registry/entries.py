@@ -27,6 +27,8 @@ class LocalAE(msgspec.Struct, frozen=True, kw_only=True):
     """What this kind of entry is called on the command line and in the store."""
     title: ClassVar[str] = "AE title"
     """The same in messages."""
+    alias: ClassVar[str] = "aeTitle"
+    """The key of what must be unique besides the name; empty: nothing must."""
 
     ae_title: str
     name: str = ""
@@ -59,6 +61,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
     word: ClassVar[str] = "src"
     title: ClassVar[str] = "source"
+    alias: ClassVar[str] = ""
 
     ae_title: str
     hosts: tuple[str, ...]
@@ -94,6 +97,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
 
     word: ClassVar[str] = "dest"
     title: ClassVar[str] = "destination"
+    alias: ClassVar[str] = ""
 
     name: str
     ae_title: str
@@ -105,13 +109,46 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     """Operations outstanding that are proposed to it (PS3.7 D.3.3.3); 1: none besides the one."""
 
 
-Entry = LocalAE | Source | Destination
-ENTRY_TYPES: tuple[type[Entry], ...] = (LocalAE, Source, Destination)
+class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
+    """What is done with a job: a command, a webhook or a folder of other software, one of the three."""
+
+    word: ClassVar[str] = "pipeline"
+    title: ClassVar[str] = "pipeline"
+    alias: ClassVar[str] = "id"
+
+    name: str
+    """What people call it; unique."""
+    id: str
+    """What AE titles call it (`pipeline-<name>=<id>`); unique."""
+    command: tuple[str, ...] = ()
+    """A program and its arguments; no shell comes between."""
+    webhook: str | None = None
+    """The URL that is told of each run."""
+    webhook_secret_file: str | None = None
+    """File with the secret that its messages are signed with."""
+    folder: str | None = None
+    """The folder that each run's payload is put into."""
+    environment: Mapping[str, str] = {}
+    """Variables for the command."""
+    concurrency: int = 1
+    """Runs under way at one time, on all engines."""
+    time_limit: float = 3600.0
+    """Seconds for one attempt; 0: no limit."""
+    retries: int = 3
+    """Attempts after the first."""
+    destinations: tuple[str, ...] = ()
+    """Names of the destinations that its results go to."""
+
+
+Entry = LocalAE | Source | Destination | Pipeline
+ENTRY_TYPES: tuple[type[Entry], ...] = (LocalAE, Source, Destination, Pipeline)
 
 
 def alias_of(entry: Entry) -> str | None:
-    """What must be unique besides the name: a peer calls a local AE by its title, and one answers."""
-    return entry.ae_title if isinstance(entry, LocalAE) else None
+    """What must be unique besides the name: what a peer calls a local AE by, and an AE title a pipeline."""
+    if isinstance(entry, LocalAE):
+        return entry.ae_title
+    return entry.id if isinstance(entry, Pipeline) else None
 
 
 def _name_by_default(entry: Any, name: str) -> None:

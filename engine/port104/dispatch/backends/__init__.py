@@ -1,0 +1,1 @@
+"""What runs a pipeline: a local command, a webhook, a folder of other software."""
