@@ -8,9 +8,11 @@ import trio
 from port104.database.faults import DatabaseError
 from port104.database.sqlite import SqliteDatabase
 from port104.dispatch.bookkeeping import LOOK_SECONDS, Bookkeeper
+from port104.dispatch.desk import Desk
 from port104.jobs.grouping import GroupingRule
 from port104.jobs.ledger.ledger import Ledger
 from port104.jobs.ledger.tables import SCHEMA
+from port104.jobs.planning import plan
 from port104.net.contracts import AssociationEnd, AssociationStart
 from raw_peer import association_request
 from sender import element, image
@@ -31,14 +33,21 @@ class Books:
         self.fault = None
         self.batches = []
         self._record, self.ledger.record = self.ledger.record, self.record
+        self.desk = Desk(self.ledger)
+        self.made = 0
         self.keeper = Bookkeeper(
-            self.ledger,
+            self.desk,
             root,
             lambda called: rule,
+            plan_of=lambda called, now: plan(called, {"pipeline-a": "A"}, now),
+            job_made=self.job_made,
             replaces=lambda called: called == "OVERWRITE",
             clock=trio.current_time,
             most_waiting=most_waiting,
         )
+
+    def job_made(self):
+        self.made += 1
 
     def record(self, arrivals):
         if self.fault is not None:
@@ -138,6 +147,8 @@ async def test_a_group_is_closed_when_nothing_came_for_its_timeout(autojump_cloc
         assert books.groups == [("open", 2)]
         await trio.sleep(0.3)
         assert books.groups == [("closed", 2)]
+    assert books.run("SELECT pipeline_id, state FROM port104_run") == [("A", "waiting")]
+    assert books.made == 1
 
 
 async def test_other_engines_groups_are_looked_for(autojump_clock, books, open_books):
@@ -183,11 +194,11 @@ async def test_while_the_database_is_away_instances_wait(autojump_clock, books):
         books.store(1)
         await trio.sleep(30)
         books.store(2)
-        assert books.keeper.fault == "the disk is full"
+        assert books.desk.fault == "the disk is full"
         assert books.keeper.waiting == 2
         books.fault = None
         await trio.sleep(11)
-        assert books.keeper.fault is None
+        assert books.desk.fault is None
     assert books.instances == sorted(books.instances)
     assert len(books.instances) == 2
 
@@ -270,4 +281,4 @@ async def test_at_the_end_what_waits_is_written(autojump_clock, books):
     books.fault = DatabaseError("away")
     books.store(2)
     await books.keeper.finish()
-    assert books.keeper.fault == "away"
+    assert books.desk.fault == "away"

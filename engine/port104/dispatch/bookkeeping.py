@@ -9,21 +9,22 @@ Rules that this room keeps:
 - no group is closed before the files were looked through: after a kill the ledger lacks what came last.
 """
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import structlog
 import trio
 
 from port104.database.faults import DatabaseError
+from port104.dispatch.desk import Desk
 from port104.dispatch.origin import RuleOf, Told, arrival_of
 from port104.dispatch.recounting import recount, shelves
 from port104.jobs.ledger.closing import ClosedGroup
-from port104.jobs.ledger.ledger import Ledger
+from port104.jobs.ledger.ledger import Ledger, PlanOf
 from port104.net.contracts import AssociationEnd, AssociationStart
 from port104.storage.store import StoredInstance
 
@@ -39,7 +40,6 @@ PAUSE_SECONDS = 0.05
 _LATE_SECONDS = 0.01
 # Groups of engines that are gone are looked for so often.
 LOOK_SECONDS = 15.0
-FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.25, 10.0
 
 _REASONS = {
     "idle": "nothing came for its timeout",
@@ -47,24 +47,29 @@ _REASONS = {
     "age": "it had reached its maximum age",
 }
 
-ResultT = TypeVar("ResultT")
-
 
 class Bookkeeper:
     """Give `stored` every stored instance, let it witness associations, and run `run` beside."""
 
     def __init__(
         self,
-        ledger: Ledger,
+        desk: Desk,
         root: Path,
         rule_of: RuleOf,
         *,
+        plan_of: PlanOf,
         replaces: Callable[[str], bool],
+        job_made: Callable[[], None],
         clock: Callable[[], float] = time.time,
         most_waiting: int = _MOST_WAITING,
     ) -> None:
-        """`root`: the storage folder. `replaces`: whether an AE title lets instances take others' places."""
-        self._ledger = ledger
+        """`root`: the storage folder. `replaces`: whether an AE title lets instances take others' places.
+
+        `job_made`: is told that there may be a new job.
+        """
+        self._desk = desk
+        self._plan_of = plan_of
+        self._job_made = job_made
         self._root = root
         self._rule_of = rule_of
         self._replaces = replaces
@@ -74,9 +79,6 @@ class Bookkeeper:
         self._most_waiting = most_waiting
         self._news = trio.Event()
         self._to_be_counted = trio.Event()
-        self._limiter = trio.CapacityLimiter(1)
-        self.fault: str | None = None
-        """Why the database cannot be used at the moment, in words."""
 
     # ---- on the event loop ----
 
@@ -114,30 +116,20 @@ class Bookkeeper:
 
     async def finish(self) -> None:
         """Write what waits, for a stop; what cannot be written now is found at the next start."""
-        try:
-            await self._in_thread(self._write_waiting)
-        except DatabaseError as fault:
-            self._failed(fault)
+        with contextlib.suppress(DatabaseError):
+            await self._desk.do(self._write_waiting)
 
     async def _keep(self) -> None:
-        retry = FIRST_RETRY_SECONDS
         while True:
-            try:
-                await self._in_thread(self._write_waiting)
-                for group in await self._in_thread(self._ledger.close_due):
-                    _report(group)
-                due = await self._in_thread(self._ledger.seconds_until_due)
-            except DatabaseError as fault:
-                self._failed(fault)
-                await trio.sleep(retry)
-                retry = min(2 * retry, LAST_RETRY_SECONDS)
-                continue
-            retry = FIRST_RETRY_SECONDS
-            self._works()
+            self._news = trio.Event()
+            await self._desk.insist(self._write_waiting)
+            for group, job in await self._desk.insist(lambda ledger: ledger.close_due(self._plan_of)):
+                _report(group, job)
+                self._job_made()
+            due = await self._desk.insist(lambda ledger: ledger.seconds_until_due())
             with trio.move_on_after(LOOK_SECONDS if due is None else min(LOOK_SECONDS, due + _LATE_SECONDS)):
                 await self._news.wait()
                 await trio.sleep(PAUSE_SECONDS)
-            self._news = trio.Event()
 
     async def _count_again(self) -> None:
         while True:
@@ -151,10 +143,9 @@ class Bookkeeper:
         found = 0
         try:
             for shelf in await trio.to_thread.run_sync(shelves, self._root):
-                work = partial(recount, shelf, self._ledger, self._rule_of, self._replaces)
-                found += await self._in_thread(work)
-        except DatabaseError as fault:
-            self._failed(fault)
+                work = partial(recount, shelf, rule_of=self._rule_of, replaces=self._replaces)
+                found += await self._desk.do(work)
+        except DatabaseError:
             self._to_be_counted.set()
         except OSError as failure:
             log.warning(
@@ -166,38 +157,21 @@ class Bookkeeper:
         if found:
             log.info("instances found that the ledger did not know", instances=found)
 
-    async def _in_thread(self, work: Callable[[], ResultT]) -> ResultT:
-        return await trio.to_thread.run_sync(work, limiter=self._limiter)
-
-    # ---- in a worker thread ----
-
-    def _write_waiting(self) -> None:
+    def _write_waiting(self, ledger: Ledger) -> None:
+        """In a worker thread."""
         while self._waiting:
             batch = [self._waiting[index] for index in range(min(_BATCH, len(self._waiting)))]
             arrivals = [arrival_of(told, self._rule_of) for told in batch]
-            self._ledger.record([arrival for arrival in arrivals if arrival is not None])
+            ledger.record([arrival for arrival in arrivals if arrival is not None])
             for _ in batch:
                 self._waiting.popleft()
 
-    # ---- what is said ----
 
-    def _works(self) -> None:
-        if self.fault is not None:
-            log.info("the ledger's database can be used again", waiting=self.waiting)
-            self.fault = None
-
-    def _failed(self, fault: DatabaseError) -> None:
-        if self.fault is None:
-            log.error(
-                "the ledger's database cannot be used; instances are stored and wait", reason=str(fault)
-            )
-        self.fault = str(fault)
-
-
-def _report(group: ClosedGroup) -> None:
+def _report(group: ClosedGroup, job: str | None) -> None:
     log.info(
         "group closed",
         group=group.id,
+        job=job,
         called=group.called_ae_title,
         instances=group.instances,
         reason=_REASONS[group.reason],

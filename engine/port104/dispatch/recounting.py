@@ -22,7 +22,7 @@ def shelves(root: Path) -> list[Path]:
     return sorted(Path(entry.path) for entry in os.scandir(root / "instances"))
 
 
-def recount(shelf: Path, ledger: Ledger, rule_of: RuleOf, replaces: Callable[[str], bool]) -> int:
+def recount(shelf: Path, ledger: Ledger, *, rule_of: RuleOf, replaces: Callable[[str], bool]) -> int:
     """Write down what of a folder of instances the ledger does not know; returns how many instances.
 
     A file that is known, but was written at another time, holds another instance only where its AE title

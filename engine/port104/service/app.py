@@ -75,7 +75,7 @@ async def serve(
             ) as store,
             open_registrar(settings, origins) as registrar,
             recording(settings.audit, [*registrar.registry.local_aes]) as trail,
-            keeping_books(settings.registry.url, store.root, registrar) as books,
+            keeping_books(settings.registry.url, store.root, lambda: registrar.registry) as books,
             trio.open_nursery() as nursery,
         ):
             _report_recovery(store)
@@ -84,7 +84,7 @@ async def serve(
             await nursery.start(watch.run)
             admission = Admission(scp, registrar, watch, identities)
             associations = AssociationLog()
-            witnesses: list[Witness] = [associations, books, *filter(None, [trail])]
+            witnesses: list[Witness] = [associations, books.keeper, *filter(None, [trail])]
             acceptor = _acceptor(scp, admission, store, witnesses, connections)
             hang_up, condition = HangUp(), Condition()
             health = Health(
@@ -106,7 +106,7 @@ async def serve(
                 registrar=registrar,
                 watermarks=watermarks,
                 store=store,
-                books=books,
+                books=books.keeper,
                 trail=trail,
                 data_set_log=data_set_log,
                 connections=connections,

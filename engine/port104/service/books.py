@@ -1,59 +1,78 @@
-"""The ledger of the running service."""
+"""The ledger of the running service, and what is done with what it tells."""
 
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
+import msgspec
 import trio
 
 from port104.dispatch.bookkeeping import Bookkeeper
+from port104.dispatch.desk import Desk
 from port104.dispatch.node import node_of
 from port104.jobs.grouping import GroupingRule
 from port104.jobs.ledger.ledger import Ledger
 from port104.jobs.ledger.opening import open_ledger
+from port104.jobs.planning import Plan, plan
 from port104.registry.registry import Registry
 from port104.service.processing import rule_of
 
 
-class HasRegistry(Protocol):
-    """Knows what holds now; a Registrar is one."""
+class Books(msgspec.Struct, frozen=True):
+    """What the rest of the service uses of it."""
 
-    @property
-    def registry(self) -> Registry:
-        """By which instances are grouped."""
-        ...
+    desk: Desk
+    keeper: Bookkeeper
 
 
 @asynccontextmanager
-async def keeping_books(url: str | None, root: Path, registrar: HasRegistry) -> AsyncIterator[Bookkeeper]:
+async def keeping_books(
+    url: str | None, root: Path, registry: Callable[[], Registry]
+) -> AsyncIterator[Books]:
     """Keep the ledger while the block runs, in the database at `url` or the storage folder `root`.
 
     Raises DatabaseError, StorageError or ConfigurationError when it cannot be opened.
     """
-
-    def grouping(called_ae_title: str) -> GroupingRule:
-        local_ae = registrar.registry.local_aes.get(called_ae_title)
-        return GroupingRule() if local_ae is None else rule_of(local_ae.processor_settings)
-
-    def replaces(called_ae_title: str) -> bool:
-        local_ae = registrar.registry.local_aes.get(called_ae_title)
-        return local_ae is not None and local_ae.overwrite_same_instance
-
     ledger = await trio.to_thread.run_sync(partial(_open, url, root))
     try:
-        keeper = Bookkeeper(ledger, root, grouping, replaces=replaces)
+        desk = Desk(ledger)
+        by = _ByRegistry(registry)
+        keeper = Bookkeeper(
+            desk, root, by.rule_of, plan_of=by.plan_of, replaces=by.replaces, job_made=lambda: None
+        )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keeper.run)
-            yield keeper
+            yield Books(desk, keeper)
             nursery.cancel_scope.cancel()
-        if keeper.fault is None:
+        if desk.fault is None:
             await keeper.finish()
     finally:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(ledger.close)
 
 
+class _ByRegistry:
+    """What the AE titles of the moment say. Asked in worker threads: a registry is never changed."""
+
+    def __init__(self, registry: Callable[[], Registry]) -> None:
+        self._registry = registry
+
+    def rule_of(self, called_ae_title: str) -> GroupingRule:
+        local_ae = self._registry().local_aes.get(called_ae_title)
+        return GroupingRule() if local_ae is None else rule_of(local_ae.processor_settings)
+
+    def plan_of(self, called_ae_title: str, now: float) -> Plan:
+        local_ae = self._registry().local_aes.get(called_ae_title)
+        return plan(called_ae_title, {} if local_ae is None else local_ae.processor_settings, now)
+
+    def replaces(self, called_ae_title: str) -> bool:
+        local_ae = self._registry().local_aes.get(called_ae_title)
+        return local_ae is not None and local_ae.overwrite_same_instance
+
+
 def _open(url: str | None, root: Path) -> Ledger:
-    return open_ledger(url, root, node_of(root))
+    ledger = open_ledger(url, root, node_of(root))
+    ledger.register(str(root), socket.gethostname())
+    return ledger

@@ -1,13 +1,21 @@
 """The ledger of one engine: each call is one transaction, or a few."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from port104.database.session import Database
+from port104.database.session import Database, Session
+from port104.jobs.ledger import runs
 from port104.jobs.ledger.arrivals import Arrival, record
 from port104.jobs.ledger.closing import ClosedGroup, close_due, next_due
+from port104.jobs.ledger.members import Member, members_of, register_node
+from port104.jobs.ledger.runs import Run
+from port104.jobs.planning import Outcome, Plan, next_attempt
 
 # Behind the last character of every shelf's files: a shelf is a folder of two letters.
 _BEYOND = "\U0010ffff"
+
+
+PlanOf = Callable[[str, float], Plan]
+"""Called AE title, Unix time -> what a group that is closed then is worth."""
 
 
 class Ledger:
@@ -19,24 +27,90 @@ class Ledger:
 
     def __init__(self, database: Database, node: str) -> None:
         self._database = database
-        self._node = node
+        self.node = node
 
     def record(self, arrivals: Sequence[Arrival]) -> int:
         """Write down what came; returns how many of the arrivals were not known before."""
         if not arrivals:
             return 0
         with self._database.changing() as session:
-            return record(session, self._node, arrivals, session.now())
+            return record(session, self.node, arrivals, session.now())
 
-    def close_due(self) -> list[ClosedGroup]:
-        """Close the groups that nothing more is waited for."""
-        return list(close_due(self._database, self._now(), lambda _session, _group: None))
+    def close_due(self, plan_of: PlanOf) -> list[tuple[ClosedGroup, str | None]]:
+        """Close the groups that nothing more is waited for, and make their jobs; returns both (job's ID)."""
+        now = self._now()
+        jobs: dict[str, str | None] = {}
+
+        def make(session: Session, group: ClosedGroup) -> None:
+            jobs[group.id] = runs.make_job(session, group, plan_of(group.called_ae_title, now), now)
+
+        return [(group, jobs[group.id]) for group in close_due(self._database, now, make)]
 
     def seconds_until_due(self) -> float | None:
         """How long until there is something to close, if nothing more comes; None: there is nothing."""
+        return self._seconds_until(next_due)
+
+    # ---- runs ----
+
+    def begin(self, limits: Mapping[str, int]) -> Run | None:
+        """Begin the run that is first in turn; None: there is none. `limits`: as runs.begin has them."""
+        with self._database.changing() as session:
+            return runs.begin(session, self.node, limits, session.now())
+
+    def seconds_until_run(self) -> float | None:
+        """How long until a waiting run is due; None: none waits."""
+        return self._seconds_until(runs.next_due)
+
+    def under_way(self) -> list[Run]:
+        """The runs that were begun here and have not ended."""
         with self._database.reading() as session:
-            due = next_due(session)
-            return None if due is None else max(0.0, due - session.now())
+            return runs.under_way(session, self.node)
+
+    def members_of(self, run: Run) -> list[Member]:
+        """The instances that a run works on."""
+        with self._database.reading() as session:
+            return members_of(session, run.group_id)
+
+    def end(self, run: Run, outcome: Outcome, why: str) -> bool:
+        """Write down how a run ended for good; False: it is not this attempt any more."""
+        with self._database.changing() as session:
+            return runs.end(session, run, outcome, why, session.now())
+
+    def fail(self, run: Run, why: str, attempts: int) -> float | None:
+        """Write down that an attempt failed; returns in how many seconds there is another one, or None.
+
+        `attempts`: how many there may be.
+        """
+        with self._database.changing() as session:
+            now = session.now()
+            due = next_attempt(run.attempt, attempts, run.retry_delay, now)
+            if due is None:
+                runs.end(session, run, "failed", why, now)
+                return None
+            runs.postpone(session, run, why, due, now)
+            return due - now
+
+    def cancel(self, run_id: str) -> str | None:
+        """As runs.cancel."""
+        with self._database.changing() as session:
+            return runs.cancel(session, run_id, session.now())
+
+    def to_be_cancelled(self) -> list[str]:
+        """IDs of the runs under way here that somebody wants to end."""
+        with self._database.reading() as session:
+            return runs.to_be_cancelled(session, self.node)
+
+    def rerun(self, run_id: str) -> str | None:
+        """As runs.rerun."""
+        with self._database.changing() as session:
+            return runs.rerun(session, run_id, session.now())
+
+    # ---- stored files ----
+
+    def register(self, root: str, host: str) -> None:
+        """Write down where this storage folder is."""
+        with self._database.changing() as session:
+            register_node(session, self.node, root, host, session.now())
 
     def written_on(self, shelf: str) -> dict[str, int]:
         """File -> when it was written, of the instances in folder `shelf` that are thought to be there."""
@@ -44,7 +118,7 @@ class Ledger:
             rows = session.run(
                 "SELECT file, written FROM port104_instance WHERE node = ? AND file > ? AND file < ?"
                 " AND state = 'kept'",
-                self._node,
+                self.node,
                 f"{shelf}/",
                 f"{shelf}/{_BEYOND}",
             )
@@ -57,12 +131,17 @@ class Ledger:
         with self._database.changing() as session:
             session.run_many(
                 "UPDATE port104_instance SET written = ? WHERE node = ? AND file = ? AND written = ?",
-                [(now, self._node, file, before) for file, (before, now) in times.items()],
+                [(now, self.node, file, before) for file, (before, now) in times.items()],
             )
 
     def close(self) -> None:
         """Let go of the database."""
         self._database.close()
+
+    def _seconds_until(self, next_of: Callable[[Session], float | None]) -> float | None:
+        with self._database.reading() as session:
+            due = next_of(session)
+            return None if due is None else max(0.0, due - session.now())
 
     def _now(self) -> float:
         with self._database.reading() as session:

@@ -53,7 +53,7 @@ def make_job(session: Session, group: ClosedGroup, plan: Plan, now: float) -> st
     )
     session.run_many(
         "INSERT INTO port104_run (id, job_id, pipeline, pipeline_id, name, state, priority, attempt, due,"
-        " why) VALUES (?, ?, ?, ?, ?, 'waiting', ?, 0, ?, '')",
+        " why, to_be_cancelled) VALUES (?, ?, ?, ?, ?, 'waiting', ?, 0, ?, '', 0)",
         [
             (secrets.token_hex(8), job_id, run.pipeline, run.pipeline_id, run.name, plan.priority, now)
             for run in plan.runs
@@ -83,7 +83,8 @@ def begin(session: Session, node: str, limits: Mapping[str, int], now: float) ->
         if under_way.get(pipeline_id, 0) < limits.get(pipeline_id, 0):
             session.run(
                 "UPDATE port104_run SET state = 'running', node = ?, attempt = attempt + 1, started = ?,"
-                " ended = NULL, why = '' WHERE id = ?",
+                " ended = NULL, why = '',"
+                " to_be_cancelled = 0 WHERE id = ?",
                 node,
                 now,
                 run_id,
@@ -130,6 +131,14 @@ def postpone(session: Session, run: Run, why: str, due: float, now: float) -> bo
     )
 
 
+def to_be_cancelled(session: Session, node: str) -> list[str]:
+    """The runs under way on `node` that somebody wants to end."""
+    rows = session.run(
+        "SELECT id FROM port104_run WHERE state = 'running' AND node = ? AND to_be_cancelled = 1", node
+    )
+    return [row[0] for row in rows]
+
+
 def next_due(session: Session) -> float | None:
     """When the next waiting run is due; None: none waits."""
     ((due,),) = session.run("SELECT MIN(due) FROM port104_run WHERE state = 'waiting'")
@@ -139,9 +148,10 @@ def next_due(session: Session) -> float | None:
 def cancel(session: Session, run_id: str, now: float) -> str | None:
     """Cancel a run that waits; returns its state before, None where there is no such run.
 
-    One that is running must be ended by who runs it.
+    One that is running is ended by who runs it, which looks at `to_be_cancelled`.
     """
     rows = session.run("SELECT state FROM port104_run WHERE id = ?", run_id)
+    session.run("UPDATE port104_run SET to_be_cancelled = 1 WHERE id = ? AND state = 'running'", run_id)
     session.run(
         "UPDATE port104_run SET state = 'cancelled', ended = ? WHERE id = ? AND state = 'waiting'",
         now,

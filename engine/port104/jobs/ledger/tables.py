@@ -16,6 +16,13 @@ SCHEMA = Schema(
         (
             "CREATE TABLE port104_ledger (version INTEGER NOT NULL)",
             "INSERT INTO port104_ledger (version) VALUES (0)",
+            # Storage folders: where each was when its engine started last, and on which machine.
+            """CREATE TABLE port104_node (
+                node TEXT NOT NULL PRIMARY KEY,
+                root TEXT NOT NULL,
+                host TEXT NOT NULL,
+                started DOUBLE PRECISION NOT NULL
+            )""",
             # node: whose storage folder; file: its path below instances/; written: ns since 1970;
             # state: kept, replaced, removed
             """CREATE TABLE port104_instance (
@@ -81,7 +88,8 @@ SCHEMA = Schema(
                 node TEXT,
                 started DOUBLE PRECISION,
                 ended DOUBLE PRECISION,
-                why TEXT NOT NULL
+                why TEXT NOT NULL,
+                to_be_cancelled INTEGER NOT NULL
             )""",
             "CREATE INDEX port104_run_of_job ON port104_run (job_id)",
             """CREATE INDEX port104_run_to_do ON port104_run (pipeline_id, state)

@@ -1,0 +1,153 @@
+"""Runs are begun in turn, carried out by their backends, and their ends written down.
+
+Rules that this room keeps:
+- what is under way is in the ledger before it begins, so that a start after a kill finds and finishes it;
+- an end that cannot be written yet is written later: until then the run is under way;
+- a run that failed is tried again, alone; those that succeeded beside it are not.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+import trio
+
+from port104.database.faults import DatabaseError
+from port104.dispatch.backends.backend import Backend, Ending
+from port104.dispatch.desk import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, Desk
+from port104.dispatch.payload import build
+from port104.errors import StorageError
+from port104.jobs.ledger.ledger import Ledger
+from port104.jobs.ledger.runs import Run
+from port104.registry.entries import Pipeline
+
+log = structlog.get_logger("port104.jobs")
+
+# What other engines made, and what somebody wants to cancel there, is looked for so often.
+LOOK_SECONDS = 5.0
+
+
+class HasPipelines(Protocol):
+    """Knows what pipelines there are now; registry.Registry is one."""
+
+    @property
+    def pipelines(self) -> Mapping[str, Pipeline]:
+        """By ID."""
+        ...
+
+
+class Dispatcher:
+    """Begins runs, and sees them through. Call `look` when there may be something to do."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        node: str,
+        root: Path,
+        registry: Callable[[], HasPipelines],
+        backend_of: Callable[[Pipeline], Backend],
+    ) -> None:
+        self._desk = desk
+        self._node = node
+        self._root = root
+        self._registry = registry
+        self._backend_of = backend_of
+        self._news = trio.Event()
+        self._under_way: dict[str, trio.Event] = {}
+
+    def look(self) -> None:
+        """Hear that there may be a run to begin. Never waits."""
+        self._news.set()
+
+    async def cancel(self, run_id: str) -> str | None:
+        """Cancel a run that has not ended; returns its state before, None where there is no such run.
+
+        Raises DatabaseError.
+        """
+        before = await self._desk.do(lambda ledger: ledger.cancel(run_id))
+        if run_id in self._under_way:
+            self._under_way[run_id].set()
+        return before
+
+    async def rerun(self, run_id: str) -> str | None:
+        """Let a run that has ended run again; returns as `cancel` does. Raises DatabaseError."""
+        before = await self._desk.do(lambda ledger: ledger.rerun(run_id))
+        self.look()
+        return before
+
+    async def run(self) -> None:
+        """Begin and see through, until cancelled; what is under way then goes on with the next start."""
+        async with trio.open_nursery() as nursery:
+            for left in await self._desk.insist(lambda ledger: ledger.under_way()):
+                self._start(left, nursery)
+            retry = FIRST_RETRY_SECONDS
+            while True:
+                self._news = trio.Event()
+                try:
+                    wait = await self._begin_all(nursery)
+                    retry = FIRST_RETRY_SECONDS
+                except DatabaseError:
+                    wait, retry = retry, min(2 * retry, LAST_RETRY_SECONDS)
+                with trio.move_on_after(wait):
+                    await self._news.wait()
+
+    async def _begin_all(self, nursery: trio.Nursery) -> float:
+        """Begin what may begin; returns how long to wait until there may be more. Raises DatabaseError."""
+        for run_id in await self._desk.do(lambda ledger: ledger.to_be_cancelled()):
+            if run_id in self._under_way:
+                self._under_way[run_id].set()
+        limits = {pipeline.id: pipeline.concurrency for pipeline in self._registry().pipelines.values()}
+        while (begun := await self._desk.do(lambda ledger: ledger.begin(limits))) is not None:
+            self._start(begun, nursery)
+        due = await self._desk.do(lambda ledger: ledger.seconds_until_run())
+        return min(LOOK_SECONDS, due or LOOK_SECONDS)
+
+    def _start(self, run: Run, nursery: trio.Nursery) -> None:
+        self._under_way[run.id] = trio.Event()
+        nursery.start_soon(self._see_through, run)
+
+    async def _see_through(self, run: Run) -> None:
+        facts = {"run": run.id, "name": run.name, "pipeline": run.pipeline, "attempt": run.attempt}
+        log.info("run begun", job=run.job_id, called=run.called_ae_title, **facts)
+        began = trio.current_time()
+        pipeline = self._registry().pipelines.get(run.pipeline_id)
+        try:
+            ending = await self._carry_out(run, pipeline)
+            attempts = 1 + (pipeline.retries if pipeline is not None else 0)
+            again = await self._desk.insist(partial(_write_down, run=run, ending=ending, attempts=attempts))
+        finally:
+            del self._under_way[run.id]
+        self.look()
+        facts["seconds"] = round(trio.current_time() - began, 1)
+        if ending.outcome == "failed":
+            hint = "no further attempt" if again is None else f"tried again in {again:.0f} s"
+            log.warning("run failed", reason=ending.why, hint=hint, **facts)
+        else:
+            log.info("run ended", outcome=ending.outcome, **facts)
+
+    async def _carry_out(self, run: Run, pipeline: Pipeline | None) -> Ending:
+        """Make one attempt; whatever goes wrong with it is its ending."""
+        if pipeline is None:
+            return Ending(
+                "failed",
+                f"there is no pipeline {run.pipeline_id!r} any more: create it with that ID, then rerun",
+            )
+        try:
+            members = await self._desk.insist(lambda ledger: ledger.members_of(run))
+            folder = await trio.to_thread.run_sync(build, self._root, self._node, run, members)
+            return await self._backend_of(pipeline).run(run, pipeline, folder, self._under_way[run.id])
+        except StorageError as fault:
+            return Ending("failed", str(fault))
+        except OSError as failure:
+            log.exception("run broke off", run=run.id)
+            return Ending("failed", f"{failure.strerror or failure}: see the log of port104")
+
+
+def _write_down(ledger: Ledger, run: Run, ending: Ending, attempts: int) -> float | None:
+    """Write an ending down; returns in how many seconds there is another attempt, or None."""
+    if ending.outcome == "failed":
+        return ledger.fail(run, ending.why, attempts)
+    ledger.end(run, ending.outcome, ending.why)
+    return None

@@ -1,0 +1,135 @@
+"""The folder of one attempt: the instances as hard links, a manifest, and room for results.
+
+    <storage folder>/runs/<run>/<attempt>/
+      dcm/<SOP Instance UID>.dcm    instances; they are the stored files themselves: not to be written to
+      manifest.json                 what there is; written last, so that a payload that has it is whole
+      output/                       what the pipeline leaves
+
+Blocks on the disk: call it from a worker thread.
+"""
+
+import errno
+import filecmp
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from port104.errors import StorageError
+from port104.jobs.ledger.members import Member
+from port104.jobs.ledger.runs import Run
+
+RUNS = "runs"
+MANIFEST, INSTANCES, OUTPUT = "manifest.json", "dcm", "output"
+_MANIFEST_VERSION = 1
+# What a UID may be (PS3.5 9.1); any other text is no file name.
+_UID = re.compile(r"[0-9][0-9.]{0,63}")
+
+
+def folder_of(root: Path, run: Run) -> Path:
+    """Where the payload of an attempt is, below the storage folder `root`."""
+    return root / RUNS / run.id / str(run.attempt)
+
+
+def build(root: Path, node: str, run: Run, members: Sequence[Member]) -> Path:
+    """Make the folder of an attempt, where it is not there yet; returns it.
+
+    `root`, `node`: our storage folder and its name. Raises StorageError when an instance or the disk cannot
+    be reached; the text says which and what to do.
+    """
+    folder = folder_of(root, run)
+    try:
+        if not (folder / MANIFEST).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            (folder / INSTANCES).mkdir(parents=True)
+            (folder / OUTPUT).mkdir()
+            listed = [_placed(folder, member, _source(root, node, member)) for member in members]
+            _write(folder / MANIFEST, _manifest(run, [each for each in listed if each is not None]))
+    except OSError as failure:
+        raise StorageError(
+            f"the payload of run {run.id} cannot be made: {failure.strerror} ({failure.filename or folder});"
+            " check the disk of the storage folder"
+        ) from failure
+    return folder
+
+
+def _placed(folder: Path, member: Member, source: Path) -> dict[str, Any] | None:
+    """Put an instance into the payload, and describe it; None where the same one is there already."""
+    uid = member.sop_instance_uid
+    stem = uid if _UID.fullmatch(uid) else source.name.partition(".")[0]
+    copy = 0
+    while True:
+        name = f"{INSTANCES}/{stem}{f'.{copy}' if copy else ''}.dcm"
+        try:
+            _link(source, folder / name)
+        except FileExistsError:
+            if filecmp.cmp(source, folder / name, shallow=False):
+                return None  # two engines received the same
+            copy += 1
+        else:
+            break
+    return {
+        "file": name,
+        "sopClassUid": member.sop_class_uid,
+        "sopInstanceUid": uid,
+        "studyInstanceUid": member.study_instance_uid,
+        "seriesInstanceUid": member.series_instance_uid,
+        "callingAeTitle": member.calling_ae_title,
+        "received": _iso(member.received),
+    }
+
+
+def _source(root: Path, node: str, member: Member) -> Path:
+    """Where the instance stands; the folder of another engine must be reachable under the same path."""
+    ours = member.node == node
+    source = (root if ours else Path(member.root)) / "instances" / member.file
+    if (ours or member.root) and source.exists():
+        return source
+    if ours:
+        raise StorageError(f"an instance of the job is gone: {source}; restore the file, and rerun the job")
+    raise StorageError(
+        f"an instance of the job cannot be reached: {source}, in the storage folder of the engine on"
+        f" {member.host or 'an unknown machine'} (node {member.node}); mount that folder here under the same"
+        " path, or start that engine again"
+    )
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give the file a second name, or copy it to another file system. Raises FileExistsError."""
+    try:
+        target.hardlink_to(source)
+    except OSError as failure:
+        if failure.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
+            raise
+        with source.open("rb") as reading, target.open("xb") as writing:
+            shutil.copyfileobj(reading, writing, 1 << 20)
+
+
+def _manifest(run: Run, instances: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "version": _MANIFEST_VERSION,
+        "run": run.id,
+        "job": run.job_id,
+        "group": run.group_id,
+        "name": run.name,
+        "attempt": run.attempt,
+        "aeTitle": run.called_ae_title,
+        "pipeline": {"name": run.pipeline, "id": run.pipeline_id},
+        "instances": instances,
+    }
+
+
+def _write(file: Path, document: dict[str, Any]) -> None:
+    """Write it whole or not at all. It need not survive a power cut: then it is made anew."""
+    new = file.with_name(file.name + ".new")
+    new.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2))
+    os.replace(new, file)  # noqa: PTH105 - says what it does
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,54 @@
+"""The instances that a run works on."""
+
+import msgspec
+
+from port104.database.session import Session
+
+
+class Member(msgspec.Struct, frozen=True):
+    """An instance of a group. `root`, `host`: the storage folder that it is in, and the machine of that.
+
+    `file`: its path below instances/ there; `received`: Unix time.
+    """
+
+    node: str
+    root: str
+    host: str
+    file: str
+    received: float
+    calling_ae_title: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+
+
+def members_of(session: Session, group_id: str) -> list[Member]:
+    """The instances of a closed group and, where it is to be worked on with all, of those before it.
+
+    What was replaced by other bytes meanwhile is not among them: those are of a later group.
+    """
+    rows = session.run(
+        "WITH RECURSIVE chain (id, follows, with_all) AS ("
+        " SELECT id, follows, with_all FROM port104_group WHERE id = ?"
+        " UNION ALL SELECT g.id, g.follows, g.with_all FROM port104_group g JOIN chain c ON g.id = c.follows"
+        " WHERE c.with_all = 1)"
+        " SELECT i.node, COALESCE(n.root, ''), COALESCE(n.host, ''), i.file, i.received, i.calling,"
+        " i.sop_class, i.sop_instance, i.study, i.series FROM chain c"
+        " JOIN port104_instance i ON i.group_id = c.id LEFT JOIN port104_node n ON n.node = i.node"
+        " WHERE i.state = 'kept' ORDER BY i.received, i.node, i.file",
+        group_id,
+    )
+    return [Member(*row) for row in rows]
+
+
+def register_node(session: Session, node: str, root: str, host: str, now: float) -> None:
+    """Write down where a storage folder is."""
+    session.run(
+        "INSERT INTO port104_node (node, root, host, started) VALUES (?, ?, ?, ?) ON CONFLICT (node)"
+        " DO UPDATE SET root = excluded.root, host = excluded.host, started = excluded.started",
+        node,
+        root,
+        host,
+        now,
+    )
