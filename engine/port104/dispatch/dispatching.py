@@ -6,7 +6,7 @@ Rules that this room keeps:
 - a run that failed is tried again, alone; those that succeeded beside it are not.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -18,8 +18,10 @@ from port104.database.faults import DatabaseError
 from port104.dispatch.backends.backend import Backend, Ending
 from port104.dispatch.desk import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, Desk
 from port104.dispatch.payload import build
+from port104.dispatch.results import FaultyResultsError, collect
 from port104.errors import StorageError
 from port104.jobs.ledger.ledger import Ledger
+from port104.jobs.ledger.results import Result
 from port104.jobs.ledger.runs import Run
 from port104.registry.entries import Pipeline
 
@@ -48,12 +50,15 @@ class Dispatcher:
         root: Path,
         registry: Callable[[], HasPipelines],
         backend_of: Callable[[Pipeline], Backend],
+        destinations_of: Callable[[Run, Pipeline], Sequence[str]],
     ) -> None:
+        """`root`, `node`: the storage folder and its name. `destinations_of`: where results of a run go."""
         self._desk = desk
         self._node = node
         self._root = root
         self._registry = registry
         self._backend_of = backend_of
+        self._destinations_of = destinations_of
         self._news = trio.Event()
         self._under_way: dict[str, trio.Event] = {}
 
@@ -114,9 +119,10 @@ class Dispatcher:
         began = trio.current_time()
         pipeline = self._registry().pipelines.get(run.pipeline_id)
         try:
-            ending = await self._carry_out(run, pipeline)
+            ending, results = await self._carry_out(run, pipeline)
             attempts = 1 + (pipeline.retries if pipeline is not None else 0)
-            again = await self._desk.insist(partial(_write_down, run=run, ending=ending, attempts=attempts))
+            written = partial(_write_down, run=run, ending=ending, results=results, attempts=attempts)
+            again = await self._desk.insist(written)
         finally:
             del self._under_way[run.id]
         self.look()
@@ -125,29 +131,38 @@ class Dispatcher:
             hint = "no further attempt" if again is None else f"tried again in {again:.0f} s"
             log.warning("run failed", reason=ending.why, hint=hint, **facts)
         else:
-            log.info("run ended", outcome=ending.outcome, **facts)
+            log.info("run ended", outcome=ending.outcome, results=len(results), **facts)
 
-    async def _carry_out(self, run: Run, pipeline: Pipeline | None) -> Ending:
-        """Make one attempt; whatever goes wrong with it is its ending."""
+    async def _carry_out(self, run: Run, pipeline: Pipeline | None) -> tuple[Ending, Sequence[Result]]:
+        """Make one attempt, and look at what it left; whatever goes wrong is its ending."""
         if pipeline is None:
-            return Ending(
-                "failed",
+            return _failed(
                 f"there is no pipeline {run.pipeline_id!r} any more: create it with that ID, then rerun",
             )
         try:
             members = await self._desk.insist(lambda ledger: ledger.members_of(run))
             folder = await trio.to_thread.run_sync(build, self._root, self._node, run, members)
-            return await self._backend_of(pipeline).run(run, pipeline, folder, self._under_way[run.id])
-        except StorageError as fault:
-            return Ending("failed", str(fault))
+            ending = await self._backend_of(pipeline).run(run, pipeline, folder, self._under_way[run.id])
+            if ending.outcome != "succeeded":
+                return ending, ()
+            destinations = self._destinations_of(run, pipeline)
+            return ending, await trio.to_thread.run_sync(collect, self._root, folder, destinations)
+        except (StorageError, FaultyResultsError) as fault:
+            return _failed(str(fault))
         except OSError as failure:
             log.exception("run broke off", run=run.id)
-            return Ending("failed", f"{failure.strerror or failure}: see the log of port104")
+            return _failed(f"{failure.strerror or failure}: see the log of port104")
 
 
-def _write_down(ledger: Ledger, run: Run, ending: Ending, attempts: int) -> float | None:
+def _failed(why: str) -> tuple[Ending, Sequence[Result]]:
+    return Ending("failed", why), ()
+
+
+def _write_down(
+    ledger: Ledger, run: Run, ending: Ending, results: Sequence[Result], attempts: int
+) -> float | None:
     """Write an ending down; returns in how many seconds there is another attempt, or None."""
     if ending.outcome == "failed":
         return ledger.fail(run, ending.why, attempts)
-    ledger.end(run, ending.outcome, ending.why)
+    ledger.end(run, ending.outcome, ending.why, results)
     return None

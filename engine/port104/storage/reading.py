@@ -7,6 +7,7 @@ never heard.
 import contextlib
 import io
 import logging
+import re
 import warnings
 import zlib
 from collections.abc import Collection, Iterator
@@ -16,6 +17,7 @@ from typing import BinaryIO
 import pydicom
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.errors import InvalidDicomError
 from pydicom.filereader import data_element_generator
 from pydicom.tag import BaseTag
 
@@ -26,6 +28,7 @@ logging.getLogger("pydicom").propagate = False
 logging.getLogger("pydicom").addHandler(logging.NullHandler())
 warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
 
+_UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(\.[0-9]+)*")  # PS3.5 9.1, leading zeros let be
 _META_LENGTH_AT = 140  # PS3.10 7.1: the value of (0002,0000), which our files begin with
 _META_AT = 144
 _TRANSFER_SYNTAX_UID = 0x00020010
@@ -88,6 +91,28 @@ def read_meta(path: Path) -> dict[int, bytes]:
             if isinstance(element.value, bytes):
                 found[int(element.tag)] = element.value
     return found
+
+
+def identify(path: Path) -> tuple[str, str]:
+    """SOP class and SOP instance UID of a DICOM file (PS3.10 7.1), whoever made it.
+
+    Raises ValueError, which says why it is none in words that quote nothing of it; OSError.
+    """
+    try:
+        data_set = pydicom.dcmread(path, stop_before_pixels=True)
+        found = [str(data_set.get(keyword, "")) for keyword in ("SOPClassUID", "SOPInstanceUID")]
+    except OSError:
+        raise
+    except InvalidDicomError as failure:
+        raise ValueError(
+            "it is no DICOM file (PS3.10 7.1): it does not begin with a preamble and DICM"
+        ) from failure
+    except Exception as failure:
+        raise ValueError("its data set cannot be read") from failure
+    for name, value in zip(("SOP Class UID", "SOP Instance UID"), found, strict=True):
+        if not _UID.fullmatch(value):
+            raise ValueError(f"its {name} is missing or none (PS3.5 9.1)")
+    return found[0], found[1]
 
 
 def tag_of(keyword: str) -> int | None:

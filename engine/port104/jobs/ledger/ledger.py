@@ -7,6 +7,7 @@ from port104.jobs.ledger import runs
 from port104.jobs.ledger.arrivals import Arrival, record
 from port104.jobs.ledger.closing import ClosedGroup, close_due, next_due
 from port104.jobs.ledger.members import Member, members_of, register_node
+from port104.jobs.ledger.results import Result, register
 from port104.jobs.ledger.runs import Run
 from port104.jobs.planning import Outcome, Plan, next_attempt
 
@@ -71,10 +72,19 @@ class Ledger:
         with self._database.reading() as session:
             return members_of(session, run.group_id)
 
-    def end(self, run: Run, outcome: Outcome, why: str) -> bool:
-        """Write down how a run ended for good; False: it is not this attempt any more."""
+    def end(self, run: Run, outcome: Outcome, why: str, results: Sequence[Result] = ()) -> bool:
+        """Write down how a run ended for good, and what it left; False: it is not this attempt any more."""
         with self._database.changing() as session:
-            return runs.end(session, run, outcome, why, session.now())
+            now = session.now()
+            ended = runs.end(session, run, outcome, why, now)
+            if ended:
+                register(session, self.node, run.id, results, now)
+            return ended
+
+    def register_results(self, run_id: str, results: Sequence[Result]) -> None:
+        """Write down what somebody says a run left."""
+        with self._database.changing() as session:
+            register(session, self.node, run_id, results, session.now())
 
     def fail(self, run: Run, why: str, attempts: int) -> float | None:
         """Write down that an attempt failed; returns in how many seconds there is another one, or None.

@@ -92,6 +92,22 @@ SCHEMA = Schema(
                 to_be_cancelled INTEGER NOT NULL
             )""",
             "CREATE INDEX port104_run_of_job ON port104_run (job_id)",
+            # A file that a run left, for one destination (empty: for none). file: its path below the storage
+            # folder of node; state: waiting, kept, unreadable
+            """CREATE TABLE port104_result (
+                run_id TEXT NOT NULL,
+                file TEXT NOT NULL,
+                destination TEXT NOT NULL,
+                node TEXT NOT NULL,
+                sop_class TEXT NOT NULL,
+                sop_instance TEXT NOT NULL,
+                state TEXT NOT NULL,
+                why TEXT NOT NULL,
+                registered DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (run_id, file, destination)
+            )""",
+            """CREATE INDEX port104_result_waiting ON port104_result (destination, registered)
+                WHERE state = 'waiting'""",
             """CREATE INDEX port104_run_to_do ON port104_run (pipeline_id, state)
                 WHERE state = 'waiting' OR state = 'running'""",
         ),

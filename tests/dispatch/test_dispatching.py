@@ -1,0 +1,275 @@
+"""Runs are begun in turn, seen through, and tried again where they failed; also over a restart."""
+
+import contextlib
+
+import pytest
+import trio
+
+from arrivals import arrival
+from port104.database.faults import DatabaseError
+from port104.database.sqlite import SqliteDatabase
+from port104.dispatch.backends.backend import Ending
+from port104.dispatch.desk import Desk
+from port104.dispatch.dispatching import LOOK_SECONDS, Dispatcher
+from port104.jobs.ledger.ledger import Ledger
+from port104.jobs.ledger.tables import SCHEMA
+from port104.jobs.planning import plan
+from port104.registry.entries import Pipeline
+from stored_file import put
+
+pytestmark = pytest.mark.usefixtures("no_threads")
+
+
+class Pipelines:
+    def __init__(self, *pipelines):
+        self.pipelines = {each.id: each for each in pipelines}
+
+
+class Script:
+    """A backend whose endings the test gives; `seconds`: what an attempt takes."""
+
+    def __init__(self):
+        self.endings = {}
+        self.seconds = 1.0
+        self.begun = []
+        self.most = 0
+        self._now = 0
+
+    async def run(self, run, pipeline, folder, cancel):
+        self.begun.append((run.pipeline, run.attempt))
+        self._now += 1
+        self.most = max(self.most, self._now)
+        assert (folder / "manifest.json").exists()
+        try:
+            with trio.move_on_after(self.seconds):
+                await cancel.wait()
+                return Ending("cancelled")
+        finally:
+            self._now -= 1
+        endings = self.endings.get(run.pipeline, [])
+        ending = endings.pop(0) if endings else Ending("succeeded")
+        if isinstance(ending, BaseException):
+            raise ending
+        if ending.outcome == "succeeded" and pipeline.destinations:
+            put(folder / "output", "1.2.3").rename(folder / "output" / "a.dcm")
+        return ending
+
+
+class Works:
+    """A storage folder with a ledger, and a dispatcher."""
+
+    def __init__(self, root, *pipelines):
+        self.root = root
+        self.database = SqliteDatabase(root / "ledger.sqlite3", SCHEMA, clock=trio.current_time)
+        self.ledger = Ledger(self.database, "n1")
+        self.ledger.register(str(root), "host")
+        self.desk = Desk(self.ledger)
+        self.script = Script()
+        self.registry = Pipelines(*pipelines)
+        self.dispatcher = Dispatcher(
+            self.desk,
+            "n1",
+            root,
+            lambda: self.registry,
+            lambda pipeline: self.script,
+            lambda run, pipeline: pipeline.destinations,
+        )
+
+    def job(self, number=1, **settings):
+        path = put(self.root, f"1.2.3.{number}")
+        self.ledger.record([arrival(number, value=f"{number}", file=f"{path.parent.name}/{path.name}")])
+        with self.database.changing() as session:
+            session.run("UPDATE port104_group SET due = 0")
+        self.ledger.close_due(lambda called, now: plan(called, settings, now))
+        self.dispatcher.look()
+
+    def run(self, sql):
+        with self.database.reading() as session:
+            return session.run(sql)
+
+    @property
+    def states(self):
+        return self.run("SELECT pipeline, state, attempt FROM port104_run ORDER BY pipeline, id")
+
+
+A, B = Pipeline(name="a", id="A", command=("x",)), Pipeline(name="b", id="B", command=("x",), retries=2)
+BOTH = {"pipeline-a": "A", "pipeline-b": "B"}
+
+
+@pytest.fixture
+async def works(tmp_path):
+    made = Works(tmp_path, A, B)
+    yield made
+    made.database.close()
+
+
+@contextlib.asynccontextmanager
+async def dispatched(works):
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(works.dispatcher.run)
+        await trio.sleep(0.001)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+async def test_each_pipeline_runs_once(autojump_clock, works):
+    async with dispatched(works):
+        works.job(**BOTH)
+        await trio.sleep(60)
+    assert sorted(works.script.begun) == [("a", 1), ("b", 1)]
+    assert works.states == [("a", "succeeded", 1), ("b", "succeeded", 1)]
+
+
+async def test_only_what_failed_is_tried_again_after_a_while_that_doubles(autojump_clock, works):
+    works.script.endings["b"] = [Ending("failed", "exit code 1"), Ending("failed", "exit code 2")]
+    async with dispatched(works):
+        works.job(**BOTH)
+        await trio.sleep(5)
+        assert works.states == [("a", "succeeded", 1), ("b", "waiting", 1)]
+        assert works.run("SELECT why FROM port104_run WHERE pipeline = 'b'") == [("exit code 1",)]
+        await trio.sleep(6)
+        assert works.states[1] == ("b", "waiting", 2)
+        await trio.sleep(9)
+    assert sorted(works.script.begun) == [("a", 1), ("b", 1), ("b", 2), ("b", 3)]
+    assert works.states == [("a", "succeeded", 1), ("b", "succeeded", 3)]
+
+
+async def test_attempts_end(autojump_clock, works):
+    works.script.endings["b"] = [Ending("failed", "x")] * 9
+    async with dispatched(works):
+        works.job(**BOTH)
+        await trio.sleep(600)
+    assert works.states[1] == ("b", "failed", 3)
+
+
+async def test_no_more_at_a_time_than_a_pipeline_allows(autojump_clock, tmp_path):
+    works = Works(tmp_path, Pipeline(name="a", id="A", command=("x",), concurrency=2))
+    async with dispatched(works):
+        for number in range(5):
+            works.job(number, **{"pipeline-a": "A"})
+        await trio.sleep(60)
+    assert works.script.most == 2
+    assert {state for _, state, _ in works.states} == {"succeeded"}
+    works.database.close()
+
+
+async def test_a_pipeline_that_comes_later_gets_its_runs(autojump_clock, works):
+    works.registry = Pipelines()
+    async with dispatched(works):
+        works.job(**{"pipeline-a": "A"})
+        await trio.sleep(60)
+        assert works.states == [("a", "waiting", 0)]
+        works.registry = Pipelines(A)
+        await trio.sleep(LOOK_SECONDS + 2)
+    assert works.states == [("a", "succeeded", 1)]
+
+
+async def test_what_was_under_way_goes_on_after_a_restart(autojump_clock, works):
+    works.script.seconds = 100
+    async with dispatched(works):
+        works.job(**BOTH)
+        await trio.sleep(3)
+    assert works.states == [("a", "running", 1), ("b", "running", 1)]
+    works.script.seconds = 1
+    async with dispatched(works):
+        await trio.sleep(3)
+    assert works.states == [("a", "succeeded", 1), ("b", "succeeded", 1)]
+
+
+async def test_a_run_whose_pipeline_is_gone_at_the_restart_fails(autojump_clock, works):
+    works.script.seconds = 100
+    async with dispatched(works):
+        works.job(**{"pipeline-a": "A"})
+        await trio.sleep(3)
+    works.registry = Pipelines()
+    async with dispatched(works):
+        await trio.sleep(3)
+    ((state, why),) = works.run("SELECT state, why FROM port104_run")
+    assert state == "failed"
+    assert "there is no pipeline 'A' any more" in why
+
+
+async def test_an_end_that_cannot_be_written_is_written_later(autojump_clock, works):
+    async with dispatched(works):
+        works.job(**{"pipeline-a": "A"})
+        await trio.sleep(0.5)
+        end, works.ledger.end = works.ledger.end, _away
+        await trio.sleep(20)
+        assert works.states == [("a", "running", 1)]
+        works.ledger.end = end
+        await trio.sleep(11)
+    assert works.states == [("a", "succeeded", 1)]
+    assert works.script.begun == [("a", 1)]
+
+
+def _away(*_):
+    raise DatabaseError("away")
+
+
+async def test_while_the_database_is_away_nothing_is_begun(autojump_clock, works):
+    begin, works.ledger.begin = works.ledger.begin, _away
+    async with dispatched(works):
+        works.job(**{"pipeline-a": "A"})
+        await trio.sleep(30)
+        works.ledger.begin = begin
+        await trio.sleep(12)
+    assert works.states == [("a", "succeeded", 1)]
+
+
+async def test_what_a_run_left_is_registered(autojump_clock, tmp_path):
+    works = Works(tmp_path, Pipeline(name="a", id="A", command=("x",), destinations=("PACS",)))
+    async with dispatched(works):
+        works.job(**{"pipeline-a": "A"})
+        await trio.sleep(3)
+    ((file, destination, state),) = works.run("SELECT file, destination, state FROM port104_result")
+    assert (tmp_path / file).exists()
+    assert (destination, state) == ("PACS", "waiting")
+    works.database.close()
+
+
+async def test_an_instance_that_is_gone_fails_the_run(autojump_clock, works):
+    async with dispatched(works):
+        works.job(**{"pipeline-a": "A"})
+        for path in (works.root / "instances").rglob("*.dcm"):
+            path.unlink()
+        await trio.sleep(1000)
+    ((state, why),) = works.run("SELECT state, why FROM port104_run")
+    assert state == "failed"
+    assert "an instance of the job is gone" in why
+
+
+async def test_a_fault_of_the_machine_fails_the_attempt(autojump_clock, works):
+    works.script.endings["a"] = [OSError(12, "Cannot allocate memory")]
+    async with dispatched(works):
+        works.job(**{"pipeline-a": "A"})
+        await trio.sleep(3)
+        assert works.run("SELECT why FROM port104_run")[0][0].startswith("Cannot allocate memory")
+        await trio.sleep(60)
+    assert works.states == [("a", "succeeded", 2)]
+
+
+async def test_a_run_is_cancelled(autojump_clock, works):
+    works.script.seconds = 100
+    async with dispatched(works):
+        works.job(**{"pipeline-a": "A"})
+        await trio.sleep(3)
+        ((run_id,),) = works.run("SELECT id FROM port104_run")
+        assert await works.dispatcher.cancel(run_id) == "running"
+        await trio.sleep(1)
+        assert works.states == [("a", "cancelled", 1)]
+        works.script.seconds = 1
+        assert await works.dispatcher.rerun(run_id) == "cancelled"
+        await trio.sleep(3)
+        assert await works.dispatcher.cancel("none") is None
+    assert works.states == [("a", "succeeded", 1)]
+
+
+async def test_a_run_is_cancelled_from_another_engine(autojump_clock, works):
+    works.script.seconds = 100
+    async with dispatched(works):
+        works.job(**{"pipeline-a": "A"})
+        await trio.sleep(3)
+        ((run_id,),) = works.run("SELECT id FROM port104_run")
+        works.ledger.cancel(run_id)
+        await trio.sleep(LOOK_SECONDS + 1)
+    assert works.states == [("a", "cancelled", 1)]
