@@ -133,8 +133,9 @@ def _group(
     """Find or open the group, and keep others from changing it until the transaction ends."""
     new_id = secrets.token_hex(8)
     ((group_id, opened, last, instances, announced),) = session.run(
-        "INSERT INTO port104_group (id, called, tag, value, state, opened, last, instances, with_all)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT (called, tag, value) WHERE state <> 'closed'"
+        "INSERT INTO port104_group (id, called, tag, value, state, opened, last, instances, with_all,"
+        " cleaned) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0)"
+        " ON CONFLICT (called, tag, value) WHERE state <> 'closed'"
         " DO UPDATE SET last = CASE WHEN excluded.last > port104_group.last THEN excluded.last"
         " ELSE port104_group.last END RETURNING id, opened, last, instances, announced",
         new_id,

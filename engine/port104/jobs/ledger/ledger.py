@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from port104.database.session import Database, Session
-from port104.jobs.ledger import runs
+from port104.jobs.ledger import retention, runs
 from port104.jobs.ledger.arrivals import Arrival, record
 from port104.jobs.ledger.closing import ClosedGroup, close_due, next_due
 from port104.jobs.ledger.members import Member, members_of, register_node
@@ -114,6 +114,32 @@ class Ledger:
         """As runs.rerun."""
         with self._database.changing() as session:
             return runs.rerun(session, run_id, session.now())
+
+    # ---- what is done with ----
+
+    def runs_done_with(self, succeeded: float, failed: float, most: int) -> list[str]:
+        """Runs whose folders may go, which ended so many seconds ago at the least; the oldest first."""
+        with self._database.reading() as session:
+            now = session.now()
+            return retention.runs_done_with(
+                session, self.node, ended_well=now - succeeded, ended_badly=now - failed, most=most
+            )
+
+    def write_off_runs(self, run_ids: Sequence[str]) -> None:
+        """Write down that the folders of runs are gone."""
+        with self._database.changing() as session:
+            retention.write_off_runs(session, run_ids)
+
+    def instances_done_with(self, age: float, most: int) -> list[tuple[str, int]]:
+        """Instances that may go: file, and when it was written. `age`: seconds since their group's end."""
+        with self._database.reading() as session:
+            before = session.now() - age
+            return retention.instances_done_with(session, self.node, closed_before=before, most=most)
+
+    def write_off_instances(self, instances: Sequence[tuple[str, int]]) -> None:
+        """Write down that instances are gone."""
+        with self._database.changing() as session:
+            retention.write_off_instances(session, self.node, instances)
 
     # ---- stored files ----
 

@@ -53,7 +53,7 @@ def make_job(session: Session, group: ClosedGroup, plan: Plan, now: float) -> st
     )
     session.run_many(
         "INSERT INTO port104_run (id, job_id, pipeline, pipeline_id, name, state, priority, attempt, due,"
-        " why, to_be_cancelled) VALUES (?, ?, ?, ?, ?, 'waiting', ?, 0, ?, '', 0)",
+        " why, to_be_cancelled, cleaned) VALUES (?, ?, ?, ?, ?, 'waiting', ?, 0, ?, '', 0, 0)",
         [
             (secrets.token_hex(8), job_id, run.pipeline, run.pipeline_id, run.name, plan.priority, now)
             for run in plan.runs
@@ -84,7 +84,7 @@ def begin(session: Session, node: str, limits: Mapping[str, int], now: float) ->
             session.run(
                 "UPDATE port104_run SET state = 'running', node = ?, attempt = attempt + 1, started = ?,"
                 " ended = NULL, why = '',"
-                " to_be_cancelled = 0 WHERE id = ?",
+                " to_be_cancelled = 0, cleaned = 0 WHERE id = ?",
                 node,
                 now,
                 run_id,

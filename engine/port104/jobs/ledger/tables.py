@@ -43,7 +43,8 @@ SCHEMA = Schema(
             )""",
             "CREATE INDEX port104_instance_of_group ON port104_instance (group_id)",
             "CREATE INDEX port104_instance_of_study ON port104_instance (study)",
-            # state: open, holding, closed; due, reason: when and why it is closed if nothing more comes
+            # state: open, holding, closed; due, reason: when and why it is closed if nothing more comes;
+            # cleaned: its instances were removed
             """CREATE TABLE port104_group (
                 id TEXT NOT NULL PRIMARY KEY,
                 called TEXT NOT NULL,
@@ -58,12 +59,15 @@ SCHEMA = Schema(
                 instances BIGINT NOT NULL,
                 announced BIGINT,
                 follows TEXT,
-                with_all INTEGER NOT NULL
+                with_all INTEGER NOT NULL,
+                cleaned INTEGER NOT NULL
             )""",
             """CREATE UNIQUE INDEX port104_group_not_closed ON port104_group (called, tag, value)
                 WHERE state <> 'closed'""",
             "CREATE INDEX port104_group_of_value ON port104_group (called, tag, value, opened)",
             "CREATE INDEX port104_group_due ON port104_group (due) WHERE state = 'open'",
+            """CREATE INDEX port104_group_to_clean ON port104_group (closed)
+                WHERE state = 'closed' AND cleaned = 0""",
             """CREATE TABLE port104_job (
                 id TEXT NOT NULL PRIMARY KEY,
                 group_id TEXT NOT NULL,
@@ -74,7 +78,7 @@ SCHEMA = Schema(
             )""",
             "CREATE INDEX port104_job_of_group ON port104_job (group_id)",
             # state: waiting, running, succeeded, failed, cancelled; due: of the next attempt;
-            # node: where it runs
+            # node: where it runs; cleaned: its folder was removed
             """CREATE TABLE port104_run (
                 id TEXT NOT NULL PRIMARY KEY,
                 job_id TEXT NOT NULL,
@@ -89,7 +93,8 @@ SCHEMA = Schema(
                 started DOUBLE PRECISION,
                 ended DOUBLE PRECISION,
                 why TEXT NOT NULL,
-                to_be_cancelled INTEGER NOT NULL
+                to_be_cancelled INTEGER NOT NULL,
+                cleaned INTEGER NOT NULL
             )""",
             "CREATE INDEX port104_run_of_job ON port104_run (job_id)",
             # A file that a run left, for one destination (empty: for none). file: its path below the storage
@@ -110,6 +115,8 @@ SCHEMA = Schema(
                 WHERE state = 'waiting'""",
             """CREATE INDEX port104_run_to_do ON port104_run (pipeline_id, state)
                 WHERE state = 'waiting' OR state = 'running'""",
+            """CREATE INDEX port104_run_to_clean ON port104_run (node, ended)
+                WHERE cleaned = 0 AND ended IS NOT NULL""",
         ),
     ),
 )
