@@ -12,6 +12,7 @@ def arrival(number, *, value="study", written=1, **facts):
         **{
             "file": f"00/{number:04}.dcm",
             "written": written,
+            "replaced": written > 1,
             "received": 1000.0 + number,
             "called_ae_title": "PORT104",
             "calling_ae_title": "CT1",

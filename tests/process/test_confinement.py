@@ -106,7 +106,8 @@ def test_modes_of_what_is_written(tmp_path, umask, given, file, folder):
     ours = {path: mode for path, mode in modes(site).items() if path not in tests_own}
     assert len([path for path in ours if path.endswith(".dcm")]) == 1
     for path, mode in ours.items():
-        assert mode == (folder if (site / path).is_dir() else file), path
+        expected = 0o600 if ".sqlite3" in path else file
+        assert mode == (folder if (site / path).is_dir() else expected), path
 
 
 def test_a_folder_that_every_user_may_change_is_said(tmp_path):

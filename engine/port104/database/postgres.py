@@ -168,6 +168,8 @@ class PostgresListener:
 class PostgresSession:
     """A session.Session."""
 
+    clustered = ""
+
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         self._connection = connection
 
@@ -176,10 +178,11 @@ class PostgresSession:
         cursor = self._connection.execute(sql.replace("?", "%s").encode(), parameters or None)
         return cursor.fetchall() if cursor.description is not None else []
 
-    def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
         """As the protocol says."""
         with self._connection.cursor() as cursor:
             cursor.executemany(sql.replace("?", "%s").encode(), rows)
+            return max(0, cursor.rowcount)
 
     def now(self) -> float:
         """As the protocol says: the server's clock."""

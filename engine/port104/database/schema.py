@@ -18,7 +18,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     `what`: in messages (the registry). `without`: what one would begin with in place of a damaged one.
     `setting`: the key that holds the URL, where it is PostgreSQL. `versions`: the table whose one row holds
     the version in a column of this name; the first migration makes both. `migrations`: each leads from the
-    version that is its position to the next.
+    version that is its position to the next; `{clustered}` stands for what a session says of it.
     """
 
     what: str
@@ -42,7 +42,7 @@ def migrate(session: Session, schema: Schema, *, where: str) -> None:
         )
     for statements in schema.migrations[version:]:
         for statement in statements:
-            session.run(statement)
+            session.run(statement.replace("{clustered}", session.clustered))
     if version < newest:
         session.run(f"UPDATE {schema.versions} SET version = ?", newest)  # noqa: S608 - our own word
 

@@ -8,12 +8,17 @@ from typing import Any, Protocol
 class Session(Protocol):
     """A transaction under way."""
 
+    @property
+    def clustered(self) -> str:
+        """What is said behind a table whose rows are to stand in the order of its primary key."""
+        ...
+
     def run(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Carry out a statement; returns its rows."""
         ...
 
-    def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Carry out a statement for each of many rows of parameters."""
+    def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """Carry out a statement for each of many rows of parameters; returns how many rows it changed."""
         ...
 
     def has_table(self, name: str) -> bool:

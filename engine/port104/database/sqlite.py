@@ -211,6 +211,8 @@ def _steady_clock() -> Callable[[], float]:
 class SqliteSession:
     """A session.Session."""
 
+    clustered = "WITHOUT ROWID"
+
     def __init__(self, connection: sqlite3.Connection, clock: Callable[[], float] = time.time) -> None:
         self._connection = connection
         self._clock = clock
@@ -219,9 +221,9 @@ class SqliteSession:
         """As the protocol says."""
         return self._connection.execute(sql, parameters).fetchall()
 
-    def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
         """As the protocol says."""
-        self._connection.executemany(sql, rows)
+        return max(0, self._connection.executemany(sql, rows).rowcount)
 
     def now(self) -> float:
         """As the protocol says."""

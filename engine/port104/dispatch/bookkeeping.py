@@ -2,7 +2,8 @@
 
 Rules that this room keeps:
 - the database is touched in worker threads only, by one at a time, and no association waits for it;
-- instances are told in batches: what comes while one is written is the next;
+- instances are told in batches: what comes while one is written is the next. Writing takes a fifth of the
+  time at most until many wait: a burst is received first, and written when it is over;
 - what cannot be written yet is kept and told again. It may be told twice; the ledger writes it once;
 - memory is bounded: where the database is away for long, instances are forgotten here and found again in
   their files (recounting.py). None is lost by it, only from which address it came;
@@ -12,7 +13,7 @@ Rules that this room keeps:
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,8 +22,9 @@ import trio
 
 from port104.database.faults import DatabaseError
 from port104.dispatch.desk import Desk
-from port104.dispatch.origin import RuleOf, Told, arrival_of
+from port104.dispatch.origin import Describer, RuleOf, Told
 from port104.dispatch.recounting import recount, shelves
+from port104.jobs.ledger.arrivals import Arrival
 from port104.jobs.ledger.closing import ClosedGroup
 from port104.jobs.ledger.ledger import Ledger, PlanOf
 from port104.net.contracts import AssociationEnd, AssociationStart
@@ -36,6 +38,8 @@ _MOST_WAITING = 50_000
 _BATCH = 1_000
 # A batch is let grow for so long: one of ten costs a tenth of ten batches.
 PAUSE_SECONDS = 0.05
+# After a batch, as many times as long as it took.
+_REST = 4
 # After it is due a group is closed, so that no rounding makes it too early.
 _LATE_SECONDS = 0.01
 # Groups of engines that are gone are looked for so often.
@@ -117,12 +121,13 @@ class Bookkeeper:
     async def finish(self) -> None:
         """Write what waits, for a stop; what cannot be written now is found at the next start."""
         with contextlib.suppress(DatabaseError):
-            await self._desk.do(self._write_waiting)
+            while self._waiting:
+                await self._desk.do(self._write_batch)
 
     async def _keep(self) -> None:
         while True:
             self._news = trio.Event()
-            await self._desk.insist(self._write_waiting)
+            await self._write_all()
             for group, job in await self._desk.insist(lambda ledger: ledger.close_due(self._plan_of)):
                 _report(group, job)
                 self._job_made()
@@ -130,6 +135,14 @@ class Bookkeeper:
             with trio.move_on_after(LOOK_SECONDS if due is None else min(LOOK_SECONDS, due + _LATE_SECONDS)):
                 await self._news.wait()
                 await trio.sleep(PAUSE_SECONDS)
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            began = trio.current_time()
+            if await self._desk.insist(self._write_batch):
+                self._to_be_counted.set()
+            if len(self._waiting) < self._most_waiting // 2:
+                await trio.sleep(_REST * (trio.current_time() - began))
 
     async def _count_again(self) -> None:
         while True:
@@ -140,11 +153,12 @@ class Bookkeeper:
 
     async def _count(self) -> None:
         """Hold the files against the ledger, a shelf at a time, so that others get their turn in between."""
-        found = 0
+        found = unreadable = 0
         try:
             for shelf in await trio.to_thread.run_sync(shelves, self._root):
                 work = partial(recount, shelf, rule_of=self._rule_of, replaces=self._replaces)
-                found += await self._desk.do(work)
+                counted = await self._desk.do(work)
+                found, unreadable = found + counted.found, unreadable + counted.unreadable
         except DatabaseError:
             self._to_be_counted.set()
         except OSError as failure:
@@ -156,15 +170,31 @@ class Bookkeeper:
             self._to_be_counted.set()
         if found:
             log.info("instances found that the ledger did not know", instances=found)
+        if unreadable:
+            log.warning("stored files cannot be read, and are in no group; tried again", files=unreadable)
+            self._to_be_counted.set()
 
-    def _write_waiting(self, ledger: Ledger) -> None:
-        """In a worker thread."""
-        while self._waiting:
-            batch = [self._waiting[index] for index in range(min(_BATCH, len(self._waiting)))]
-            arrivals = [arrival_of(told, self._rule_of) for told in batch]
-            ledger.record([arrival for arrival in arrivals if arrival is not None])
-            for _ in batch:
-                self._waiting.popleft()
+    def _write_batch(self, ledger: Ledger) -> int:
+        """Write some of what waits; returns how many files could not be read. In a worker thread."""
+        batch = [self._waiting[index] for index in range(min(_BATCH, len(self._waiting)))]
+        arrivals, unreadable = _described(batch, Describer(self._rule_of))
+        ledger.record(arrivals)
+        for _ in batch:
+            self._waiting.popleft()
+        return unreadable
+
+
+def _described(batch: Sequence[Told], describer: Describer) -> tuple[list[Arrival], int]:
+    """What can be described, and how many files cannot be read now: they are counted later."""
+    arrivals, unreadable = [], 0
+    for told in batch:
+        try:
+            arrival = describer.arrival_of(told)
+        except OSError:
+            unreadable += 1
+        else:
+            arrivals += [] if arrival is None else [arrival]
+    return arrivals, unreadable
 
 
 def _report(group: ClosedGroup, job: str | None) -> None:

@@ -3,6 +3,7 @@
 Reads files: call it from a worker thread.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -31,32 +32,47 @@ class Told(NamedTuple):
     address: str
 
 
-def arrival_of(told: Told, rule_of: RuleOf) -> Arrival | None:
-    """Describe what was received; None where its file is gone again."""
-    instance = told.instance
-    rule = rule_of(instance.called_ae_title)
-    elements: Mapping[int, bytes] = instance.elements
-    try:
-        written = instance.path.stat().st_mtime_ns
-        if not (instance.elements_complete and rule.tags.issubset(ROUTING_TAGS)):
-            elements = read_elements(instance.path, rule.tags.union(ROUTING_TAGS))
-    except FileNotFoundError:
-        return None
-    return Arrival(
-        file=_below(instance.path),
-        written=written,
-        received=told.received,
-        called_ae_title=instance.called_ae_title,
-        calling_ae_title=told.calling_ae_title,
-        address=told.address,
-        sop_class_uid=_uid(elements, _SOP_CLASS_UID),
-        sop_instance_uid=instance.sop_instance_uid,
-        study_instance_uid=_uid(elements, _STUDY_INSTANCE_UID),
-        series_instance_uid=_uid(elements, _SERIES_INSTANCE_UID),
-        rule=rule,
-        value=value_of(rule, elements),
-        announced=announced_by(rule, elements),
-    )
+class Describer:
+    """Describes what was received, a batch at a time: rules are those of its beginning."""
+
+    def __init__(self, rule_of: RuleOf) -> None:
+        self._rule_of = rule_of
+        self._rules: dict[str, tuple[GroupingRule, bool]] = {}
+
+    def arrival_of(self, told: Told) -> Arrival | None:
+        """Describe an instance; None where its file is gone again."""
+        instance = told.instance
+        called = instance.called_ae_title
+        rule, picked = self._rules.get(called) or self._look_up(called)
+        elements: Mapping[int, bytes] = instance.elements
+        try:
+            written = os.stat(f"{instance.instances}/{instance.file}").st_mtime_ns  # noqa: PTH116 - three times as fast
+            if not (picked and instance.elements_complete):
+                elements = read_elements(instance.path, rule.tags.union(ROUTING_TAGS))
+        except FileNotFoundError:
+            return None
+        return Arrival(
+            file=instance.file,
+            written=written,
+            replaced=instance.replaced,
+            received=told.received,
+            called_ae_title=called,
+            calling_ae_title=told.calling_ae_title,
+            address=told.address,
+            sop_class_uid=_uid(elements, _SOP_CLASS_UID),
+            sop_instance_uid=instance.sop_instance_uid,
+            study_instance_uid=_uid(elements, _STUDY_INSTANCE_UID),
+            series_instance_uid=_uid(elements, _SERIES_INSTANCE_UID),
+            rule=rule,
+            value=value_of(rule, elements),
+            announced=announced_by(rule, elements),
+        )
+
+    def _look_up(self, called_ae_title: str) -> tuple[GroupingRule, bool]:
+        """How it groups, and whether all that this asks for was picked while it passed."""
+        rule = self._rule_of(called_ae_title)
+        found = self._rules[called_ae_title] = rule, rule.tags.issubset(ROUTING_TAGS)
+        return found
 
 
 def arrival_in(path: Path, written: int, rule_of: RuleOf) -> Arrival | None:
@@ -70,6 +86,7 @@ def arrival_in(path: Path, written: int, rule_of: RuleOf) -> Arrival | None:
     return Arrival(
         file=_below(path),
         written=written,
+        replaced=True,  # nobody remembers
         received=written / 1e9,
         called_ae_title=_text(meta, _RECEIVING_AE_TITLE),
         calling_ae_title=_text(meta, _SOURCE_AE_TITLE),
@@ -89,7 +106,8 @@ def _below(path: Path) -> str:
 
 
 def _text(elements: Mapping[int, bytes], tag: int) -> str:
-    return elements.get(tag, b"").decode("latin-1").replace("\0", "").strip()  # no database keeps a NUL
+    text = elements.get(tag, b"").strip(b"\0 ").decode("latin-1")
+    return text.replace("\0", "") if "\0" in text else text  # no database keeps a NUL
 
 
 def _uid(elements: Mapping[int, bytes], tag: int) -> str:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from port104.dispatch.origin import RuleOf, arrival_in
 from port104.jobs.ledger.arrivals import Arrival
@@ -17,50 +18,54 @@ from port104.jobs.ledger.ledger import Ledger
 _BATCH = 1_000
 
 
+class Counted(NamedTuple):
+    """How many instances were found that the ledger did not know, and how many files could not be read."""
+
+    found: int
+    unreadable: int
+
+
 def shelves(root: Path) -> list[Path]:
     """The folders of instances below the storage folder. Raises OSError."""
     return sorted(Path(entry.path) for entry in os.scandir(root / "instances"))
 
 
-def recount(shelf: Path, ledger: Ledger, *, rule_of: RuleOf, replaces: Callable[[str], bool]) -> int:
-    """Write down what of a folder of instances the ledger does not know; returns how many instances.
+def recount(shelf: Path, ledger: Ledger, *, rule_of: RuleOf, replaces: Callable[[str], bool]) -> Counted:
+    """Write down what of a folder of instances the ledger does not know.
 
     A file that is known, but was written at another time, holds another instance only where its AE title
     `replaces` instances; else a backup was restored, and nothing is worked on again. Raises OSError,
     DatabaseError.
     """
-    found = 0
-    unknown = _unknown_on(shelf, ledger, rule_of, replaces)
+    found = unreadable = 0
+    unknown = iter(ledger.unknown(list(_files_on(shelf))))
     while batch := list(islice(unknown, _BATCH)):
-        found += ledger.record(batch)
-    return found
+        arrivals = []
+        for written, file in batch:
+            try:
+                arrival = arrival_in(shelf.parent / file, written, rule_of)
+            except OSError:
+                unreadable += 1
+            else:
+                arrivals += [] if arrival is None or _is_moved(arrival, ledger, replaces) else [arrival]
+        found += ledger.record(arrivals)
+    return Counted(found, unreadable)
 
 
-def _unknown_on(
-    shelf: Path, ledger: Ledger, rule_of: RuleOf, replaces: Callable[[str], bool]
-) -> Iterator[Arrival]:
-    known = ledger.written_on(shelf.name)
-    moved: dict[str, tuple[int, int]] = {}
-    for name, written in _files_on(shelf):
-        file = f"{shelf.name}/{name}"
-        before = known.get(file)
-        if before == written:
-            continue
-        arrival = arrival_in(shelf / name, written, rule_of)
-        if arrival is None:
-            continue
-        if before is None or replaces(arrival.called_ae_title):
-            yield arrival
-        else:
-            moved[file] = before, written
-    ledger.rewritten(moved)
+def _is_moved(arrival: Arrival, ledger: Ledger, replaces: Callable[[str], bool]) -> bool:
+    """Whether it is known, but for the time of its writing; then it is known by this one."""
+    before = None if replaces(arrival.called_ae_title) else ledger.written_before(arrival)
+    if before is None:
+        return False
+    ledger.rewritten(arrival.file, before, arrival.written)
+    return True
 
 
-def _files_on(shelf: Path) -> Iterator[tuple[str, int]]:
-    """Name and time of writing (ns since 1970) of each stored file in the folder."""
+def _files_on(shelf: Path) -> Iterator[tuple[int, str]]:
+    """Each stored file in the folder: when it was written (ns since 1970), and its path from there above."""
     for entry in os.scandir(shelf):
         if entry.name.endswith(".dcm"):
             try:
-                yield entry.name, entry.stat(follow_symlinks=False).st_mtime_ns
+                yield entry.stat(follow_symlinks=False).st_mtime_ns, f"{shelf.name}/{entry.name}"
             except FileNotFoundError:
                 continue  # somebody took it away meanwhile

@@ -46,6 +46,7 @@ ROUTING_TAGS = (
 # A command that changes the registry owns the folder for some hundredths of a second.
 _PATIENCE_SECONDS = 1.0
 _LOOK_SECONDS = 0.02
+_INSTANCES = "instances"
 
 Callback = Callable[[native.Completion], None]
 
@@ -53,7 +54,8 @@ Callback = Callable[[native.Completion], None]
 class StoredInstance(msgspec.Struct, frozen=True):
     """An instance that is safe and answered.
 
-    `association`: the number of the intake that took it. `duplicate`: it was held before, and is kept once.
+    `association`: the number of the intake that took it. `instances`: the folder that all files are in,
+    `file`: this one's path below it. `duplicate`: it was held before, and is kept once.
     `replaced`: it took the place of other bytes under its UID. `elements`: raw values of those of
     ROUTING_TAGS that the data set holds; where it could not be read so far while it passed,
     `elements_complete` is False, and only reading the file can tell.
@@ -62,11 +64,17 @@ class StoredInstance(msgspec.Struct, frozen=True):
     association: int
     called_ae_title: str
     sop_instance_uid: str
-    path: Path
+    instances: Path
+    file: str
     duplicate: bool
     replaced: bool
     elements: dict[int, bytes]
     elements_complete: bool
+
+    @property
+    def path(self) -> Path:
+        """Where it stands."""
+        return self.instances / self.file
 
 
 class InstanceStore:
@@ -74,6 +82,7 @@ class InstanceStore:
 
     def __init__(self, root: Path, spool: native.Spool) -> None:
         self.root = root
+        self._instances = root / _INSTANCES
         self._spool = spool
         self._intakes: dict[int, tuple[Callback, str]] = {}  # by ID: callback, called AE title
         self.on_stored: Callable[[StoredInstance], None] | None = None
@@ -150,12 +159,12 @@ class InstanceStore:
     def _deliver(self, completion: native.Completion) -> None:
         callback, called_ae_title = self._intakes[completion.intake]
         if completion.kind == native.STORED and self.on_stored is not None:
-            path = _path(self.root, completion.name, completion.copy)
             stored = StoredInstance(
                 completion.intake,
                 called_ae_title,
                 completion.sop_instance_uid,
-                path,
+                self._instances,
+                _file(completion.name, completion.copy),
                 completion.duplicate,
                 completion.replaced,
                 completion.elements,
@@ -167,12 +176,11 @@ class InstanceStore:
 
 def instance_path(root: Path, called_ae_title: str, sop_instance_uid: str, copy: int = 0) -> Path:
     """Where below `root` an instance stands; copies from 1 on hold other bytes under the same UID."""
-    return _path(root, native.file_name(called_ae_title, sop_instance_uid), copy)
+    return root / _INSTANCES / _file(native.file_name(called_ae_title, sop_instance_uid), copy)
 
 
-def _path(root: Path, name: str, copy: int) -> Path:
-    suffix = f".{copy}.dcm" if copy else ".dcm"
-    return root / "instances" / name[:2] / (name + suffix)
+def _file(name: str, copy: int) -> str:
+    return f"{name[:2]}/{name}.{copy}.dcm" if copy else f"{name[:2]}/{name}.dcm"
 
 
 @asynccontextmanager

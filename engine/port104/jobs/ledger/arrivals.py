@@ -18,7 +18,7 @@ from port104.database.session import Session
 from port104.jobs.grouping import GroupingRule, Progress, closing_of
 
 # Parameters of one statement; SQLite takes 32,766, older ones 999.
-_AT_ONCE = 500
+_AT_ONCE = 250
 
 HOLDING = ""
 """The value of a holding group: no instance has an empty one."""
@@ -28,13 +28,14 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """An instance that was stored.
 
     `file`: its path below instances/; `written`: when its last byte was, in ns since 1970, as the file system
-    says. `received`: Unix time.
+    says. `replaced`: it took the place of another instance in the same file. `received`: Unix time.
     `value`: of the tag that it is grouped by; None: it has none. `announced`: how many its group will have,
     as it says; None: it does not say.
     """
 
     file: str
     written: int
+    replaced: bool
     received: float
     called_ae_title: str
     calling_ae_title: str
@@ -50,109 +51,144 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
 def record(session: Session, node: str, arrivals: Sequence[Arrival], now: float) -> int:
     """Write down what came to `node`; returns how many of the arrivals are instances that were not known."""
-    known = _known(session, node, [arrival.file for arrival in arrivals])
-    newcomers: dict[str, Arrival] = {}
+    together: defaultdict[tuple[str, int, str], dict[str, Arrival]] = defaultdict(dict)
     for arrival in arrivals:
-        if known.get(arrival.file) != arrival.written:
-            newcomers[arrival.file] = arrival
-    for file in newcomers.keys() & known.keys():
-        session.run(
-            "UPDATE port104_instance SET state = 'replaced' WHERE node = ? AND file = ? AND state = 'kept'",
-            node,
-            file,
-        )
-    together: defaultdict[tuple[str, int, str], list[Arrival]] = defaultdict(list)
-    for arrival in newcomers.values():
-        value = HOLDING if arrival.value is None else arrival.value
-        together[arrival.called_ae_title, arrival.rule.tag, value].append(arrival)
-    for (called, tag, value), members in sorted(together.items(), key=lambda item: item[0]):
-        _join(session, node, (called, tag, value), members, now)
-    return len(newcomers)
+        together[_key(arrival)][arrival.file] = arrival  # of two in one file, the one that stands there
+    return sum(_join(session, node, key, list(together[key].values()), now) for key in sorted(together))
 
 
-def _known(session: Session, node: str, files: Sequence[str]) -> dict[str, int]:
-    """When the newest instance was written that is known in each of the files."""
-    known: dict[str, int] = {}
-    for some in _chunks(files):
+def known_of(session: Session, node: str, identities: Sequence[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Which of the instances (when it was written, file) are written down."""
+    known: set[tuple[int, str]] = set()
+    for some in _chunks(identities):
+        places = ", ".join(["(?, ?)"] * len(some))
         rows = session.run(
-            f"SELECT file, written FROM port104_instance WHERE node = ?"  # noqa: S608 - no value
-            f" AND file IN ({', '.join('?' * len(some))}) ORDER BY written",
+            "SELECT written, file FROM port104_instance"  # noqa: S608 - no value stands in it
+            f" WHERE node = ? AND (written, file) IN (VALUES {places})",
             node,
-            *some,
+            *(part for identity in some for part in identity),
         )
-        known.update((file, written) for file, written in rows)
+        known.update((written, file) for written, file in rows)
     return known
+
+
+def written_before(session: Session, node: str, arrival: Arrival) -> int | None:
+    """When the instance was written that stands in the same file and has the same value; None: none does."""
+    ((written,),) = session.run(
+        "SELECT MAX(i.written) FROM port104_group g JOIN port104_instance i ON i.group_id = g.id"
+        " WHERE g.called = ? AND g.tag = ? AND g.value = ? AND i.node = ? AND i.file = ?"
+        " AND i.state = 'kept'",
+        *_key(arrival),
+        node,
+        arrival.file,
+    )
+    return None if written is None else int(written)
+
+
+def _key(arrival: Arrival) -> tuple[str, int, str]:
+    """What the instances of one group have in common."""
+    return arrival.called_ae_title, arrival.rule.tag, HOLDING if arrival.value is None else arrival.value
 
 
 def _join(
     session: Session, node: str, key: tuple[str, int, str], members: Sequence[Arrival], now: float
-) -> None:
-    """Put new instances into their group, which is opened where there is none."""
-    group_id, progress = _group(session, key, members[0].rule, now)
-    session.run_many(
-        "INSERT INTO port104_instance (node, file, written, received, state, called, calling, address,"
-        " sop_class, sop_instance, study, series, group_id)"
-        " VALUES (?, ?, ?, ?, 'kept', ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                node,
-                each.file,
-                each.written,
-                each.received,
-                each.called_ae_title,
-                each.calling_ae_title,
-                each.address,
-                each.sop_class_uid,
-                each.sop_instance_uid,
-                each.study_instance_uid,
-                each.series_instance_uid,
-                group_id,
-            )
-            for each in members
-        ],
-    )
+) -> int:
+    """Put those instances that are new into their group, which is opened where there is none.
+
+    Returns how many they are. They take others' places.
+    """
+    rule = members[-1].rule
+    group_id, progress, is_new = _group(session, key, now)
+    count = session.run_many(_INSERT, [_row(node, each, group_id) for each in members])
+    if count == 0:
+        if is_new:
+            session.run("DELETE FROM port104_group WHERE id = ?", group_id)
+        return 0
+    if is_new:
+        _follow(session, key, rule, group_id)
+    _replace(session, node, key, members)
     progress = msgspec.structs.replace(
         progress,
-        instances=progress.instances + len(members),
+        last=max(progress.last, now),
+        instances=progress.instances + count,
         announced=max((*_numbers(members), *_some(progress.announced)), default=None),
     )
-    closing = None if key[2] == HOLDING else closing_of(members[-1].rule, progress)
+    closing = None if key[2] == HOLDING else closing_of(rule, progress)
     session.run(
-        "UPDATE port104_group SET instances = ?, announced = ?, due = ?, reason = ? WHERE id = ?",
+        "UPDATE port104_group SET last = ?, instances = ?, announced = ?, due = ?, reason = ? WHERE id = ?",
+        progress.last,
         progress.instances,
         progress.announced,
         closing and closing.at,
         closing and closing.reason,
         group_id,
     )
+    return count
 
 
-def _group(
-    session: Session, key: tuple[str, int, str], rule: GroupingRule, now: float
-) -> tuple[str, Progress]:
-    """Find or open the group, and keep others from changing it until the transaction ends."""
+_INSERT = (
+    "INSERT INTO port104_instance (node, file, written, received, state, called, calling, address, sop_class,"
+    " sop_instance, study, series, group_id) VALUES (?, ?, ?, ?, 'kept', ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (node, written, file) DO NOTHING"
+)
+
+
+def _row(node: str, arrival: Arrival, group_id: str) -> tuple[object, ...]:
+    return (
+        node,
+        arrival.file,
+        arrival.written,
+        arrival.received,
+        arrival.called_ae_title,
+        arrival.calling_ae_title,
+        arrival.address,
+        arrival.sop_class_uid,
+        arrival.sop_instance_uid,
+        arrival.study_instance_uid,
+        arrival.series_instance_uid,
+        group_id,
+    )
+
+
+def _replace(session: Session, node: str, key: tuple[str, int, str], members: Sequence[Arrival]) -> None:
+    """Write down that instances which stood in the same files were replaced; they had the same value."""
+    session.run_many(
+        "UPDATE port104_instance SET state = 'replaced' WHERE node = ? AND file = ? AND written < ?"
+        " AND state = 'kept' AND group_id IN"
+        " (SELECT id FROM port104_group WHERE called = ? AND tag = ? AND value = ?)",
+        [(node, each.file, each.written, *key) for each in members if each.replaced],
+    )
+
+
+def _group(session: Session, key: tuple[str, int, str], now: float) -> tuple[str, Progress, bool]:
+    """Find or open the group, and keep others from changing it until the transaction ends.
+
+    Returns its ID, how far it has come, and whether it was opened now.
+    """
     new_id = secrets.token_hex(8)
     ((group_id, opened, last, instances, announced),) = session.run(
         "INSERT INTO port104_group (id, called, tag, value, state, opened, last, instances, with_all,"
         " cleaned) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0)"
         " ON CONFLICT (called, tag, value) WHERE state <> 'closed'"
-        " DO UPDATE SET last = CASE WHEN excluded.last > port104_group.last THEN excluded.last"
-        " ELSE port104_group.last END RETURNING id, opened, last, instances, announced",
+        " DO UPDATE SET state = excluded.state RETURNING id, opened, last, instances, announced",
         new_id,
         *key,
         "holding" if key[2] == HOLDING else "open",
         now,
         now,
     )
-    if group_id == new_id:
-        session.run(
-            "UPDATE port104_group SET with_all = ?, follows = (SELECT id FROM port104_group WHERE called = ?"
-            " AND tag = ? AND value = ? AND state = 'closed' ORDER BY opened DESC LIMIT 1) WHERE id = ?",
-            int(rule.late == "all"),
-            *key,
-            new_id,
-        )
-    return group_id, Progress(opened, last, instances, announced)
+    return group_id, Progress(opened, last, instances, announced), group_id == new_id
+
+
+def _follow(session: Session, key: tuple[str, int, str], rule: GroupingRule, group_id: str) -> None:
+    """Let a group that was opened follow the one of the same value that was closed last."""
+    session.run(
+        "UPDATE port104_group SET with_all = ?, follows = (SELECT id FROM port104_group WHERE called = ?"
+        " AND tag = ? AND value = ? AND state = 'closed' ORDER BY opened DESC LIMIT 1) WHERE id = ?",
+        int(rule.late == "all"),
+        *key,
+        group_id,
+    )
 
 
 def _numbers(members: Iterable[Arrival]) -> Iterator[int]:
@@ -164,7 +200,7 @@ def _some(number: int | None) -> tuple[int, ...]:
     return () if number is None else (number,)
 
 
-def _chunks(files: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    rest = iter(files)
+def _chunks(identities: Sequence[tuple[int, str]]) -> Iterator[tuple[tuple[int, str], ...]]:
+    rest = iter(identities)
     while some := tuple(islice(rest, _AT_ONCE)):
         yield some

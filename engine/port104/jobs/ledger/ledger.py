@@ -4,16 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from port104.database.session import Database, Session
 from port104.jobs.ledger import retention, runs
-from port104.jobs.ledger.arrivals import Arrival, record
+from port104.jobs.ledger.arrivals import Arrival, known_of, record, written_before
 from port104.jobs.ledger.closing import ClosedGroup, close_due, next_due
 from port104.jobs.ledger.members import Member, members_of, register_node
 from port104.jobs.ledger.results import Result, register
 from port104.jobs.ledger.runs import Run
 from port104.jobs.planning import Outcome, Plan, next_attempt
-
-# Behind the last character of every shelf's files: a shelf is a folder of two letters.
-_BEYOND = "\U0010ffff"
-
 
 PlanOf = Callable[[str, float], Plan]
 """Called AE title, Unix time -> what a group that is closed then is worth."""
@@ -148,26 +144,26 @@ class Ledger:
         with self._database.changing() as session:
             register_node(session, self.node, root, host, session.now())
 
-    def written_on(self, shelf: str) -> dict[str, int]:
-        """File -> when it was written, of the instances in folder `shelf` that are thought to be there."""
+    def unknown(self, identities: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+        """Which of the instances (when it was written, file) are not written down."""
         with self._database.reading() as session:
-            rows = session.run(
-                "SELECT file, written FROM port104_instance WHERE node = ? AND file > ? AND file < ?"
-                " AND state = 'kept'",
-                self.node,
-                f"{shelf}/",
-                f"{shelf}/{_BEYOND}",
-            )
-        return dict(rows)
+            known = known_of(session, self.node, identities)
+        return [identity for identity in identities if identity not in known]
 
-    def rewritten(self, times: Mapping[str, tuple[int, int]]) -> None:
-        """Let instances be known by another time of writing: file -> the time before, and the time now."""
-        if not times:
-            return
+    def written_before(self, arrival: Arrival) -> int | None:
+        """As arrivals.written_before."""
+        with self._database.reading() as session:
+            return written_before(session, self.node, arrival)
+
+    def rewritten(self, file: str, before: int, now: int) -> None:
+        """Let an instance be known by another time of writing."""
         with self._database.changing() as session:
-            session.run_many(
-                "UPDATE port104_instance SET written = ? WHERE node = ? AND file = ? AND written = ?",
-                [(now, self.node, file, before) for file, (before, now) in times.items()],
+            session.run(
+                "UPDATE port104_instance SET written = ? WHERE node = ? AND written = ? AND file = ?",
+                now,
+                self.node,
+                before,
+                file,
             )
 
     def close(self) -> None:

@@ -3,6 +3,9 @@
 An instance is one version of one file: where other bytes take a file's place, it is another one. It stands
 in exactly one group, for the table knows no other. Of groups with one value of an AE title's tag at most one
 is not closed, which an index enforces: what two engines receive at the same time comes together.
+
+Instances stand in the order of their writing, so that a new one touches the pages that the one before did; an
+index by file, whose name is a hash, would touch another page for each.
 """
 
 from port104.database.schema import Schema
@@ -39,8 +42,8 @@ SCHEMA = Schema(
                 study TEXT NOT NULL,
                 series TEXT NOT NULL,
                 group_id TEXT NOT NULL,
-                PRIMARY KEY (node, file, written)
-            )""",
+                PRIMARY KEY (node, written, file)
+            ) {clustered}""",
             "CREATE INDEX port104_instance_of_group ON port104_instance (group_id)",
             "CREATE INDEX port104_instance_of_study ON port104_instance (study)",
             # state: open, holding, closed; due, reason: when and why it is closed if nothing more comes;
