@@ -86,6 +86,8 @@ def rig(request, tmp_path_factory, library):
     faults = Faults(folder / "control", folder / "storage", library)
     settings = {"durability": request.param, "scp": {"aeTitles": AE_TITLES}, "env": faults.environment}
     with engine(folder / "storage", **settings) as server:
+        # From then on nothing but the spool opens a file.
+        server.wait_for(lambda: "held against the ledger" in server.log.read_text())
         faults.clear()
         made = Rig(server, faults, request.param)
         yield made
@@ -244,7 +246,7 @@ def test_calls_that_fail_at_the_start(tmp_path, library):
     ledger = Ledger()
     failed = 0
     with Nest(library) as nest:
-        for number in (0, *range(1, 14), 100, 400):
+        for number in (0, *range(1, 14), 100, 400, 3000):
             faults.set(failing_classes=ANY, failing_errno=errno.EIO, failing_number=number or 1_000_000)
             with nest.engine(folder, env=faults.environment, log={"format": "json"}) as server:
                 server.wait_for(lambda server=server: server.listens() or server.process.poll() is not None)

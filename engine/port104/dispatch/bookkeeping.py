@@ -114,7 +114,8 @@ class Bookkeeper:
     async def run(self) -> None:
         """Write and close until cancelled; what waits then is found in the files at the next start."""
         async with trio.open_nursery() as nursery:
-            await self._count()
+            found = await self._count()
+            log.info("stored files held against the ledger", unknown=found)
             nursery.start_soon(self._count_again)
             await self._keep()
 
@@ -149,10 +150,14 @@ class Bookkeeper:
             await self._to_be_counted.wait()
             await trio.sleep(LOOK_SECONDS)
             self._to_be_counted = trio.Event()  # first: what is forgotten from here on asks for another count
-            await self._count()
+            found = await self._count()
+            log.info("stored files held against the ledger again", unknown=found)
 
-    async def _count(self) -> None:
-        """Hold the files against the ledger, a shelf at a time, so that others get their turn in between."""
+    async def _count(self) -> int:
+        """Hold the files against the ledger, a shelf at a time, so that others get their turn in between.
+
+        Returns how many instances were found that it did not know.
+        """
         found = unreadable = 0
         try:
             for shelf in await trio.to_thread.run_sync(shelves, self._root):
@@ -168,11 +173,10 @@ class Bookkeeper:
                 reason=failure.strerror,
             )
             self._to_be_counted.set()
-        if found:
-            log.info("instances found that the ledger did not know", instances=found)
         if unreadable:
             log.warning("stored files cannot be read, and are in no group; tried again", files=unreadable)
             self._to_be_counted.set()
+        return found
 
     def _write_batch(self, ledger: Ledger) -> int:
         """Write some of what waits; returns how many files could not be read. In a worker thread."""
