@@ -109,6 +109,17 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     """Operations outstanding that are proposed to it (PS3.7 D.3.3.3); 1: none besides the one."""
 
 
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What each process of a command may use; 0: what port104 itself may."""
+
+    memory: int = 0
+    """Bytes of address space (RLIMIT_AS)."""
+    open_files: int = 0
+    """Descriptors (RLIMIT_NOFILE)."""
+    cpu_seconds: int = 0
+    """Seconds of CPU time (RLIMIT_CPU)."""
+
+
 class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     """What is done with a job: a command, a webhook or a folder of other software, one of the three."""
 
@@ -130,6 +141,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     """The folder that each run's payload is put into."""
     environment: Mapping[str, str] = {}
     """Variables for the command."""
+    limits: Limits = Limits()
+    """What the command may use."""
     concurrency: int = 1
     """Runs under way at one time, on all engines."""
     time_limit: float = 3600.0
