@@ -43,6 +43,7 @@ KEPT_FOR = {
     "litestar": {"service"},
     "hypercorn": {"service"},
     "h11": {"service"},
+    "httpcore": {"dispatch/backends/webhook.py"},
 }
 
 
