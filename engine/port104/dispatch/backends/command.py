@@ -10,6 +10,7 @@ import trio
 
 from port104.dispatch.backends.backend import Ending
 from port104.dispatch.backends.supervision import RUN_ID, Order, Work, attend
+from port104.dispatch.payload import INSTANCES, MANIFEST, OUTPUT
 from port104.jobs.ledger.runs import Run
 from port104.registry.entries import Limits, Pipeline
 
@@ -104,9 +105,9 @@ def _environment(run: Run, pipeline: Pipeline, folder: Path, ours: Mapping[str, 
         "PORT104_AE_TITLE": run.called_ae_title,
         "PORT104_PIPELINE": run.pipeline,
         "PORT104_ATTEMPT": str(run.attempt),
-        "PORT104_INPUT": str(folder / "dcm"),
-        "PORT104_OUTPUT": str(folder / "output"),
-        "PORT104_MANIFEST": str(folder / "manifest.json"),
+        "PORT104_INPUT": str(folder / INSTANCES),
+        "PORT104_OUTPUT": str(folder / OUTPUT),
+        "PORT104_MANIFEST": str(folder / MANIFEST),
     }
     return {**passed, **pipeline.environment, **described}
 

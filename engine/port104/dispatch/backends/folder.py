@@ -18,10 +18,10 @@ import trio
 
 from port104.dispatch.backends.backend import Ending
 from port104.dispatch.backends.cancelling import unless_cancelled
+from port104.dispatch.payload import INSTANCES, MANIFEST
 from port104.jobs.ledger.runs import Run
 from port104.registry.entries import Pipeline
 
-_INSTANCES, _MANIFEST = "dcm", "manifest.json"
 _READY = "dropped"
 # Where a second name is not to be had: another file system, one without links, or too many names.
 _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP)
@@ -45,16 +45,11 @@ async def _dropped(folder: Path, target: Path, time_limit: float) -> Ending:
     with trio.move_on_after(time_limit or float("inf")):
         try:
             await trio.to_thread.run_sync(drop, folder, target)
-        except FileNotFoundError as failure:
-            return Ending(
-                "failed",
-                f"there is no {failure.filename}: make the folder, and let port104's user write there",
-            )
         except OSError as failure:
             return Ending(
                 "failed",
                 f"it cannot be put into {target.parent}: {failure.strerror} ({failure.filename or target});"
-                " check the folder, who may write there, and its disk",
+                " make the folder where it is missing, and check who may write there, and its disk",
             )
         return Ending("succeeded")
     return Ending("failed", f"had not been copied within its time limit of {time_limit:g} s")
@@ -63,6 +58,7 @@ async def _dropped(folder: Path, target: Path, time_limit: float) -> Ending:
 def drop(folder: Path, target: Path) -> None:
     """Put the payload in `folder` to `target`, once. Raises OSError, and trio.Cancelled between two files."""
     hidden, ready = target.with_name(f".{target.name}"), folder / _READY
+    target.parent.stat()  # so that one that is missing is named
     if target.exists():
         return
     if not ready.exists():
@@ -84,17 +80,17 @@ def drop(folder: Path, target: Path) -> None:
 def _fill(folder: Path, hidden: Path) -> None:
     """Make a payload like that in `folder`, durably."""
     hidden.mkdir()
-    (hidden / _INSTANCES).mkdir()
+    (hidden / INSTANCES).mkdir()
     for file in _files(folder):
         trio.from_thread.check_cancelled()
         _place(file, hidden / file.relative_to(folder))
-    for made in (hidden / _INSTANCES, hidden, hidden.parent):
+    for made in (hidden / INSTANCES, hidden, hidden.parent):
         _sync(made)
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    yield from sorted((folder / _INSTANCES).iterdir())
-    yield folder / _MANIFEST
+    yield from sorted((folder / INSTANCES).iterdir())
+    yield folder / MANIFEST
 
 
 def _place(source: Path, target: Path) -> None:

@@ -25,6 +25,7 @@ import trio
 
 from port104.dispatch.backends.backend import Ending
 from port104.dispatch.backends.cancelling import unless_cancelled
+from port104.dispatch.payload import INSTANCES, MANIFEST, OUTPUT
 from port104.errors import ConfigurationError
 from port104.jobs.ledger.runs import Run
 from port104.registry.entries import Pipeline
@@ -87,7 +88,7 @@ def prepared(run: Run, pipeline: Pipeline, folder: Path, now: float) -> Message:
     """Make the message of an attempt at Unix time `now`. Raises ConfigurationError; waits for the disk."""
     folder = folder.absolute()
     try:
-        manifest = (folder / "manifest.json").read_bytes()
+        manifest = (folder / MANIFEST).read_bytes()
     except OSError as failure:
         raise ConfigurationError(f"its manifest cannot be read: {failure.strerror} ({folder})") from failure
     body = msgspec.json.encode(
@@ -98,8 +99,8 @@ def prepared(run: Run, pipeline: Pipeline, folder: Path, now: float) -> Message:
             .replace("+00:00", "Z"),
             "data": {
                 "folder": str(folder),
-                "input": str(folder / "dcm"),
-                "output": str(folder / "output"),
+                "input": str(folder / INSTANCES),
+                "output": str(folder / OUTPUT),
                 "manifest": msgspec.Raw(manifest),
             },
         }
