@@ -1,1 +1,4 @@
-"""Who may call, and under which names port104 answers: local AEs, sources, destinations."""
+"""Who may call, under which names port104 answers, and what is done then.
+
+Local AEs, sources, destinations and pipelines.
+"""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from port104.database.faults import DatabaseError
-from port104.registry.entries import Destination, Entry, LocalAE, Source, alias_of
+from port104.registry.entries import Destination, Entry, LocalAE, Pipeline, Source, alias_of
 from port104.registry.faults import (
     ChangedEntryError,
     DuplicateEntryError,
@@ -28,6 +28,8 @@ from port104.registry.faults import (
     UnknownEntryError,
 )
 from port104.registry.likeness import by_folded, nearest
+from port104.registry.pipeline_ids import with_id_of, with_new_id
+from port104.registry.references import LooseEnd
 from port104.registry.store.contents import Contents, EntryStore, Row, TokenRow
 from port104.registry.view import Kept, View, row_of
 
@@ -84,6 +86,15 @@ class Catalogue:
             for kept, by in self._view.hidden()
         )
 
+    def loose_ends(self) -> tuple[LooseEnd, ...]:
+        """What entries name that there is not."""
+        return self._view.loose_ends()
+
+    def warnings(self, entry: Entry, former_name: str = "") -> tuple[str, ...]:
+        """What an entry lacks, or others since it went or lost its `former_name`, in words."""
+        concerned = (end for end in self.loose_ends() if end.concerns(entry, former_name))
+        return tuple(f"{end}: {end.hint}" for end in concerned)
+
     def registry(self, *, reject_unknown_sources: bool) -> "Registry":
         """What associations are judged by: the configuration's entries in order, then the stored by name."""
         from port104.registry.registry import Registry  # noqa: PLC0415 - commands judge none
@@ -93,6 +104,7 @@ class Catalogue:
             local_aes=view.in_order(LocalAE),
             sources=view.in_order(Source),
             destinations=view.in_order(Destination),
+            pipelines=view.in_order(Pipeline),
             reject_unknown_sources=reject_unknown_sources,
             like=self._registry,
         )
@@ -111,7 +123,8 @@ class Catalogue:
     # ---- changes ----
 
     def create(self, entry: Entry) -> Kept:
-        """Store a new entry. Raises DuplicateEntryError, DatabaseError."""
+        """Store a new entry; a pipeline without an ID gets one. Raises DuplicateEntryError, DatabaseError."""
+        entry = with_new_id(entry)
 
         def decide(view: View) -> _Change:
             _refuse_duplicate(view, entry, None)
@@ -122,16 +135,20 @@ class Catalogue:
     def replace(self, name: str, entry: Entry, revision: int | None) -> Kept:
         """Store `entry` in place of the one called `name`, which may thereby get another name.
 
-        `revision`: what it was decided upon; None: whatever there is now. Raises UnknownEntryError,
-        ReadOnlyEntryError, ChangedEntryError, DuplicateEntryError, DatabaseError.
+        `revision`: what it was decided upon; None: whatever there is now. A pipeline keeps its ID. Raises
+        UnknownEntryError, ReadOnlyEntryError, ChangedEntryError, FixedFieldError, DuplicateEntryError,
+        DatabaseError.
         """
+        made: list[Entry] = []
 
         def decide(view: View) -> _Change:
             old = _changeable(view, type(entry), name, revision)
-            _refuse_duplicate(view, entry, old)
-            return _Change(drop=row_of(old.entry), put=row_of(entry))
+            made[:] = [with_id_of(old.entry, entry)]
+            _refuse_duplicate(view, made[0], old)
+            return _Change(drop=row_of(old.entry), put=row_of(made[0]))
 
-        return Kept(entry, self._change(decide))
+        written = self._change(decide)
+        return Kept(made[0], written)
 
     def delete(self, entry_type: type[Entry], name: str, revision: int | None) -> Kept:
         """Take an entry out of the store; returns what it was. Raises as `replace` does."""

@@ -5,6 +5,9 @@ from typing import Any, ClassVar, Protocol
 
 import msgspec
 
+PIPELINE = "pipeline-"
+"""Begins the setting of an AE title that names a pipeline: `pipeline-<name>`, with its ID or its name."""
+
 
 class Certificate(Protocol):
     """What a peer showed over TLS; net.PeerCertificate is one."""
@@ -49,6 +52,12 @@ class LocalAE(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Name it."""
         _name_by_default(self, self.ae_title)
+
+    @property
+    def pipelines(self) -> dict[str, str]:
+        """What it calls each of its pipelines -> the ID or the name of that pipeline."""
+        settings = self.processor_settings.items()
+        return {key[len(PIPELINE) :]: str(value) for key, value in settings if key.startswith(PIPELINE)}
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,8 +138,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     """What people call it; unique."""
-    id: str
-    """What AE titles call it (`pipeline-<name>=<id>`); unique."""
+    id: str = ""
+    """What AE titles call it (`pipeline-<name>=<id>`); unique. None given: it is made when it is stored."""
     command: tuple[str, ...] = ()
     """A program and its arguments; no shell comes between."""
     webhook: str | None = None
@@ -161,7 +170,7 @@ def alias_of(entry: Entry) -> str | None:
     """What must be unique besides the name: what a peer calls a local AE by, and an AE title a pipeline."""
     if isinstance(entry, LocalAE):
         return entry.ae_title
-    return entry.id if isinstance(entry, Pipeline) else None
+    return entry.id or None if isinstance(entry, Pipeline) else None
 
 
 def _name_by_default(entry: Any, name: str) -> None:

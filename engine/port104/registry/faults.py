@@ -8,9 +8,17 @@ class RegistryError(Port104Error):
 
 
 class DuplicateEntryError(RegistryError):
-    """There is one already. `field` is the key whose value is taken: `name` or `aeTitle`."""
+    """There is one already. `field` is the key whose value is taken: `name`, `aeTitle` or `id`."""
 
     def __init__(self, message: str, *, field: str = "name") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class FixedFieldError(RegistryError):
+    """What `field` is the key of can never be changed."""
+
+    def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message)
         self.field = field
 

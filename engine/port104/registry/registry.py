@@ -15,7 +15,7 @@ import msgspec
 
 from port104.registry.addresses import Address, parse_address
 from port104.registry.callers import Callers, network_of
-from port104.registry.entries import Certificate, Destination, LocalAE, Source
+from port104.registry.entries import Certificate, Destination, LocalAE, Pipeline, Source
 from port104.registry.likeness import by_folded, folded
 from port104.wire.pdu import AssociateRJ
 
@@ -64,7 +64,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Registry:
-    """Local AEs, sources and destinations.
+    """Local AEs, sources, destinations and pipelines.
 
     Of several sources that fit, the first counts. `like`: another registry, which lends what it found out
     about the sources that both have.
@@ -76,6 +76,7 @@ class Registry:
         local_aes: Iterable[LocalAE] = (),
         sources: Iterable[Source] = (),
         destinations: Iterable[Destination] = (),
+        pipelines: Iterable[Pipeline] = (),
         reject_unknown_sources: bool = True,
         resolved: Mapping[str, Collection[str]] | None = None,
         like: "Registry | None" = None,
@@ -83,6 +84,9 @@ class Registry:
         self.local_aes = {entry.ae_title: entry for entry in local_aes}
         self.sources = tuple(sources)
         self.destinations = {entry.name: entry for entry in destinations}
+        self.pipelines = {entry.id: entry for entry in pipelines}
+        """By their IDs."""
+        self._pipelines_by_name = {entry.name: entry for entry in self.pipelines.values()}
         self.reject_unknown_sources = reject_unknown_sources
         known = {} if like is None else like._callers  # noqa: SLF001 - one of us
         self._callers: dict[str, Callers] = _by_calling_ae_title(self.sources, known)
@@ -96,6 +100,10 @@ class Registry:
         for name, addresses in self._resolved.items():
             for address in addresses:
                 self._names_of.setdefault(address, []).append(name)
+
+    def pipeline(self, id_or_name: str) -> Pipeline | None:
+        """The pipeline that an AE title names so: by its ID or, where none has that ID, by its name."""
+        return self.pipelines.get(id_or_name) or self._pipelines_by_name.get(id_or_name)
 
     @property
     def host_names(self) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from typing import TypeVar, cast
 import msgspec
 
 from port104.database.faults import DatabaseError
-from port104.registry.entries import ENTRY_TYPES, Entry, alias_of
+from port104.registry.entries import ENTRY_TYPES, Destination, Entry, LocalAE, Pipeline, alias_of
+from port104.registry.references import LooseEnd, loose_ends
 from port104.registry.store.contents import Contents, EntryRow, Row, TokenRow
 
 EntryT = TypeVar("EntryT", bound=Entry)
@@ -40,6 +41,7 @@ class View:
             self._given[type(kept.entry)].add(kept)
         self._digests = {row.digest: row for row in tokens.values()}
         self._sorted: dict[type[Entry], tuple[Kept, ...]] = {}
+        self._loose_ends: tuple[LooseEnd, ...] | None = None
 
     @classmethod
     def of(cls, contents: Contents, defaults: Iterable[Kept], *, like: "View | None" = None) -> "View":
@@ -114,6 +116,13 @@ class View:
         """Stored entries that do not hold, and the entry of the configuration that holds instead."""
         for entry_type in ENTRY_TYPES:
             yield from self._hidden(entry_type)
+
+    def loose_ends(self) -> tuple[LooseEnd, ...]:
+        """What entries name that there is not."""
+        if self._loose_ends is None:
+            ends = loose_ends(self.in_order(LocalAE), self.in_order(Pipeline), self.in_order(Destination))
+            self._loose_ends = tuple(ends)
+        return self._loose_ends
 
     def _hidden(self, entry_type: type[Entry]) -> Iterator[tuple[Kept, Kept]]:
         seen: set[str] = set()

@@ -8,11 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from port104.jobs.grouping import GroupingRule
+from port104.registry.entries import PIPELINE
 from port104.registry.likeness import by_folded, nearest
 from port104.service.schema import fold
-
-PIPELINE = "pipeline-"
-"""`pipeline-<name>` holds the identifier of a pipeline."""
 
 _TAG = re.compile(r"([0-9A-Fa-f]{4}),? ?([0-9A-Fa-f]{4})")
 _KEYWORD = re.compile(r"[A-Za-z][A-Za-z0-9]*")
@@ -39,7 +37,7 @@ def _pipeline(name: str, value: object) -> tuple[str, str | int]:
     if not pipeline.strip():
         raise ValueError(f"a name must follow {PIPELINE}")
     if not isinstance(value, str) or not value.strip():
-        raise ValueError("expected the identifier of a pipeline, as text")
+        raise ValueError("expected the ID or the name of a pipeline, as text")
     return PIPELINE + pipeline, value
 
 

@@ -7,7 +7,7 @@ Rules that this room keeps:
 - while the database cannot be reached, what was known last holds.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -47,7 +47,7 @@ class Registrar:
         self._in_order = trio.Lock()  # what was changed last is what holds
         self._names = names(self._name_addresses)
         self._reject_unknown_sources = True
-        self._hidden: tuple[str, ...] = ()
+        self._remarks: frozenset[tuple[str, str]] = frozenset()
         self.registry = Registry()
         """By which associations are judged now."""
         self.fault: str | None = None
@@ -66,6 +66,10 @@ class Registrar:
     def tokens(self) -> tuple[Token, ...]:
         """As Catalogue's."""
         return self._catalogue.tokens()
+
+    def warnings(self, entry: Entry, former_name: str = "") -> tuple[str, ...]:
+        """As Catalogue's."""
+        return self._catalogue.warnings(entry, former_name)
 
     def counts(self) -> dict[str, int]:
         """How many entries of each kind hold; for logs."""
@@ -123,20 +127,20 @@ class Registrar:
         """Make a change in a thread, and with it the registry that judges associations from then on."""
         addresses = self._names.addresses
 
-        def changed() -> tuple[ResultT, Registry, tuple[str, ...]]:
+        def changed() -> tuple[ResultT, Registry, frozenset[tuple[str, str]]]:
             result = change()
             registry = self._catalogue.registry(reject_unknown_sources=self._reject_unknown_sources)
-            return result, registry.with_resolved(addresses), self._catalogue.hidden()
+            return result, registry.with_resolved(addresses), frozenset(_remarks(self._catalogue))
 
         async with self._in_order:
-            result, registry, hidden = await self._in_thread(changed, in_database=in_database)
+            result, registry, remarks = await self._in_thread(changed, in_database=in_database)
             self.registry = registry
             if addresses is not self._names.addresses:
                 self._name_addresses()
             self._names.want(registry.host_names)
-        for words in sorted(set(hidden) - set(self._hidden)):
-            log.warning("an entry of the configuration hides a stored one", reason=words)
-        self._hidden = hidden
+        for event, words in sorted(remarks - self._remarks):
+            log.warning(event, reason=words)
+        self._remarks = remarks
         return result
 
     async def _in_thread(self, work: Callable[[], ResultT], *, in_database: bool = True) -> ResultT:
@@ -202,6 +206,14 @@ class Registrar:
         if self.fault is None:
             log.error("the registry's database cannot be used; what was read last holds", reason=str(fault))
         self.fault = str(fault)
+
+
+def _remarks(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
+    """What will surprise about the entries: an event for the log, and its words."""
+    for words in catalogue.hidden():
+        yield "an entry of the configuration hides a stored one", words
+    for end in catalogue.loose_ends():
+        yield "an entry names another that there is not", f"{end}: {end.hint}"
 
 
 def _nothing() -> None:

@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 
-from port104.registry.entries import Destination, Entry, LocalAE, Source
+from port104.registry.entries import Destination, Entry, LocalAE, Pipeline, Source
 from port104.registry.faults import RegistryError
 from port104.registry.view import Kept
 from port104.service.decoding import Fault, build, canonical
 from port104.service.settings import (
     DestinationSettings,
     LocalAESettings,
+    PipelineSettings,
     Section,
     Settings,
     SourceSettings,
@@ -23,6 +24,8 @@ from port104.service.settings import (
 
 ORIGIN = "origin"
 """Where an entry stands in the configuration; null: it was created, and can be changed."""
+WARNINGS = "warnings"
+"""What an entry lacks, or others since it changed: in the answer to a change, where there is something."""
 
 
 class FaultyEntryError(RegistryError):
@@ -38,11 +41,11 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of entry."""
 
     word: str
-    """On the command line: `aetitle`, `src`, `dest`."""
+    """On the command line: `aetitle`, `src`, `dest`, `pipeline`."""
     title: str
     """In messages."""
     clara: str
-    """In the paths of Clara's API."""
+    """In the paths of the API, which mostly are Clara's."""
     entry: type[Entry]
     settings: type[Section]
     """The form of its documents."""
@@ -81,10 +84,12 @@ def defaults_from(settings: Settings, origins: Mapping[str, str]) -> tuple[Kept,
     scp, scu = settings.dicom.scp, settings.dicom.scu
     names = source_names(scp.sources)
     named = [msgspec.structs.replace(each, name=name) for each, name in zip(scp.sources, names, strict=True)]
+    identified = [msgspec.structs.replace(each, id=each.fixed_id) for each in settings.pipelines]
     return (
         *_kept(map(_local_ae, scp.ae_titles), "dicom.scp.aeTitles", origins),
         *_kept(map(_source, named), "dicom.scp.sources", origins),
         *_kept(map(_destination, scu.destinations), "dicom.scu.destinations", origins),
+        *_kept(map(_pipeline, identified), "pipelines", origins),
     )
 
 
@@ -171,6 +176,38 @@ def _destination_settings(entry: Destination) -> DestinationSettings:
     )
 
 
+def _pipeline(settings: PipelineSettings) -> Pipeline:
+    return Pipeline(
+        name=settings.name,
+        id=settings.id or "",
+        command=settings.words,
+        environment=settings.environment,
+        webhook=settings.webhook,
+        webhook_secret_file=settings.webhook_secret_file,
+        folder=settings.folder,
+        concurrency=settings.concurrency,
+        time_limit=settings.time_limit,
+        retries=settings.retries,
+        destinations=settings.destinations,
+    )
+
+
+def _pipeline_settings(entry: Pipeline) -> PipelineSettings:
+    return PipelineSettings(
+        name=entry.name,
+        id=entry.id or None,
+        command=entry.command,
+        environment=dict(sorted(entry.environment.items())),
+        webhook=entry.webhook,
+        webhook_secret_file=entry.webhook_secret_file,
+        folder=entry.folder,
+        concurrency=entry.concurrency,
+        time_limit=entry.time_limit,
+        retries=entry.retries,
+        destinations=entry.destinations,
+    )
+
+
 def _listed(words: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(words))
 
@@ -193,6 +230,7 @@ KINDS = tuple(
         (LocalAE, "claraaetitle", LocalAESettings, _local_ae, _local_ae_settings),
         (Source, "sourceaetitle", SourceSettings, _source, _source_settings),
         (Destination, "destinationaetitle", DestinationSettings, _destination, _destination_settings),
+        (Pipeline, "pipeline", PipelineSettings, _pipeline, _pipeline_settings),
     )
 )
-"""The three kinds of entries."""
+"""The kinds of entries."""

@@ -53,6 +53,7 @@ RELOADED = (
     "dicom.scp.verification",
     "dicom.scu.destinations",
     "log.level",
+    "pipelines",
     "storage.reserveSpaceGB",
     "storage.watermarkPercent",
 )

@@ -11,6 +11,7 @@ in files. The constraints live in the types, and configuration.py reports what b
 `extra_json_schema` says the same to readers of the API's description.
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
@@ -20,7 +21,8 @@ from msgspec import Meta, field
 
 from port104 import uids
 from port104.database import address
-from port104.service import processing, values
+from port104.registry.pipeline_ids import id_of_name
+from port104.service import processing, values, variables
 
 _NO_EXPORT = "port104 does not export yet"
 _NO_JOBS = "port104 does not start pipelines yet"
@@ -69,6 +71,28 @@ NameOrNone = Annotated[
             "valid": "1-64 printable characters, or empty: the AE title",
         },
         extra_json_schema={"maxLength": 64},
+    ),
+]
+PipelineID = Annotated[
+    str,
+    Meta(
+        extra={"check": values.pipeline_id_fault, "valid": "1-64 of A-Z, a-z, 0-9, `.`, `-`, `_`"},
+        extra_json_schema={"pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    ),
+]
+Command = Annotated[str | tuple[str, ...], Meta(extra={"check": values.command_fault})]
+URL = Annotated[
+    str,
+    Meta(
+        extra={"check": values.url_fault, "valid": "http://... or https://..."},
+        extra_json_schema={"pattern": "^https?://"},
+    ),
+]
+AbsolutePath = Annotated[
+    str,
+    Meta(
+        extra={"check": values.absolute_path_fault, "valid": "absolute path"},
+        extra_json_schema={"pattern": "^/"},
     ),
 ]
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -128,7 +152,7 @@ class LocalAESettings(Section, frozen=True):
     `timeout` after how long without another one they are whole (whole seconds, 1 at least; 5 where it is not
     given), `maximumAge` when at the latest (3600 s). What comes later is a job of its own or, with
     `lateInstances` all, of everything there is. `jobRetryDelay` (milliseconds), `priority` (lower, normal,
-    higher, immediate) and, for each pipeline, `pipeline-<name>` with its identifier are for jobs."""
+    higher, immediate) and, for each pipeline, `pipeline-<name>` with its ID or its name are for jobs."""
 
     @property
     def shown_name(self) -> str:
@@ -219,6 +243,58 @@ class DestinationSettings(Section, frozen=True):
     """Whether it is called over TLS."""
     window: Annotated[int, Meta(ge=1, le=256, extra={"unused": _NO_EXPORT})] = 1
     """Operations outstanding that are proposed to it (PS3.7 D.3.3.3); 1: asynchrony is not proposed."""
+
+
+class PipelineSettings(Section, frozen=True):
+    """What is done with a job: a command, a webhook or a folder of other software, one of the three."""
+
+    name: Name
+    """What people call it. Required, unique."""
+    id: PipelineID | None = None
+    """What AE titles call it (`pipeline-<name>=<ID>`), unique; it never changes. Null (the default): it is
+    made, and that of an entry of the configuration is derived from its name, the same after each start."""
+    command: Command = ()
+    """A program and its arguments, word by word or as one types them; no shell comes between."""
+    environment: Annotated[dict[str, str], Meta(extra={"named": variables.read_variable})] = {}
+    """Variables for the command. Whoever may read entries sees them."""
+    webhook: URL | None = None
+    """The URL that is told of each run."""
+    webhook_secret_file: AbsolutePath | None = None
+    """File with the secret that its messages are signed with."""
+    folder: AbsolutePath | None = None
+    """The folder that each run's payload is put into, for other software."""
+    concurrency: Annotated[int, Meta(ge=1, le=10_000)] = 1
+    """Runs under way at one time, on all engines."""
+    time_limit: Annotated[float, Meta(ge=0, le=2_592_000)] = 3600.0
+    """Seconds for one attempt; 0: no limit."""
+    retries: Annotated[int, Meta(ge=0, le=1000)] = 3
+    """Attempts after the first."""
+    destinations: tuple[Name, ...] = ()
+    """Names of the destinations that its results go to, where these name none themselves."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command word by word."""
+        return tuple(shlex.split(self.command)) if isinstance(self.command, str) else self.command
+
+    @property
+    def fixed_id(self) -> str:
+        """The ID, or the one that is derived from the name."""
+        return self.id or id_of_name(self.name)
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """As the base says."""
+        ways = {"command": self.words, "webhook": self.webhook, "folder": self.folder}
+        given = [key for key, way in ways.items() if way]
+        one = "a pipeline is one of command, webhook and folder"
+        if not given:
+            yield "command", f"{one}, and none of them is given"
+        for key in given[1:]:
+            yield key, f"{one}, and {given[0]} is given too"
+        if self.environment and "command" not in given:
+            yield "environment", "it is for a command, and there is none"
+        if self.webhook_secret_file is not None and "webhook" not in given:
+            yield "webhookSecretFile", "it is for a webhook, and there is none"
 
 
 class VerificationSettings(Section, frozen=True):
@@ -589,6 +665,16 @@ class Settings(Section, frozen=True):
     log: LogSettings = LogSettings()
     audit: AuditSettings = AuditSettings()
     api: ApiSettings = ApiSettings()
+    pipelines: Annotated[
+        tuple[PipelineSettings, ...],
+        Meta(
+            extra={
+                "check": values.every(values.unique("name", of="name"), values.unique("fixed_id", of="id")),
+                "unused": _NO_JOBS,
+            }
+        ),
+    ] = ()
+    """What is done with jobs, besides the pipelines that were created."""
     read_ae_titles_from_crd: bool = False
     """Whether AE titles, sources and destinations come from Kubernetes. Not built yet: when true,
     port104 warns and works with those in the file."""

@@ -3,7 +3,11 @@
 A check is attached to a setting with `msgspec.Meta(extra={"check": ...})` (see settings.py).
 """
 
+import re
+import shlex
+import urllib.parse
 from collections.abc import Callable, Iterable
+from pathlib import PurePath
 from typing import Any
 
 from port104.registry.addresses import is_host_name, parse_network
@@ -13,6 +17,7 @@ _LONGEST_UID = 64
 _LONGEST_AE_TITLE = 16
 _FINGERPRINT_DIGITS = 64
 _LONGEST_NAME = 64  # so that tables stay readable
+_PIPELINE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Faulty:
@@ -109,6 +114,45 @@ def name_fault(text: str) -> str | None:
 def name_or_none_fault(text: str) -> str | None:
     """A name, or none."""
     return name_fault(text) if text else None
+
+
+def pipeline_id_fault(text: str) -> str | None:
+    """What AE titles call a pipeline: fit for settings, file names and URLs as it is."""
+    if _PIPELINE_ID.fullmatch(text):
+        return None
+    return "an ID has 1 to 64 characters of A-Z, a-z, 0-9, dot, hyphen and underscore"
+
+
+def command_fault(command: str | tuple[str, ...]) -> str | None:
+    """A program and its arguments, as typed or word by word; nothing at all is no command, and no fault."""
+    try:
+        words = shlex.split(command) if isinstance(command, str) else command
+    except ValueError:
+        return "a quotation in it has no end"
+    if any("\0" in word for word in words):
+        return "no word may hold the character NUL"
+    return "its first word must be a program" if words and not words[0].strip() else None
+
+
+def url_fault(text: str) -> str | None:
+    """Where messages are posted to."""
+    try:
+        parts = urllib.parse.urlsplit(text)
+        right = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        right = False
+    if not right or not text.isascii() or not text.isprintable() or " " in text:
+        return "expected a URL such as https://host.example:8443/path"
+    if parts.username is not None or parts.password is not None:
+        return "a URL is seen by many: let the receiver check signatures instead of a password in it"
+    return "what follows # is never sent" if parts.fragment else None
+
+
+def absolute_path_fault(text: str) -> str | None:
+    """A path that is the same wherever port104 was started."""
+    if "\0" in text or not PurePath(text).is_absolute():
+        return "expected an absolute path, such as /srv/port104"
+    return None
 
 
 def unique(*attributes: str, of: str) -> Check:

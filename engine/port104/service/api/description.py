@@ -21,7 +21,7 @@ from port104.service.api import entries, health, records, tokens
 from port104.service.api.problems import MEDIA_TYPE, Problem
 from port104.service.api.queries import MOST
 from port104.service.associations import STATES, Association
-from port104.service.registration import KINDS, ORIGIN
+from port104.service.registration import KINDS, ORIGIN, WARNINGS
 
 Schema = dict[str, Any]
 
@@ -34,7 +34,7 @@ _PROBLEMS = {
     401: "a token is needed, or is not known",
     403: "the token's scope does not do, or a web page of another site asks",
     404: "there is none",
-    409: "the name or AE title is taken, or the entry stands in the configuration",
+    409: "the name, AE title or ID is taken, the ID another, or the entry stands in the configuration",
     412: "somebody else changed the entry meanwhile",
     413: "the body is too large",
     415: "the body is no JSON",
@@ -229,8 +229,8 @@ def description() -> Schema:
         "info": {
             "title": "port104",
             "version": version("port104"),
-            "description": "AE titles, sources and destinations, changed while port104 runs; associations;"
-            " health.",
+            "description": "AE titles, sources, destinations and pipelines, changed while port104 runs;"
+            " associations; health.",
         },
         "security": [{"token": []}, {}],
         "paths": paths,
@@ -285,6 +285,12 @@ def _schemas() -> dict[str, Schema]:
             "type": ["string", "null"],
             "readOnly": True,
             "description": "Where a read-only entry stands in the configuration; null: it was created.",
+        }
+        schema["properties"][WARNINGS] = {
+            "type": "array",
+            "items": {"type": "string"},
+            "readOnly": True,
+            "description": "What it lacks, or others since it changed: only in the answer to a change.",
         }
         schema["title"] = _name_of(section)
         made[_name_of(section)] = schema

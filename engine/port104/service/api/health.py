@@ -44,6 +44,7 @@ class RegistryHealth(msgspec.Struct, frozen=True, rename="camel"):
     ae_titles: int
     sources: int
     destinations: int
+    pipelines: int
 
 
 class Status(msgspec.Struct, frozen=True, rename="camel"):

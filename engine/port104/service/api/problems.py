@@ -11,6 +11,7 @@ from port104.database.faults import DatabaseError
 from port104.registry.faults import (
     ChangedEntryError,
     DuplicateEntryError,
+    FixedFieldError,
     ReadOnlyEntryError,
     RegistryError,
     UnknownEntryError,
@@ -84,8 +85,9 @@ def problem_of(fault: RegistryError | DatabaseError) -> ProblemError:
     match fault:
         case FaultyEntryError():
             return _of_faults(fault)
-        case DuplicateEntryError():
-            return refuse(409, "duplicate", detail, FieldFault(fault.field, detail))
+        case DuplicateEntryError() | FixedFieldError():
+            kind = "duplicate" if isinstance(fault, DuplicateEntryError) else "fixed"
+            return refuse(409, kind, detail, FieldFault(fault.field, detail))
         case UnknownEntryError():
             return refuse(404, "unknown-entry", detail)
         case ReadOnlyEntryError():

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from port104.registry.catalogue import Catalogue, Scope
-from port104.registry.faults import DuplicateEntryError
+from port104.registry.faults import DuplicateEntryError, FixedFieldError
 from port104.registry.store.opening import FILE_NAME, open_entry_store
 from port104.registry.view import Kept
 from port104.service import schema, values
@@ -44,17 +44,18 @@ class DirectKeeper:
 
     def create(self, kind: Kind, document: Mapping[str, Any]) -> Shown:
         """As the protocol says."""
-        return _translated(lambda: _shown(self._catalogue.create(read_entry(kind, document))))
+        kept = _translated(lambda: self._catalogue.create(read_entry(kind, document)))
+        return _shown(kept, self._catalogue.warnings(kept.entry))
 
     def replace(self, kind: Kind, name: str, document: Mapping[str, Any], revision: str) -> Shown:
         """As the protocol says."""
-        return _translated(
-            lambda: _shown(self._catalogue.replace(name, read_entry(kind, document), int(revision)))
-        )
+        kept = _translated(lambda: self._catalogue.replace(name, read_entry(kind, document), int(revision)))
+        return _shown(kept, self._catalogue.warnings(kept.entry, name))
 
-    def delete(self, kind: Kind, name: str) -> None:
+    def delete(self, kind: Kind, name: str) -> Shown:
         """As the protocol says."""
-        self._catalogue.delete(kind.entry, name, None)
+        kept = self._catalogue.delete(kind.entry, name, None)
+        return _shown(kept, self._catalogue.warnings(kept.entry))
 
     def tokens(self) -> list[Document]:
         """As the protocol says."""
@@ -117,8 +118,8 @@ def _become_owner(folder: Path) -> None:
         os.seteuid(about.st_uid)
 
 
-def _shown(kept: Kept) -> Shown:
-    return Shown(representation_of(kept), str(kept.revision))
+def _shown(kept: Kept, warnings: tuple[str, ...] = ()) -> Shown:
+    return Shown(representation_of(kept), str(kept.revision), warnings)
 
 
 def _translated(change: Callable[[], ResultT]) -> ResultT:
@@ -127,5 +128,5 @@ def _translated(change: Callable[[], ResultT]) -> ResultT:
     except FaultyEntryError as fault:
         faults = [FieldFault(schema.path_text(each.path), each.reason) for each in fault.faults]
         raise WrongValuesError(str(fault), faults) from fault
-    except DuplicateEntryError as fault:
+    except (DuplicateEntryError, FixedFieldError) as fault:
         raise RefusedError(str(fault), [FieldFault(fault.field, str(fault))]) from fault

@@ -1,25 +1,32 @@
-"""`port104 create`, `update`, `show`, `list` and `delete`: AE titles, sources and destinations.
+"""`port104 create`, `update`, `show`, `list` and `delete`: AE titles, sources, destinations and pipelines.
 
 Each verb is written once, and made for each kind.
 """
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from port104.service.commands import completion
 from port104.service.commands.faults import RefusedError
-from port104.service.commands.flags import SETTINGS, changed, entry_options, explained, says_anything
-from port104.service.commands.output import output_option, print_document, print_rows, words
+from port104.service.commands.flags import (
+    SETTINGS,
+    changed,
+    entry_options,
+    explained,
+    says_anything,
+)
+from port104.service.commands.output import is_terminal, output_option, print_document, print_rows, words
 from port104.service.commands.places import place_of, place_options
 from port104.service.escaping import escape
 
 if TYPE_CHECKING:
-    from port104.service.commands.keeping import Document, Keeper
+    from port104.service.commands.keeping import Document, Keeper, Shown
     from port104.service.registration import Kind
 
-TITLES = {"aetitle": "AE title", "src": "source", "dest": "destination"}
+TITLES = {"aetitle": "AE title", "src": "source", "dest": "destination", "pipeline": "pipeline"}
 """Word of a kind -> what it is called."""
 
 _ALIASES = {
@@ -31,7 +38,12 @@ _ALIASES = {
 }
 """Clara's other words for kinds, and the whole ones."""
 
-_ARTICLES = {"aetitle": "an AE title", "src": "a source", "dest": "a destination"}
+_ARTICLES = {
+    "aetitle": "an AE title",
+    "src": "a source",
+    "dest": "a destination",
+    "pipeline": "a pipeline",
+}
 
 _EXAMPLES = {
     ("create", "aetitle"): (
@@ -46,12 +58,21 @@ _EXAMPLES = {
         "port104 create dest -n MYPACS -a MYPACSAET -i 10.0.0.5 -p 1104",
         "port104 create dest -n VNA -a VNA -i vna.hospital.example -p 2762 --tls --window 8",
     ),
+    ("create", "pipeline"): (
+        'port104 create pipeline -n covid --command "python3 /opt/covid.py" --destination MYPACS',
+        "port104 create pipeline -n triage --webhook https://triage.example/runs --time-limit 600",
+        "port104 create pipeline -n archive --folder /srv/archive/incoming",
+    ),
     ("update", "aetitle"): (
         "port104 update aetitle COVIDAET pipeline-covid=OTHER-ID",
         "port104 update aetitle COVIDAET pipeline-covid= --timeout 60",
     ),
     ("update", "src"): ("port104 update src MYPACS -i 10.0.0.6",),
     ("update", "dest"): ("port104 update dest MYPACS -p 11112 --no-tls",),
+    ("update", "pipeline"): (
+        "port104 update pipeline covid --concurrency 2 -e THREADS=4",
+        'port104 update pipeline covid --command "python3 /opt/covid-2.py"',
+    ),
 }
 
 
@@ -84,9 +105,25 @@ def _work(word: str, options: dict[str, Any], work: "Callable[[Keeper], None]", 
         raise type(fault)(text) from fault
 
 
-def _say(done: str, word: str, name: str, keeper: "Keeper") -> None:
+def _say(done: str, word: str, shown: "Shown", keeper: "Keeper") -> None:
     note = f" ({keeper.note})" if keeper.note else ""
-    click.echo(escape(f'{done} {TITLES[word]} "{name}"{note}'))
+    click.echo(escape(f'{done} {TITLES[word]} "{shown.name}"{note}'))
+
+
+def _say_created(word: str, shown: "Shown", keeper: "Keeper") -> None:
+    """Say it; of a pipeline that its ID is wanted, and alone where a program reads it."""
+    if word != "pipeline":
+        _say("created", word, shown, keeper)
+    elif is_terminal():
+        _say("created", word, shown, keeper)
+        click.echo(escape(f"its PIPELINE-ID: {shown.document['id']}"))
+    else:
+        click.echo(escape(str(shown.document["id"])))
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    for each in warnings:
+        click.echo(escape(f"warning: {each}"), err=True)
 
 
 # ---- create, update ----
@@ -94,7 +131,7 @@ def _say(done: str, word: str, name: str, keeper: "Keeper") -> None:
 
 @click.group(cls=_Kinds)
 def create() -> None:
-    """Create an AE title, a source or a destination.
+    """Create an AE title, a source, a destination or a pipeline.
 
     It holds for the next association; nothing has to be restarted.
     """
@@ -105,9 +142,10 @@ def _creator(word: str) -> Callable[..., None]:
         def work(keeper: "Keeper") -> None:
             shown = keeper.create(_kind(word), changed(word, {}, options))
             if output == "table":
-                _say("created", word, shown.name, keeper)
+                _say_created(word, shown, keeper)
             else:
                 print_document(shown.document, output)
+            _warn(shown.warnings)
 
         _work(word, options, work, change=True)
 
@@ -116,7 +154,7 @@ def _creator(word: str) -> Callable[..., None]:
 
 @click.group(cls=_Kinds)
 def update() -> None:
-    """Change what is given of an AE title, a source or a destination; the rest stays.
+    """Change what is given of an AE title, a source, a destination or a pipeline; the rest stays.
 
     A list takes the place of the list that was there, and an empty one ('') empties it.
     """
@@ -134,9 +172,10 @@ def _updater(word: str) -> Callable[..., None]:
             same = document == before  # for scripts that say it each time
             shown = old if same else keeper.replace(_kind(word), name, document, old.revision)
             if output == "table":
-                _say("unchanged:" if same else "updated", word, shown.name, keeper)
+                _say("unchanged:" if same else "updated", word, shown, keeper)
             else:
                 print_document(shown.document, output)
+            _warn(shown.warnings)
 
         _work(word, options, work, change=True)
 
@@ -148,7 +187,7 @@ def _updater(word: str) -> Callable[..., None]:
 
 @click.group(cls=_Kinds)
 def show() -> None:
-    """Show an AE title, a source or a destination, and where it comes from."""
+    """Show an AE title, a source, a destination or a pipeline, and where it comes from."""
 
 
 def _shower(word: str) -> Callable[..., None]:
@@ -167,7 +206,7 @@ def _shower(word: str) -> Callable[..., None]:
 
 @click.group(name="list", cls=_Kinds)
 def list_() -> None:
-    """List AE titles, sources or destinations."""
+    """List AE titles, sources, destinations or pipelines."""
 
 
 _COLUMNS: "dict[str, dict[str, Callable[[Document], Any]]]" = {
@@ -199,6 +238,18 @@ _COLUMNS: "dict[str, dict[str, Callable[[Document], Any]]]" = {
         "window": lambda of: of["window"],
         "from": lambda of: of["origin"],
     },
+    "pipeline": {
+        "name": lambda of: of["name"],
+        "ID": lambda of: of["id"],
+        "command": lambda of: shlex.join(of["command"]),
+        "webhook": lambda of: of["webhook"],
+        "folder": lambda of: of["folder"],
+        "concurrency": lambda of: of["concurrency"],
+        "time limit": lambda of: of["timeLimit"],
+        "retries": lambda of: of["retries"],
+        "destinations": lambda of: of["destinations"],
+        "from": lambda of: of["origin"],
+    },
 }
 """Word of a kind -> the columns of its list."""
 
@@ -221,7 +272,7 @@ def _lister(word: str) -> Callable[..., None]:
 
 @click.group(cls=_Kinds)
 def delete() -> None:
-    """Delete AE titles, sources or destinations.
+    """Delete AE titles, sources, destinations or pipelines.
 
     Associations that run go on; the next one is judged without them.
     """
@@ -231,8 +282,9 @@ def _deleter(word: str) -> Callable[..., None]:
     def command(names: tuple[str, ...], **options: Any) -> None:
         def work(keeper: "Keeper") -> None:
             for name in names:
-                keeper.delete(_kind(word), name)
-                _say("deleted", word, name, keeper)
+                shown = keeper.delete(_kind(word), name)
+                _say("deleted", word, shown, keeper)
+                _warn(shown.warnings)
 
         _work(word, options, work, change=True)
 
@@ -243,7 +295,8 @@ def _deleter(word: str) -> Callable[..., None]:
 
 
 def _examples(verb: str, word: str) -> str:
-    lines = _EXAMPLES.get((verb, word)) or (f"port104 {verb} {word}" + (" MYPACS" if verb != "list" else ""),)
+    name = "" if verb == "list" else " covid" if word == "pipeline" else " MYPACS"
+    lines = _EXAMPLES.get((verb, word)) or (f"port104 {verb} {word}{name}",)
     return "\n".join(["\b", "Examples:" if len(lines) > 1 else "Example:", *(f"  {line}" for line in lines)])
 
 
@@ -259,11 +312,11 @@ for _word, _article in _ARTICLES.items():
     _names = click.argument(
         "names", nargs=-1, required=True, metavar="NAME...", shell_complete=completion.entry_names(_word)
     )
-    _add(create, _word, entry_options(_word)(output_option(_creator(_word))), f"Create {_article}.")
+    _add(create, _word, entry_options(_word, new=True)(output_option(_creator(_word))), f"Create {_article}.")
     _add(
         update,
         _word,
-        _name(entry_options(_word)(output_option(_updater(_word)))),
+        _name(entry_options(_word, new=False)(output_option(_updater(_word)))),
         f"Change what is given of {_article}.",
     )
     _add(show, _word, _name(output_option(_shower(_word))), f"Show {_article}.")

@@ -3,12 +3,14 @@
 The keys are those of documents (settings.py), which checks the values; here it is said where each goes.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import shlex
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import click
 
-Form = Literal["text", "number", "list", "switch"]
+Form = Literal["text", "number", "amount", "list", "names", "pairs", "command", "switch"]
+"""`list`: several, or one with commas; `names`: several, each of which may hold anything."""
 
 SETTINGS = "processorSettings"
 
@@ -21,6 +23,8 @@ class Flag(NamedTuple):
     help: str
     form: Form = "text"
     metavar: str = "TEXT"
+    only_new: bool = False
+    """Whether it cannot be changed afterwards."""
 
 
 _AE_TITLE = Flag("-a/--ae-title", "aeTitle", "Its AE title, of 16 characters at most.", metavar="AETITLE")
@@ -128,18 +132,73 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
             "N",
         ),
     ),
+    "pipeline": (
+        Flag("-n/--name", "name", "What people call it.", metavar="NAME"),
+        Flag(
+            "--id",
+            "id",
+            "What AE titles call it; default: it is made. It never changes.",
+            metavar="ID",
+            only_new=True,
+        ),
+        Flag(
+            "--command",
+            "command",
+            "A program and its arguments, as typed; no shell comes between.",
+            "command",
+            "COMMAND",
+        ),
+        Flag(
+            "-e/--environment",
+            "environment",
+            "A variable for the command; several. KEY= takes it out.",
+            "pairs",
+            "KEY=VALUE",
+        ),
+        Flag("--webhook", "webhook", "Or: the URL that is told of each run.", metavar="URL"),
+        Flag(
+            "--webhook-secret-file",
+            "webhookSecretFile",
+            "File with the secret that its messages are signed with.",
+            metavar="PATH",
+        ),
+        Flag("--folder", "folder", "Or: the folder that each payload is put into.", metavar="PATH"),
+        Flag("--concurrency", "concurrency", "Runs at one time; default: 1.", "number", "N"),
+        Flag(
+            "--time-limit",
+            "timeLimit",
+            "For one attempt, 0: no limit; default: 3600.",
+            "amount",
+            "SECONDS",
+        ),
+        Flag("--retries", "retries", "Attempts after the first; default: 3.", "number", "N"),
+        Flag(
+            "--destination",
+            "destinations",
+            "Name of a destination that results go to; several.",
+            "names",
+            "NAME",
+        ),
+    ),
 }
 """Word of a kind (registration.Kind) -> its flags."""
 
 
-def entry_options(word: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Add the flags of a kind, and the KEY=VALUE words of one that has some."""
+_WAYS = {"command": "environment", "webhook": "webhookSecretFile", "folder": ""}
+"""Of these a pipeline has one; to change it is to give up the others, and what belongs to them."""
+_TYPES: Mapping[Form, type] = {"number": int, "amount": float}
+_SEVERAL: tuple[Form, ...] = ("list", "names", "pairs")
+
+
+def entry_options(word: str, *, new: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add the flags of a kind, and the KEY=VALUE words of one that has some. `new`: for what is created."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         if word == "aetitle":
             command = click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")(command)
         for flag in reversed(FLAGS[word]):
-            command = _option(flag)(command)
+            if new or not flag.only_new:
+                command = _option(flag)(command)
         return command
 
     return decorate
@@ -152,8 +211,8 @@ def _option(flag: Flag) -> Callable[[Callable[..., None]], Callable[..., None]]:
         *flag.names.split("/"),
         _parameter(flag),
         metavar=flag.metavar,
-        type=int if flag.form == "number" else str,
-        multiple=flag.form == "list",
+        type=_TYPES.get(flag.form, str),
+        multiple=flag.form in _SEVERAL,
         help=flag.help,
     )
 
@@ -165,7 +224,7 @@ def _parameter(flag: Flag) -> str:
 
 def says_anything(word: str, given: Mapping[str, Any]) -> bool:
     """Whether anything of an entry was `given` (by click's names)."""
-    values = (given[_parameter(flag)] for flag in FLAGS[word])
+    values = (given.get(_parameter(flag)) for flag in FLAGS[word])
     return bool(given.get("settings")) or any(value not in (None, ()) for value in values)
 
 
@@ -176,23 +235,54 @@ def changed(word: str, old: Mapping[str, Any], given: Mapping[str, Any]) -> dict
     """
     document = dict(old)
     settings = dict(old.get(SETTINGS, {}))
+    said = []
     for flag in FLAGS[word]:
-        value = given[_parameter(flag)]
+        value = given.get(_parameter(flag))
         if value is None or value == ():
             continue
-        if flag.form == "list":
-            value = [word for each in value for word in each.replace(",", " ").split()]
+        said.append(flag.key)
+        value = _read(flag, value, old)
         if flag.key.startswith(f"{SETTINGS}."):
             _set(settings, flag.key.removeprefix(f"{SETTINGS}."), value)
         else:
             document[flag.key] = value
         if flag.key == "hosts":
             document["hostIp"] = None  # -i says all of them
+    if word == "pipeline":
+        _give_up_other_ways(document, said)
     for each in given.get("settings", ()):
         _set(settings, *_pair(each))
     if settings or SETTINGS in old:
         document[SETTINGS] = settings
     return document
+
+
+def _read(flag: Flag, value: Any, old: Mapping[str, Any]) -> Any:
+    """Write what was typed as the document has it."""
+    match flag.form:
+        case "list":
+            return [word for each in value for word in each.replace(",", " ").split()]
+        case "names":
+            return [each for each in value if each]
+        case "pairs":
+            pairs = {**old.get(flag.key, {}), **dict(map(_pair, value))}
+            return {key: each for key, each in pairs.items() if each}
+        case "command":
+            try:
+                return shlex.split(value)
+            except ValueError:
+                return value  # whoever checks it says what is wrong
+        case _:
+            return value
+
+
+def _give_up_other_ways(document: dict[str, Any], said: Collection[str]) -> None:
+    if not any(way in said for way in _WAYS):
+        return
+    for way, belonging in _WAYS.items():
+        for key in (way, belonging):
+            if way not in said and key not in said and document.get(key):
+                del document[key]
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -223,7 +313,7 @@ def flags_of(word: str, field: str) -> str:
     whole, _, _ = field.partition("[")
     whole = "hosts" if word == "src" and whole == "hostIp" else whole
     for flag in FLAGS[word]:
-        if flag.key == whole:
+        if flag.key == whole or (flag.form == "pairs" and whole.startswith(f"{flag.key}.")):
             return flag.names
     if whole.startswith(f"{SETTINGS}."):
         return f"{whole.removeprefix(f'{SETTINGS}.')}="

@@ -8,11 +8,14 @@ from typing import Any
 import msgspec
 
 from port104.database.address import redacted
+from port104.registry.store.contents import Contents
+from port104.registry.view import View
 from port104.service import schema
 from port104.service.commands.output import print_document, print_rows
 from port104.service.configuration import DEFAULT, Configuration, by_reason, load
 from port104.service.escaping import escape
 from port104.service.identities import identities_from
+from port104.service.registration import defaults_from
 from port104.service.settings import Settings
 
 
@@ -24,6 +27,8 @@ def check(file: Path) -> Iterator[str]:
     yield from map(escape, _summary(configuration.settings))
     for warning in configuration.warnings:
         yield escape(f"warning: {warning}")
+    for end in View.of(Contents(0), defaults_from(configuration.settings, {})).loose_ends():
+        yield escape(f"warning: {end}, unless it was created")
     for why, paths in by_reason(configuration.unused).items():
         yield escape(f"without effect, because {why}: {', '.join(paths)}")
 
@@ -39,6 +44,8 @@ def _summary(settings: Settings) -> Iterator[str]:
     if settings.api.port is not None:
         yield f"REST API: port {settings.api.port} of {settings.api.host or 'all addresses'}"
     yield f"AE titles: {titles}"
+    if settings.pipelines:
+        yield f"pipelines: {', '.join(entry.name for entry in settings.pipelines)}"
     yield f"sources: {len(scp.sources)}; others are {unknown}"
     if scp.user_identity.mode != "off":
         yield f"user identities: {scp.user_identity.mode}"

@@ -11,10 +11,14 @@ Document = dict[str, Any]
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """An entry. `revision` is for `replace`: which one it is that was looked at."""
+    """An entry. `revision` is for `replace`: which one it is that was looked at.
+
+    `warnings`: what there is to say about it after a change.
+    """
 
     document: Document
     revision: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -46,8 +50,8 @@ class Keeper(Protocol):
         """Keep it in place of one, which still must be what it was when it was looked at."""
         ...
 
-    def delete(self, kind: Kind, name: str) -> None:
-        """Keep it no longer."""
+    def delete(self, kind: Kind, name: str) -> Shown:
+        """Keep it no longer; returns what it was."""
         ...
 
     def tokens(self) -> Sequence[Document]:

@@ -17,7 +17,7 @@ from port104.service.commands.faults import (
     WrongValuesError,
 )
 from port104.service.commands.keeping import Document, Shown
-from port104.service.registration import Kind
+from port104.service.registration import WARNINGS, Kind
 
 # The engine gives a request 30 s.
 _SECONDS = 35.0
@@ -128,9 +128,9 @@ class RemoteKeeper:
         """As the protocol says."""
         return _shown(self._api.ask("PUT", _path(kind, name), document, if_match=revision))
 
-    def delete(self, kind: Kind, name: str) -> None:
+    def delete(self, kind: Kind, name: str) -> Shown:
         """As the protocol says."""
-        self._api.ask("DELETE", _path(kind, name))
+        return _shown(self._api.ask("DELETE", _path(kind, name)))
 
     def tokens(self) -> Sequence[Document]:
         """As the protocol says."""
@@ -166,7 +166,8 @@ def _path(kind: Kind, name: str | None = None) -> str:
 
 
 def _shown(answer: Answer) -> Shown:
-    return Shown(answer.document, answer.revision)
+    warnings = answer.document.pop(WARNINGS, ())
+    return Shown(answer.document, answer.revision, tuple(map(str, warnings)))
 
 
 def api_at(url: str, token: str | None) -> Api:
