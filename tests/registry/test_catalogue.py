@@ -6,10 +6,11 @@ import pytest
 
 from port104.database.faults import DatabaseError
 from port104.registry.catalogue import Catalogue, Token
-from port104.registry.entries import Destination, LocalAE, Source
+from port104.registry.entries import Destination, LocalAE, Pipeline, Source
 from port104.registry.faults import (
     ChangedEntryError,
     DuplicateEntryError,
+    FixedFieldError,
     ReadOnlyEntryError,
     UnknownEntryError,
 )
@@ -29,7 +30,15 @@ COVID = LocalAE(
 )
 CT1 = Source(ae_title="CT1", hosts=("10.0.0.5", "ct1.local"), certificate_names=frozenset({"ct1"}))
 PACS = Destination(name="PACS", ae_title="PACSAET", host="10.0.0.9", port=1104, tls=True, window=8)
-ALL = (COVID, CT1, PACS)
+SCRIPT = Pipeline(
+    name="script",
+    id="17",
+    command=("python3", "x.py"),
+    environment={"A": "1"},
+    time_limit=0.5,
+    destinations=("PACS",),
+)
+ALL = (COVID, CT1, PACS, SCRIPT)
 GIVEN = Kept(LocalAE(ae_title="GIVEN"), origin="site.json: dicom.scp.aeTitles[0]")
 
 
@@ -84,6 +93,58 @@ def test_two_local_aes_may_not_have_one_ae_title_but_sources_may(catalogue):
     )
     catalogue.create(CT1)
     catalogue.create(Source(ae_title="CT1", name="other", hosts=("10.0.0.6",)))
+
+
+def test_a_pipeline_gets_an_id_and_keeps_it(catalogue):
+    made = catalogue.create(Pipeline(name="a", folder="/x")).entry
+    other = catalogue.create(Pipeline(name="b", folder="/x")).entry
+    assert len({made.id, other.id, ""}) == 3
+    catalogue.replace("a", Pipeline(name="c", folder="/y"), None)
+    assert catalogue.find(Pipeline, "c").entry == Pipeline(name="c", id=made.id, folder="/y")
+    with pytest.raises(
+        FixedFieldError, match=f'the ID of the pipeline "c" is {made.id}, and never'
+    ) as caught:
+        catalogue.replace("c", Pipeline(name="c", id="other", folder="/y"), None)
+    assert caught.value.field == "id"
+    with pytest.raises(DuplicateEntryError) as taken:
+        catalogue.create(Pipeline(name="d", id=made.id, folder="/y"))
+    assert taken.value.field == "id"
+
+
+def test_pipelines_are_found_by_id_and_by_name(catalogue):
+    for name, number in (("a", "1"), ("1", "2")):
+        catalogue.create(Pipeline(name=name, id=number, folder="/x"))
+    registry = catalogue.registry(reject_unknown_sources=True)
+    assert {key: each.name for key, each in registry.pipelines.items()} == {"1": "a", "2": "1"}
+    found = {called: registry.pipeline(called) for called in ("a", "1", "2", "3")}
+    assert {called: each and each.id for called, each in found.items()} == {
+        "a": "1",
+        "1": "1",  # an ID goes before a name
+        "2": "2",
+        "3": None,
+    }
+
+
+def test_what_is_named_and_there_is_not(catalogue):
+    def lacking():
+        return [(end.name, end.called) for end in catalogue.loose_ends()]
+
+    covid, script = catalogue.create(COVID).entry, catalogue.create(SCRIPT).entry
+    assert lacking() == [("covid", "x"), ("script", "PACS")]
+    assert [words.partition(":")[0] for words in catalogue.warnings(covid)] == [
+        'the AE title "covid" names the pipeline "x", which there is not'
+    ]
+    assert [words.partition(":")[0] for words in catalogue.warnings(script)] == [
+        'the pipeline "script" names the destination "PACS", which there is not'
+    ]
+    pacs = catalogue.create(PACS).entry
+    x = catalogue.create(Pipeline(name="x", folder="/x")).entry
+    assert (lacking(), catalogue.warnings(pacs), catalogue.warnings(x)) == ([], (), ())
+    renamed = catalogue.replace("x", Pipeline(name="y", folder="/x"), None).entry
+    assert catalogue.warnings(renamed) == ()
+    assert len(catalogue.warnings(renamed, "x")) == 1
+    gone = catalogue.delete(Destination, "PACS", None).entry
+    assert len(catalogue.warnings(gone)) == 1
 
 
 @pytest.mark.parametrize("entry", [LocalAE(ae_title="X", name="GIVEN"), LocalAE(ae_title="GIVEN", name="x")])

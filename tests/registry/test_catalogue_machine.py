@@ -9,10 +9,11 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, multiple, precond
 
 from memory_store import MemoryStore, Shelf
 from port104.registry.catalogue import Catalogue
-from port104.registry.entries import Destination, LocalAE, Source
+from port104.registry.entries import Destination, LocalAE, Pipeline, Source
 from port104.registry.faults import (
     ChangedEntryError,
     DuplicateEntryError,
+    FixedFieldError,
     ReadOnlyEntryError,
     UnknownEntryError,
 )
@@ -23,17 +24,20 @@ ENTRIES = st.one_of(
     st.builds(LocalAE, ae_title=NAMES, name=NAMES, overwrite_same_instance=st.booleans()),
     st.builds(Source, ae_title=NAMES, name=NAMES, hosts=st.sampled_from([("10.0.0.1",), ("a", "::1")])),
     st.builds(Destination, ae_title=NAMES, name=NAMES, host=st.just("h"), port=st.integers(1, 3)),
+    st.builds(Pipeline, id=NAMES, name=NAMES, folder=st.sampled_from(["/a", "/b"])),
 )
 DEFAULTS = st.lists(
     ENTRIES,
     max_size=3,
     unique_by=(lambda e: (type(e), e.name), lambda e: (type(e), alias(e) or e.name)),
 )
-TYPES = st.sampled_from([LocalAE, Source, Destination])
+TYPES = st.sampled_from([LocalAE, Source, Destination, Pipeline])
 
 
 def alias(entry):
-    return entry.ae_title if isinstance(entry, LocalAE) else None
+    if isinstance(entry, LocalAE):
+        return entry.ae_title
+    return entry.id if isinstance(entry, Pipeline) else None
 
 
 class CatalogueMachine(RuleBasedStateMachine):
@@ -97,6 +101,8 @@ class CatalogueMachine(RuleBasedStateMachine):
     def replace(self, who, name, entry, revision):
         key = (type(entry), name)
         refusal = self.refusal(key, revision)
+        if refusal is None and isinstance(entry, Pipeline) and entry.id != self.stored[key].entry.id:
+            refusal = FixedFieldError
         if refusal is None and self.taken(entry, instead_of=self.stored[key]):
             refusal = DuplicateEntryError
         if refusal is not None:
@@ -143,14 +149,15 @@ class CatalogueMachine(RuleBasedStateMachine):
 
     @rule()
     def they_agree(self):
-        shown = {alias(kept.entry) for kept in self.defaults.values()} - {None}
+        shown = {(type(kept.entry), alias(kept.entry)) for kept in self.defaults.values()}
         for catalogue in self.catalogues:
             catalogue.refresh()
-            for entry_type in (LocalAE, Source, Destination):
+            for entry_type in (LocalAE, Source, Destination, Pipeline):
                 stored = [
                     kept
                     for key, kept in self.stored.items()
-                    if key not in self.defaults and alias(kept.entry) not in shown
+                    if key not in self.defaults
+                    and (alias(kept.entry) is None or (type(kept.entry), alias(kept.entry)) not in shown)
                 ]
                 everything = [*self.defaults.values(), *stored]
                 entries = [kept for kept in everything if type(kept.entry) is entry_type]

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from port104.registry.entries import Destination, LocalAE, Source
+from port104.registry.entries import Destination, LocalAE, Pipeline, Source
 from port104.registry.faults import RegistryError
 from port104.service import schema
+from port104.service.configuration import FaultyConfigurationError, load
 from port104.service.registration import (
     KINDS,
     FaultyEntryError,
@@ -21,6 +22,7 @@ from port104.service.settings import (
     DestinationSettings,
     DicomSettings,
     LocalAESettings,
+    PipelineSettings,
     ScpSettings,
     ScuSettings,
     Settings,
@@ -61,7 +63,21 @@ def test_every_entry_arrives_whole():
             DestinationSettings(name="D", ae_title="PACS", host_ip="::1", port=1104, tls=True, window=4),
         )
     )
-    kept = defaults_from(Settings(dicom=DicomSettings(scp=scp, scu=scu)), {})
+    pipelines = (
+        PipelineSettings(
+            name="covid",
+            id="17",
+            command="python3 '/opt/my covid.py'",
+            environment={"A": "1"},
+            concurrency=2,
+            time_limit=60.0,
+            retries=0,
+            destinations=("D",),
+        ),
+        PipelineSettings(name="told", id="18", webhook="https://x.example/", webhook_secret_file="/s"),
+        PipelineSettings(name="dropped", folder="/srv/in"),
+    )
+    kept = defaults_from(Settings(dicom=DicomSettings(scp=scp, scu=scu), pipelines=pipelines), {})
     assert [each.entry for each in kept] == [
         LocalAE(
             ae_title="A",
@@ -83,6 +99,18 @@ def test_every_entry_arrives_whole():
             allowed_sop_classes=frozenset({"1.5", "1.6"}),
         ),
         Destination(name="D", ae_title="PACS", host="::1", port=1104, tls=True, window=4),
+        Pipeline(
+            name="covid",
+            id="17",
+            command=("python3", "/opt/my covid.py"),
+            environment={"A": "1"},
+            concurrency=2,
+            time_limit=60.0,
+            retries=0,
+            destinations=("D",),
+        ),
+        Pipeline(name="told", id="18", webhook="https://x.example/", webhook_secret_file="/s"),
+        Pipeline(name="dropped", id="e7cd9c3ab5da1895", folder="/srv/in"),
     ]
 
 
@@ -133,6 +161,25 @@ ENTRIES = st.one_of(
         tls=st.booleans(),
         window=st.integers(1, 256),
     ),
+    st.builds(
+        Pipeline,
+        name=NAMES,
+        id=st.from_regex(r"[A-Za-z0-9._-]{0,64}", fullmatch=True),
+        command=st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8")), min_size=1).map(
+            lambda words: ("x", *words)
+        ),
+        environment=st.dictionaries(st.sampled_from(["A", "b_1", "_"]), NAMES),
+        concurrency=st.integers(1, 10_000),
+        time_limit=st.floats(0, 2_592_000),
+        retries=st.integers(0, 1000),
+        destinations=st.lists(NAMES).map(tuple),
+    ),
+    st.builds(
+        Pipeline,
+        name=NAMES,
+        webhook=st.sampled_from(["http://x/", "https://[::1]:8443/a?b=c"]),
+        webhook_secret_file=st.none() | st.just("/run/secret"),
+    ),
 )
 
 
@@ -145,7 +192,7 @@ def test_an_entry_and_its_document_are_the_same(entry):
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.word)
 def test_a_document_has_every_key(kind):
-    least = {"name": "N", "aeTitle": "A", "hostIp": "::1", "port": 104}
+    least = {"name": "N", "aeTitle": "A", "hostIp": "::1", "port": 104, "folder": "/x"}
     known = {key.name for key in schema.keys(kind.settings)}
     document = document_of(read_entry(kind, {key: least[key] for key in least if key in known}))
     assert set(document) == known
@@ -175,10 +222,87 @@ def test_every_fault_of_a_document_is_told_with_its_key():
     assert str(caught.value).startswith("faulty source: aeTitel: unknown key; did you mean aeTitle?; ")
 
 
+def faults_of(**pipeline):
+    with pytest.raises(FaultyEntryError) as caught:
+        read_entry(kind_of(Pipeline), {"name": "N", **pipeline})
+    return [(schema.path_text(fault.path), fault.reason) for fault in caught.value.faults]
+
+
+ONE = "a pipeline is one of command, webhook and folder"
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "field", "reason"),
+    [
+        ({}, "command", f"{ONE}, and none of them is given"),
+        ({"command": ""}, "command", f"{ONE}, and none of them is given"),
+        ({"command": [], "folder": None}, "command", f"{ONE}, and none of them is given"),
+        ({"command": "a", "webhook": "http://x"}, "webhook", f"{ONE}, and command is given too"),
+        ({"webhook": "http://x", "folder": "/x"}, "folder", f"{ONE}, and webhook is given too"),
+        (
+            {"folder": "/x", "environment": {"A": "1"}},
+            "environment",
+            "it is for a command, and there is none",
+        ),
+        (
+            {"command": "a", "webhookSecretFile": "/s"},
+            "webhookSecretFile",
+            "it is for a webhook, and there is",
+        ),
+        ({"command": "a 'b"}, "command", '"a \'b" is wrong: a quotation in it has no end'),
+        ({"command": ["", "x"]}, "command", "its first word must be a program"),
+        ({"command": "a\0"}, "command", '"a\\u0000" is wrong: no word may hold the character NUL'),
+        ({"command": ["a", 1]}, "command", "a list is wrong: expected text or a list"),
+        (
+            {"command": "a", "environment": {"PORT104_X": "1"}},
+            "environment.PORT104_X",
+            "PORT104_... are port",
+        ),
+        ({"command": "a", "environment": {"A B": "1"}}, "environment.A B", "a variable's name has letters"),
+        ({"command": "a", "environment": {"A": 1}}, "environment.A", "expected text"),
+        ({"folder": "in"}, "folder", '"in" is wrong: expected an absolute path'),
+        ({"folder": "/x", "id": ""}, "id", '"" is wrong: an ID has 1 to 64 characters'),
+        ({"folder": "/x", "id": "a/b"}, "id", '"a/b" is wrong: an ID has 1 to 64 characters'),
+        ({"folder": "/x", "timeLimit": -1}, "timeLimit", "-1 is wrong: expected a number from 0"),
+        ({"folder": "/x", "destinations": [" "]}, "destinations[0]", '" " is wrong: it must not be empty'),
+    ],
+)
+def test_pipelines_that_are_none(pipeline, field, reason):
+    [(path, words)] = faults_of(**pipeline)
+    assert (path, words[: len(reason)]) == (field, reason)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        *((url, "expected a URL") for url in ("x", "ftp://x", "http://", "http://x:0", "http://x:99999")),
+        *((url, "expected a URL") for url in ("http://x y", "http://[x", "http://ü/", "http://x/\n")),
+        ("http://user:secret@x/", "a URL is seen by many"),
+        ("http://x/#part", "what follows # is never sent"),
+    ],
+)
+def test_webhooks_that_are_none(url, reason):
+    [(path, words)] = faults_of(webhook=url)
+    assert path == "webhook"
+    assert f"is wrong: {reason}" in words
+
+
+def test_two_pipelines_of_the_configuration_have_two_ids(tmp_path):
+    file = tmp_path / "site.json"
+    derived = PipelineSettings(name="a", folder="/x").fixed_id
+    file.write_text(
+        json.dumps(
+            {"pipelines": [{"name": "a", "folder": "/x"}, {"name": "b", "id": derived, "folder": "/x"}]}
+        )
+    )
+    with pytest.raises(FaultyConfigurationError, match=f'entries 0 and 1 have the same id "{derived}"'):
+        load(file, {}, {})
+
+
 @pytest.mark.parametrize("name", ["a\nb", " a", "a\u202e", "x" * 65, "   "])
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.word)
 def test_names_are_fit_for_tables_and_urls(kind, name):
-    document = {"aeTitle": "A", "name": name, "hostIp": "::1", "port": 104}
+    document = {"aeTitle": "A", "name": name, "hostIp": "::1", "port": 104, "folder": "/x"}
     known = {key.name for key in schema.keys(kind.settings)}
     with pytest.raises(FaultyEntryError, match="name: "):
         read_entry(kind, {key: document[key] for key in document if key in known})

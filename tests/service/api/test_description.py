@@ -53,7 +53,7 @@ async def test_what_is_read_needs_the_scope_that_is_described(api):
 
 
 def test_every_field_of_an_entry_has_its_meaning():
-    for name in ("LocalAE", "Source", "Destination"):
+    for name in ("LocalAE", "Source", "Destination", "Pipeline"):
         fields = DESCRIBED["components"]["schemas"][name]["properties"]
         assert all(field["description"] for field in fields.values())
 
@@ -109,6 +109,7 @@ HAVING = {
     "aetitle": {"aeTitle": "0"},
     "src": {"aeTitle": "0", "hostIp": "::1"},
     "dest": {"aeTitle": "0", "hostIp": "::1", "port": 104},
+    "pipeline": {"id": "0", "command": "true"},
 }
 # What they ask is asked above, or cannot be: a schema does not say all that is true of a name or a host, who
 # asks here needs no token, and some would open connections.

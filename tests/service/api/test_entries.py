@@ -1,6 +1,7 @@
-"""AE titles, sources and destinations by the API, as Clara's users ask for them, and as two editors do."""
+"""Entries by the API, as Clara's users ask for them, and as two editors do."""
 
 import json
+import re
 
 import pytest
 
@@ -13,14 +14,17 @@ from port104.service import registrar as registrars
 AETITLES = "/api/config/claraaetitle"
 SOURCES = "/api/config/sourceaetitle"
 DESTINATIONS = "/api/config/destinationaetitle"
+PIPELINES = "/api/config/pipeline"
 COVID = {"aeTitle": "COVIDAET", "processorSettings": {"timeout": 30, "pipeline-covid": "12345"}}
 MYPACS = {"aeTitle": "MYPACS", "hostIp": "10.0.0.5"}
+SCRIPT = {"name": "covid", "id": "12345", "command": ["python3", "/opt/covid.py"]}
 PACS = {"name": "MYPACS", "aeTitle": "MYPACSAET", "hostIp": "10.0.0.5", "port": 1104}
 
 
 @pytest.fixture
 async def api(tmp_path):
     async with serving_api(tmp_path) as opened:
+        await opened.ask("POST", PIPELINES, SCRIPT)  # which COVID names
         yield opened
 
 
@@ -42,6 +46,49 @@ async def test_the_life_of_an_entry(api, path, body, name):
     deleted = await api.ask("DELETE", f"{path}/{name}")
     assert (deleted.status, deleted.json) == (200, replaced.json)
     assert (await api.ask("GET", f"{path}/{name}")).status == 404
+
+
+async def test_the_life_of_a_pipeline(api):
+    body = {"name": "triage", "webhook": "https://triage.example/runs", "retries": 0}
+    made = await api.ask("POST", PIPELINES, body)
+    assert (made.status, made.headers["location"]) == (201, f"{PIPELINES}/triage")
+    assert {key: made.json[key] for key in body} == body
+    assert re.fullmatch("[0-9a-f]{16}", made.json["id"])
+    replaced = await api.ask("PUT", f"{PIPELINES}/triage", {"name": "other", "folder": "/srv/in"})
+    assert (replaced.status, replaced.json["name"], replaced.json["webhook"]) == (200, "other", None)
+    assert replaced.json["id"] == made.json["id"]
+    assert (await api.ask("GET", f"{PIPELINES}/other")).json == replaced.json
+    assert (await api.ask("DELETE", f"{PIPELINES}/other")).json == replaced.json
+    assert [each["name"] for each in (await api.ask("GET", PIPELINES)).json] == ["covid"]
+
+
+async def test_the_id_of_a_pipeline_never_changes(api):
+    answer = await api.ask("PUT", f"{PIPELINES}/covid", SCRIPT | {"id": "another"})
+    assert (answer.status, answer.problem, set(answer.faults)) == (409, "fixed", {"id"})
+    assert "12345" in answer.json["detail"]
+    answer = await api.ask("POST", PIPELINES, SCRIPT | {"name": "another"})
+    assert (answer.status, answer.problem, set(answer.faults)) == (409, "duplicate", {"id"})
+
+
+async def test_the_answer_to_a_change_says_what_is_lacking(api):
+    lacking = "create it, or name another (port104 list pipeline)"
+    words = f'the AE title "B" names the pipeline "none", which there is not: {lacking}'
+    body = {"aeTitle": "B", "processorSettings": {"pipeline-a": "none", "pipeline-b": "covid"}}
+    for method, path, status in (("POST", AETITLES, 201), ("PUT", f"{AETITLES}/B", 200)):
+        answer = await api.ask(method, path, body)
+        assert (answer.status, answer.json["warnings"]) == (status, [words])
+        shown = await api.ask("GET", f"{AETITLES}/B")
+        assert answer.json == shown.json | {"warnings": [words]}
+        body = answer.json  # which is taken by PUT
+    renamed = await api.ask("PUT", f"{PIPELINES}/covid", SCRIPT | {"name": "renamed"})
+    assert renamed.json["warnings"] == [words.replace('"none"', '"covid"')]
+    await api.ask("POST", AETITLES, COVID)
+    deleted = await api.ask("DELETE", f"{PIPELINES}/renamed")
+    assert deleted.json["warnings"] == [words.replace('"B"', '"COVIDAET"').replace('"none"', '"12345"')]
+    made = await api.ask("POST", PIPELINES, {"name": "x", "folder": "/x", "destinations": ["MYPACS"]})
+    [words] = made.json["warnings"]
+    assert words.startswith('the pipeline "x" names the destination "MYPACS", which there is not: ')
+    assert "warnings" not in (await api.ask("POST", DESTINATIONS, PACS)).json
 
 
 async def test_a_source_holds_for_the_next_association(api):

@@ -26,7 +26,13 @@ async def test_healthy(api):
     assert (status["status"], status["unready"], status["activeDimseConnections"]) == ("Healthy", [], 3)
     assert status["services"] == {"dicomScp": "Running", "registry": "Running"}
     assert status["disk"] == {"room": "enough", "sizeBytes": 1000, "freeBytes": 400}
-    assert status["registry"] == {"fault": None, "aeTitles": 1, "sources": 0, "destinations": 0}
+    assert status["registry"] == {
+        "fault": None,
+        "aeTitles": 1,
+        "sources": 0,
+        "destinations": 0,
+        "pipelines": 0,
+    }
     assert status["instances"]["stored"] == 12
     assert status["uptime"] >= 0
 

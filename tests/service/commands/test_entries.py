@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -15,6 +16,9 @@ MYPACS = ("create", "src", "-a", "MYPACS", "-i", "10.0.0.5")
 DESTINATION = ("create", "dest", "-n", "MYPACS", "-a", "MYPACSAET", "-i", "10.0.0.5", "-p", "1104")
 
 
+SCRIPT = ("create", "pipeline", "-n", "covid", "--command", "python3 '/opt/my covid.py'")
+
+
 def shown(run, kind, name):
     code, out, _ = run("show", kind, name, "-o", "json")
     assert code == 0
@@ -22,6 +26,7 @@ def shown(run, kind, name):
 
 
 def test_the_walk_through(run, folder):
+    assert run(*SCRIPT, "--id", "17") == (0, "17\n", "")
     for command, done in (
         (COVIDAET, 'created AE title "COVIDAET"'),
         (MYPACS, 'created source "MYPACS"'),
@@ -93,6 +98,89 @@ def test_every_flag_of_a_source_and_a_destination(run, folder):
         "window": 8,
         "origin": None,
     }
+
+
+def test_every_flag_of_a_pipeline(run, folder):
+    code, out, _ = run(
+        *(*SCRIPT, "-e", "THREADS=4", "--environment", "PAIR=a=b, c", "--concurrency", "2"),
+        *("--time-limit", "0.5", "--retries", "0", "--destination", "MYPACS", "--destination", "ward 7, CT"),
+        *("-o", "json"),
+    )
+    assert code == 0
+    made = json.loads(out)
+    assert re.fullmatch("[0-9a-f]{16}", made["id"])
+    assert made == {
+        "name": "covid",
+        "id": made["id"],
+        "command": ["python3", "/opt/my covid.py"],
+        "environment": {"PAIR": "a=b, c", "THREADS": "4"},
+        "webhook": None,
+        "webhookSecretFile": None,
+        "folder": None,
+        "concurrency": 2,
+        "timeLimit": 0.5,
+        "retries": 0,
+        "destinations": ["MYPACS", "ward 7, CT"],
+        "origin": None,
+    }
+    webhook = ("--webhook", "https://x.example/", "--webhook-secret-file", "/run/secret")
+    assert run("create", "pipeline", "-n", "told", *webhook)[0] == 0
+    found = shown(run, "pipeline", "told")
+    assert (found["webhook"], found["webhookSecretFile"]) == ("https://x.example/", "/run/secret")
+    assert run("list", "pipeline")[1].splitlines() == [
+        f"covid\t{made['id']}\tpython3 '/opt/my covid.py'\t\t\t2\t0.5\t0\tMYPACS, ward 7, CT\t",
+        f"told\t{found['id']}\t\thttps://x.example/\t\t1\t3600.0\t3\t\t",
+    ]
+
+
+def test_a_pipeline_gives_up_what_it_was_and_keeps_its_id(run, folder):
+    run(*SCRIPT, "-e", "A=1", "-e", "B=2")
+    update = ("update", "pipeline", "covid")
+    before = shown(run, "pipeline", "covid")
+    assert run(*update, "-e", "A=", "-e", "C=3", "--time-limit", "60")[0] == 0
+    assert shown(run, "pipeline", "covid") == before | {
+        "environment": {"B": "2", "C": "3"},
+        "timeLimit": 60.0,
+    }
+    assert run(*update, *SCRIPT[4:])[1].startswith('unchanged: pipeline "covid"')
+    assert run(*update, "--webhook", "http://x/", "--webhook-secret-file", "/s", "-n", "renamed")[0] == 0
+    told = before | {
+        "name": "renamed",
+        "command": [],
+        "environment": {},
+        "webhook": "http://x/",
+        "webhookSecretFile": "/s",
+        "timeLimit": 60.0,
+    }
+    assert shown(run, "pipeline", "renamed") == told
+    assert run("update", "pipeline", "renamed", "--folder", "/srv/in", "--destination", "D")[0] == 0
+    dropped = told | {"webhook": None, "webhookSecretFile": None, "folder": "/srv/in", "destinations": ["D"]}
+    assert shown(run, "pipeline", "renamed") == dropped
+    assert run("update", "pipeline", "renamed", "--destination", "")[0] == 0
+    assert shown(run, "pipeline", "renamed") == dropped | {"destinations": []}
+    code, _, err = run("update", "pipeline", "renamed", "--id", "x")
+    assert code == 2
+    assert "No such option" in err
+
+
+def test_the_pipeline_id_is_alone_in_a_pipe_and_said_on_a_terminal(run, folder, monkeypatch):
+    monkeypatch.setattr("port104.service.commands.entries.is_terminal", lambda: True)
+    code, out, _ = run(*SCRIPT, "--id", "17")
+    assert (code, out.splitlines()[1:]) == (0, ["its PIPELINE-ID: 17"])
+    assert out.startswith('created pipeline "covid" (no port104 runs here; ')
+
+
+def test_what_is_lacking_is_said_and_no_failure(run, folder):
+    lacks = 'warning: the AE title "COVIDAET" names the pipeline "17", which there is not: create it, or'
+    code, out, err = run(*COVIDAET)
+    assert (code, out.startswith('created AE title "COVIDAET"')) == (0, True)
+    assert err.startswith(lacks)
+    assert run("update", "aetitle", "COVIDAET", "--overwrite")[2].startswith(lacks)
+    assert run(*SCRIPT, "--id", "17")[2] == ""
+    assert run("update", "aetitle", "COVIDAET", "--no-overwrite")[2] == ""
+    code, out, err = run("delete", "pipeline", "covid")
+    assert (code, out.startswith('deleted pipeline "covid"')) == (0, True)
+    assert err.startswith(lacks)
 
 
 def test_update_changes_what_is_given(run, folder):
@@ -173,6 +261,25 @@ def test_update_with_nothing_to_change(run, folder):
         (("create", "dest", "-p", "x"), 2, "'x' is not a valid integer"),
         (("create", "aetitel"), 2, "No such command 'aetitel'. Did you mean 'aetitle'?"),
         (("create", "aetitle", "--ae-titel", "X"), 2, "Did you mean '--ae-title'?"),
+        (
+            ("create", "pipeline", "-n", "X"),
+            2,
+            "--command (command): a pipeline is one of command, webhook and folder, and none of them",
+        ),
+        (
+            ("create", "pipeline", "-n", "X", "--command", "a", "--folder", "/x"),
+            2,
+            "--folder (folder): a pipeline is one of command, webhook and folder, and command is given too",
+        ),
+        (("create", "pipeline", "-n", "X", "--command", "'a"), 2, '--command (command): "\'a" is wrong: a q'),
+        (("create", "pipeline", "-n", "X", "--folder", "x"), 2, "--folder (folder): "),
+        (
+            ("create", "pipeline", "-n", "X", "--command", "a", "-e", "1=2"),
+            2,
+            "-e/--environment (environment.1): a variable's name has",
+        ),
+        (("create", "pipeline", "-n", "X", "--folder", "/x", "-e", "a"), 2, "'a' is not of the form"),
+        (("create", "pipeline", "-n", "X", "--folder", "/x", "--id", "a b"), 2, "--id (id): "),
         (("token", "create", " ", "--scope", "read"), 2, "faulty token: it must not be empty"),
     ],
 )
@@ -279,3 +386,5 @@ def test_completion_of_names(run, folder):
     assert completed("token", "delete", "o") == ["ops"]
     assert completed("show", "src", "-f", "/missing", "") == []
     assert completed("update", "d") == ["dest"]
+    run(*SCRIPT)
+    assert completed("show", "pipeline", "") == ["covid"]

@@ -47,6 +47,7 @@ def test_help(command):
     "command",
     [
         ("create", "aetitle", "-a", "X", "pipeline-x=1", "--group-by", "0020,000D"),
+        ("create", "pipeline", "-n", "x", "--command", "true"),
         ("list", "src"),
         ("show", "dest", "X"),
         ("status",),

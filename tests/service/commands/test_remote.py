@@ -43,9 +43,17 @@ def test_update_gives_back_what_it_was_given_but_for_the_change(remote, api):
     assert api.requests[1][2]["If-Match"] == '"7"'
 
 
+def test_warnings_are_said_besides(remote, api):
+    api.will_answer(201, SOURCE | {"warnings": ["it lacks\x1b"]})
+    api.will_answer(200, SOURCE | {"warnings": ["others lack it"]})
+    code, out, err = remote("create", "src", "-a", "CT1", "-i", "10.0.0.5", "-o", "json")
+    assert (code, json.loads(out), err) == (0, SOURCE, "warning: it lacks\\x1b\n")
+    assert remote("delete", "src", "CT1") == (0, 'deleted source "CT1"\n', "warning: others lack it\n")
+
+
 def test_names_are_quoted(remote, api):
-    api.will_answer(200, SOURCE)
-    api.will_answer(204)
+    api.will_answer(200, SOURCE | {"name": "a/b c?"})
+    api.will_answer(200, SOURCE | {"name": "ä"})
     assert remote("delete", "dest", "a/b c?", "ä")[1].splitlines() == [
         'deleted destination "a/b c?"',
         'deleted destination "ä"',
