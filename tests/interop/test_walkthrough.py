@@ -1,4 +1,4 @@
-"""The walk-through of Clara's users, steps 3 to 7 without the pipeline: by command line, and by REST.
+"""The walk-through of Clara's users, steps 3 to 7: by command line, and by REST.
 
 The modality is DCMTK. Nothing is restarted: what is created and deleted holds for its next association.
 """
@@ -20,7 +20,12 @@ NOBODY = {"aeTitles": [], "rejectUnknownSources": True}
 CALLING = "Reason: Calling AE Title Not Recognized"
 
 
-PATHS = {"aetitle": "claraaetitle", "src": "sourceaetitle", "dest": "destinationaetitle"}
+PATHS = {
+    "aetitle": "claraaetitle",
+    "src": "sourceaetitle",
+    "dest": "destinationaetitle",
+    "pipeline": "pipeline",
+}
 
 
 class CommandLine:
@@ -41,7 +46,8 @@ class CommandLine:
         return done.stdout
 
     def create_ae_title(self):
-        assert self.run("create", "aetitle", "-a", "COVIDAET", "pipeline-covid=17") == (
+        number = self.run("create", "pipeline", "-n", "covid", "--command", "true").rstrip()
+        assert self.run("create", "aetitle", "-a", "COVIDAET", f"pipeline-covid={number}") == (
             'created AE title "COVIDAET"\n'
         )
 
@@ -81,10 +87,11 @@ class Rest:
         return json.loads(content)
 
     def create(self, kind, **body):
-        self.ask("POST", f"/api/config/{PATHS[kind]}", body, 201)
+        return self.ask("POST", f"/api/config/{PATHS[kind]}", body, 201)
 
     def create_ae_title(self):
-        self.create("aetitle", aeTitle="COVIDAET", processorSettings={"pipeline-covid": "17"})
+        number = self.create("pipeline", name="covid", command=["true"])["id"]
+        self.create("aetitle", aeTitle="COVIDAET", processorSettings={"pipeline-covid": number})
 
     def create_source(self):
         self.create("src", aeTitle="MYPACS", hostIp="127.0.0.1")
@@ -124,7 +131,8 @@ def test_the_walk_through(tmp_path, register):
         assert called("storescu", get_testdata_file("CT_small.dcm")) == ""
         assert len(server.stored_files()) == 1
         site.create_destination()
-        assert [site.names(kind) for kind in ("aetitle", "src", "dest")] == [
+        assert [site.names(kind) for kind in ("pipeline", "aetitle", "src", "dest")] == [
+            ["covid"],
             ["COVIDAET"],
             ["MYPACS"],
             ["MYPACS"],

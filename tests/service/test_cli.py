@@ -90,6 +90,30 @@ def test_check_shows_warnings(run, tmp_path):
     assert "\nwarning: dicom.scp.aeTitles is empty" in out
 
 
+def test_check_names_what_is_called_for_and_not_there(run, tmp_path):
+    file = tmp_path / "site.json"
+    titles = [
+        {"aeTitle": "A", "processorSettings": {"pipeline-x": "here", "pipeline-y": "17", "pipeline-z": "no"}}
+    ]
+    pipelines = [
+        {"name": "here", "folder": "/x", "destinations": ["D", "E"]},
+        {"name": "too", "id": "17", "command": "true"},
+    ]
+    destinations = [{"name": "D", "aeTitle": "D", "hostIp": "d", "port": 104}]
+    dicom = {
+        "scp": {"aeTitles": titles, "rejectUnknownSources": False},
+        "scu": {"destinations": destinations},
+    }
+    file.write_text(json.dumps({"dicom": dicom, "pipelines": pipelines}))
+    code, out, _ = run("config", "check", file)
+    assert code == 0
+    assert "pipelines: here, too\n" in out
+    assert [line for line in out.splitlines() if line.startswith("warning")] == [
+        'warning: the AE title "A" names the pipeline "no", which there is not, unless it was created',
+        'warning: the pipeline "here" names the destination "E", which there is not, unless it was created',
+    ]
+
+
 def test_check_of_a_faulty_file(run, tmp_path):
     file = tmp_path / "site.json"
     file.write_text('{"dicom": {"scp": {"prot": 1}}}')

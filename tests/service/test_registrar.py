@@ -2,13 +2,14 @@
 
 import contextlib
 
+import msgspec
 import pytest
 import trio
 import trio.testing
 
 from memory_store import MemoryStore, Shelf
 from port104.database.faults import DatabaseError
-from port104.registry.entries import Destination, LocalAE, Source
+from port104.registry.entries import Destination, LocalAE, Pipeline, Source
 from port104.registry.faults import DuplicateEntryError, ReadOnlyEntryError
 from port104.registry.registry import Admission, Refusal
 from port104.service import registrar as registrars
@@ -16,6 +17,7 @@ from port104.service.registrar import open_registrar
 from port104.service.settings import (
     DicomSettings,
     LocalAESettings,
+    PipelineSettings,
     RegistrySettings,
     ScpSettings,
     Settings,
@@ -143,6 +145,34 @@ async def test_an_entry_that_is_hidden_is_said(tmp_path, captured):
     ]
     assert len(said) == 1
     assert said[0]["reason"].startswith('the stored AE title "STORED" does not hold')
+
+
+async def test_an_entry_that_names_none_is_said_once(tmp_path, captured):
+    async with open_registrar(settings_for(tmp_path), {}) as opened:
+        settings = {"pipeline-a": "17"}
+        made = await opened.create(LocalAE(ae_title="A", processor_settings=settings))
+        await opened.create(CT1)
+        assert len(opened.warnings(made.entry)) == 1
+        await opened.create(Pipeline(name="p", id="17", folder="/x"))
+        assert opened.warnings(made.entry) == ()
+        await opened.delete(Pipeline, "p", None)
+    said = [each for each in captured if each["event"] == "an entry names another that there is not"]
+    words = 'the AE title "A" names the pipeline "17", which there is not'
+    assert [(each["log_level"], each["reason"].partition(":")[0]) for each in said] == [
+        ("warning", words)
+    ] * 2
+
+
+async def test_pipelines_are_in_the_registry(tmp_path):
+    configured = msgspec.structs.replace(
+        settings_for(tmp_path), pipelines=(PipelineSettings(name="given", folder="/x"),)
+    )
+    async with open_registrar(configured, {"pipelines": "site.json"}) as opened:
+        created = (await opened.create(Pipeline(name="created", command=("true",)))).entry
+        derived = opened.find(Pipeline, "given")
+        assert derived.origin == "site.json: pipelines[0]"
+        assert opened.registry.pipelines == {derived.entry.id: derived.entry, created.id: created}
+        assert opened.registry.pipeline("given") == derived.entry
 
 
 @pytest.fixture

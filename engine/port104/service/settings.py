@@ -538,7 +538,7 @@ class StorageSettings(Section, frozen=True):
 
 
 class RegistrySettings(Section, frozen=True):
-    """Where AE titles, sources, destinations and tokens are kept that are created while port104 runs."""
+    """Where entries (AE titles, sources, destinations, pipelines) and tokens are kept that were created."""
 
     url: DatabaseURL | None = None
     """PostgreSQL database, `postgresql://user:password@host:5432/database`: replicas that share it see each
@@ -612,7 +612,7 @@ class ApiTlsSettings(Section, frozen=True):
 
 
 class ApiSettings(Section, frozen=True):
-    """The REST API, by which AE titles, sources and destinations are changed while port104 runs."""
+    """The REST API, by which entries (AE titles, ..., pipelines) are changed while port104 runs."""
 
     host: Host | None = "127.0.0.1"
     """Address to listen on; the default is for programs of the same machine. Null: every IPv4 and IPv6

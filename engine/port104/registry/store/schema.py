@@ -4,7 +4,7 @@ from port104.database.schema import Schema
 
 SCHEMA = Schema(
     what="the registry",
-    without="no stored AE titles, sources, destinations and tokens",
+    without="no stored AE titles, sources, destinations, pipelines and tokens",
     setting="registry.url",
     versions="port104_registry",
     migrations=(
