@@ -80,7 +80,7 @@ def test_flags_of_entries_set_what_the_page_says(word, flag):
     """And what they set is there."""
     section = COMMANDS.partition(f"| flag of `create {word}`")[2].partition("\n## ")[0]
     names = "`, `".join(flag.names.split("/"))
-    assert re.search(rf"^\| `{names}( [A-Z]+)?` \| `{re.escape(flag.key)}`", section, re.MULTILINE)
+    assert re.search(rf"^\| `{names}( [A-Z=]+)?` \| `{re.escape(flag.key)}`", section, re.MULTILINE)
     kind = next(kind for kind in KINDS if kind.word == word)
     assert flag.key.partition(".")[0] in [key.name for key in schema.keys(kind.settings)]
 

@@ -60,8 +60,8 @@ FAULTS = [
     ("groupBy", 0x0020000D, A_TAG),
     ("groupBy", "", A_TAG),
     ("pipeline-", "x", "a name must follow pipeline-"),
-    ("pipeline-a", " ", "expected the identifier of a pipeline, as text"),
-    ("pipeline-a", 5, "expected the identifier of a pipeline, as text"),
+    ("pipeline-a", " ", "expected the ID or the name of a pipeline, as text"),
+    ("pipeline-a", 5, "expected the ID or the name of a pipeline, as text"),
     ("timeuot", 5, "unknown key; did you mean timeout?"),
     (
         "x",

@@ -15,7 +15,7 @@ from port104.dispatch.node import node_of
 from port104.jobs.grouping import GroupingRule
 from port104.jobs.ledger.ledger import Ledger
 from port104.jobs.ledger.opening import open_ledger
-from port104.jobs.planning import Plan, plan
+from port104.jobs.planning import Plan, PlannedRun, plan
 from port104.registry.registry import Registry
 from port104.service.processing import rule_of
 
@@ -64,12 +64,20 @@ class _ByRegistry:
         return GroupingRule() if local_ae is None else rule_of(local_ae.processor_settings)
 
     def plan_of(self, called_ae_title: str, now: float) -> Plan:
-        local_ae = self._registry().local_aes.get(called_ae_title)
-        return plan(called_ae_title, {} if local_ae is None else local_ae.processor_settings, now)
+        registry = self._registry()
+        local_ae = registry.local_aes.get(called_ae_title)
+        made = plan(called_ae_title, {} if local_ae is None else local_ae.processor_settings, now)
+        return msgspec.structs.replace(made, runs=tuple(_with_id(run, registry) for run in made.runs))
 
     def replaces(self, called_ae_title: str) -> bool:
         local_ae = self._registry().local_aes.get(called_ae_title)
         return local_ae is not None and local_ae.overwrite_same_instance
+
+
+def _with_id(run: PlannedRun, registry: Registry) -> PlannedRun:
+    """Let a run have the ID of its pipeline, which an AE title may call by its name."""
+    pipeline = registry.pipeline(run.pipeline_id)
+    return run if pipeline is None else msgspec.structs.replace(run, pipeline_id=pipeline.id)
 
 
 def _open(url: str | None, root: Path) -> Ledger:

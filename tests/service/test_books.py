@@ -1,0 +1,15 @@
+"""What the ledger is told by the registry of the moment."""
+
+from port104.registry.entries import LocalAE, Pipeline
+from port104.registry.registry import Registry
+from port104.service.books import _ByRegistry
+
+
+def test_a_run_has_the_id_of_the_pipeline_that_an_ae_title_names():
+    settings = {"pipeline-a": "covid", "pipeline-b": "17", "pipeline-c": "unknown"}
+    registry = Registry(
+        local_aes=[LocalAE(ae_title="A", processor_settings=settings)],
+        pipelines=[Pipeline(name="covid", id="16", folder="/x"), Pipeline(name="b", id="17", folder="/x")],
+    )
+    runs = _ByRegistry(lambda: registry).plan_of("A", 0).runs
+    assert [(run.pipeline, run.pipeline_id) for run in runs] == [("a", "16"), ("b", "17"), ("c", "unknown")]
