@@ -48,15 +48,18 @@ class SqliteDatabase:
         *,
         journal: str = "DELETE",
         clock: Callable[[], float] | None = None,
+        checked: bool = False,
     ) -> None:
         """Open the file, where it is there, and bring its tables to the newest version.
 
-        `clock`: seconds since 1970; None: the machine's, going on evenly from now.
+        `clock`: seconds since 1970; None: the machine's, going on evenly from now. `checked`: whoever has it
+        open already looked through all of it, which takes a while where it is large.
         """
         self._file = file.absolute()
         self._schema = schema
         self._journal = journal
         self._clock = clock or _steady_clock()
+        self._checked = checked
         self._identity: tuple[int, int] | None = None
         self._connection: sqlite3.Connection | None = None
         with self._translated():
@@ -121,9 +124,10 @@ class SqliteDatabase:
         self._connection, self._identity = connection, self._file_identity()
 
     def _check(self, connection: sqlite3.Connection) -> None:
-        found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
-        if found != ["ok"]:
-            raise self._damaged(found[0])
+        if not self._checked:
+            found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
+            if found != ["ok"]:
+                raise self._damaged(found[0])
         if not SqliteSession(connection).has_table(self._schema.versions):
             raise self._damaged("it is not port104's, or empty")
 

@@ -46,6 +46,7 @@ SCHEMA = Schema(
             ) {clustered}""",
             "CREATE INDEX port104_instance_of_group ON port104_instance (group_id)",
             "CREATE INDEX port104_instance_of_study ON port104_instance (study)",
+            "CREATE INDEX port104_instance_of_uid ON port104_instance (sop_instance)",
             # state: open, holding, closed; due, reason: when and why it is closed if nothing more comes;
             # cleaned: its instances were removed
             """CREATE TABLE port104_group (
@@ -69,6 +70,9 @@ SCHEMA = Schema(
                 WHERE state <> 'closed'""",
             "CREATE INDEX port104_group_of_value ON port104_group (called, tag, value, opened)",
             "CREATE INDEX port104_group_due ON port104_group (due) WHERE state = 'open'",
+            "CREATE INDEX port104_group_of_time ON port104_group (opened)",
+            """CREATE INDEX port104_group_not_closed_of_time ON port104_group (state, opened)
+                WHERE state <> 'closed'""",
             """CREATE INDEX port104_group_to_clean ON port104_group (closed)
                 WHERE state = 'closed' AND cleaned = 0""",
             """CREATE TABLE port104_job (
@@ -80,6 +84,7 @@ SCHEMA = Schema(
                 created DOUBLE PRECISION NOT NULL
             )""",
             "CREATE INDEX port104_job_of_group ON port104_job (group_id)",
+            "CREATE INDEX port104_job_of_time ON port104_job (created)",
             # state: waiting, running, succeeded, failed, cancelled; due: of the next attempt;
             # node: where it runs; cleaned: its folder was removed
             """CREATE TABLE port104_run (
@@ -99,7 +104,10 @@ SCHEMA = Schema(
                 to_be_cancelled INTEGER NOT NULL,
                 cleaned INTEGER NOT NULL
             )""",
-            "CREATE INDEX port104_run_of_job ON port104_run (job_id)",
+            "CREATE INDEX port104_run_of_job ON port104_run (job_id, state)",
+            # Of few, once they were seen to: what people ask for when something went wrong.
+            """CREATE INDEX port104_run_not_succeeded ON port104_run (state, job_id)
+                WHERE state <> 'succeeded'""",
             # A file that a run left, for one destination (empty: for none). file: its path below the storage
             # folder of node; state: waiting, kept, unreadable
             """CREATE TABLE port104_result (
