@@ -2,11 +2,14 @@
 
 import contextlib
 import json
+from functools import partial
 
+from port104.dispatch.lookout import Lookout
+from port104.jobs.ledger.opening import look_into, open_ledger
 from port104.native import SpoolCounts
 from port104.service.api.access import Peer
 from port104.service.api.health import Health
-from port104.service.api.serving import gatekeeper_of
+from port104.service.api.serving import Behind, gatekeeper_of
 from port104.service.associations import AssociationLog
 from port104.service.condition import Condition
 from port104.service.registrar import open_registrar
@@ -23,6 +26,7 @@ from port104.storage.space import Room, Volume
 CONTROL = Peer(uid=0)
 HERE = Peer(address="127.0.0.1")
 ELSEWHERE = Peer(address="10.0.0.9")
+NODE = "n1"
 ORIGIN = "site.json: dicom.scp.aeTitles[0]"
 
 
@@ -31,6 +35,19 @@ class Watch:
 
     room = Room.ENOUGH
     volume = Volume(size=1000, free=400)
+
+
+class Runs:
+    """A lookout.Runs: what a dispatcher does, without threads."""
+
+    def __init__(self, ledger):
+        self._ledger = ledger
+
+    async def cancel(self, run_id):
+        return self._ledger.cancel(run_id)
+
+    async def rerun(self, run_id):
+        return self._ledger.rerun(run_id)
 
 
 class Answer:
@@ -63,7 +80,7 @@ class Answer:
 class API:
     """A gatekeeper over a registrar of its own; `ask` sends a request to it."""
 
-    def __init__(self, registrar, settings):
+    def __init__(self, registrar, settings, lookout, runs):
         self.registrar = registrar
         self.watch = Watch()
         self.condition = Condition()
@@ -77,7 +94,14 @@ class API:
             associations=lambda: 3,
             counts=lambda: SpoolCounts(**counts),
         )
-        self.gatekeeper = gatekeeper_of(settings, registrar, self.associations, self.health)
+        self.behind = Behind(
+            registrar=registrar,
+            associations=self.associations,
+            health=self.health,
+            lookout=lookout,
+            runs=runs,
+        )
+        self.gatekeeper = gatekeeper_of(settings, self.behind)
 
     async def ask(self, method, target, body=None, *, peer=CONTROL, raw=None, tls=False, **headers):
         """Ask; `body` is sent as JSON, `raw` as it is. Headers are written with _ for -."""
@@ -126,4 +150,13 @@ async def serving_api(folder, **settings):
         api=ApiSettings(**settings),
     )
     async with open_registrar(configured, {"dicom.scp.aeTitles": "site.json"}) as registrar:
-        yield API(registrar, configured.api)
+        ledger = open_ledger(None, folder, NODE)
+        ledger.register(str(folder), "ingress-1")
+        lookout = Lookout(partial(look_into, None, folder), folder, NODE)
+        try:
+            api = API(registrar, configured.api, lookout, Runs(ledger))
+            api.ledger = ledger
+            yield api
+        finally:
+            await lookout.close()
+            ledger.close()

@@ -20,7 +20,7 @@ from port104.net.contracts import Witness
 from port104.net.credentials import Credentials
 from port104.service.admission import Admission
 from port104.service.api.health import Health
-from port104.service.api.serving import API
+from port104.service.api.serving import API, Behind
 from port104.service.associations import AssociationLog
 from port104.service.audit.recording import recording
 from port104.service.books import keeping_books
@@ -94,7 +94,14 @@ async def serve(
                 associations=lambda: acceptor.associations,
                 counts=store.counts,
             )
-            api = API(settings.api, registrar, associations, health)
+            behind = Behind(
+                registrar=registrar,
+                associations=associations,
+                health=health,
+                lookout=books.lookout,
+                runs=books.runs,
+            )
+            api = API(settings.api, behind)
             await nursery.start(api.serve, store.root, hang_up)
             _settle_memory()
             addresses = await _listen(acceptor, scp, credentials)

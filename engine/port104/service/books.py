@@ -11,20 +11,23 @@ import trio
 
 from port104.dispatch.bookkeeping import Bookkeeper
 from port104.dispatch.desk import Desk
+from port104.dispatch.lookout import Lookout, Runs
 from port104.dispatch.node import node_of
 from port104.jobs.grouping import GroupingRule
 from port104.jobs.ledger.ledger import Ledger
-from port104.jobs.ledger.opening import open_ledger
+from port104.jobs.ledger.opening import look_into, open_ledger
 from port104.jobs.planning import Plan, PlannedRun, plan
 from port104.registry.registry import Registry
 from port104.service.processing import rule_of
 
 
 class Books(msgspec.Struct, frozen=True):
-    """What the rest of the service uses of it."""
+    """What the rest of the service uses of it. `runs`: what cancels and repeats them."""
 
     desk: Desk
     keeper: Bookkeeper
+    lookout: Lookout
+    runs: Runs
 
 
 @asynccontextmanager
@@ -36,6 +39,7 @@ async def keeping_books(
     Raises DatabaseError, StorageError or ConfigurationError when it cannot be opened.
     """
     ledger = await trio.to_thread.run_sync(partial(_open, url, root))
+    lookout = Lookout(partial(look_into, url, root), root, ledger.node)
     try:
         desk = Desk(ledger)
         by = _ByRegistry(registry)
@@ -44,13 +48,27 @@ async def keeping_books(
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keeper.run)
-            yield Books(desk, keeper)
+            yield Books(desk, keeper, lookout, _RunsAtDesk(desk))
             nursery.cancel_scope.cancel()
         if desk.fault is None:
             await keeper.finish()
     finally:
         with trio.CancelScope(shield=True):
+            await lookout.close()
             await trio.to_thread.run_sync(ledger.close)
+
+
+class _RunsAtDesk:
+    """A dispatch.lookout.Runs: writes down what is wanted, for the engine that carries out the runs."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def cancel(self, run_id: str) -> str | None:
+        return await self._desk.do(lambda ledger: ledger.cancel(run_id))
+
+    async def rerun(self, run_id: str) -> str | None:
+        return await self._desk.do(lambda ledger: ledger.rerun(run_id))
 
 
 class _ByRegistry:

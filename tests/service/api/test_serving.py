@@ -34,7 +34,7 @@ async def running(folder, hang_up=None, **settings):
     """An API that serves; its control socket is in `folder`."""
     folder.mkdir(exist_ok=True)
     async with serving_api(folder) as parts, trio.open_nursery() as nursery:
-        api = API(ApiSettings(**settings), parts.registrar, parts.associations, parts.health)
+        api = API(ApiSettings(**settings), parts.behind)
         await nursery.start(api.serve, folder, hang_up or HangUp())
         yield parts
         nursery.cancel_scope.cancel()
@@ -182,7 +182,7 @@ async def refusal(folder, *, token=False, **settings):
         if token:
             await parts.registrar.create_token("ops", "admin")
         try:
-            API(ApiSettings(**settings), parts.registrar, parts.associations, parts.health)
+            API(ApiSettings(**settings), parts.behind)
         except ConfigurationError as fault:
             return str(fault)
 

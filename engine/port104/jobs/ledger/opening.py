@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from port104.database.faults import DatabaseError
 from port104.database.opening import open_postgres
 from port104.database.session import Database
 from port104.database.sqlite import SqliteDatabase
@@ -17,9 +18,16 @@ def open_ledger(url: str | None, folder: Path, node: str) -> Ledger:
     `node`: the name of the storage folder. Waits for disk or network. Raises DatabaseError;
     ConfigurationError where psycopg is not installed.
     """
-    database: Database
-    if url is None:
-        database = SqliteDatabase(folder / FILE_NAME, SCHEMA, journal="WAL")
-    else:
-        database = open_postgres(url, SCHEMA)
-    return Ledger(database, node)
+    if url is not None:
+        return Ledger(open_postgres(url, SCHEMA), node)
+    return Ledger(SqliteDatabase(folder / FILE_NAME, SCHEMA, journal="WAL"), node)
+
+
+def look_into(url: str | None, folder: Path) -> Database:
+    """Open the database of a ledger that is there, for who only reads. Raises as `open_ledger`."""
+    if url is not None:
+        return open_postgres(url, SCHEMA)
+    database = SqliteDatabase(folder / FILE_NAME, SCHEMA, journal="WAL", checked=True)
+    if not database.exists:
+        raise DatabaseError(f"there is no ledger in {folder}: port104 makes one when it starts there")
+    return database

@@ -9,9 +9,12 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
 from port104.database.faults import DatabaseError
+from port104.jobs.ledger.looking.pages import FaultyPageError
 from port104.registry.faults import RegistryError
 from port104.service.api.bodies import MOST_BYTES
+from port104.service.api.gatekeeper import loggable
 from port104.service.api.problems import Problem, ProblemError, answer, problem_of
+from port104.service.api.queries import wrong
 
 log = structlog.get_logger("port104.api")
 
@@ -31,6 +34,7 @@ def application(resources: Sequence[HTTPRouteHandler]) -> Litestar:
             ProblemError: _told,
             RegistryError: _of_registry,
             DatabaseError: _of_registry,
+            FaultyPageError: _of_page,
             HTTPException: _of_framework,
             Exception: _fault,
         },
@@ -48,6 +52,10 @@ def _of_registry(request: Request[Any, Any, Any], fault: RegistryError | Databas
     return _told(request, problem_of(fault))
 
 
+def _of_page(request: Request[Any, Any, Any], fault: FaultyPageError) -> Response[Any]:
+    return _told(request, wrong("after", str(fault)))
+
+
 def _of_framework(_: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     kind, detail = _FOUND_WRONG.get(error.status_code, ("request", error.detail))
     allowed = {"Allow": allow} if (allow := (error.headers or {}).get("allow")) else None
@@ -55,5 +63,7 @@ def _of_framework(_: Request[Any, Any, Any], error: HTTPException) -> Response[A
 
 
 def _fault(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    log.error("a request was ended by a fault in port104", path=request.scope["path"], exc_info=error)
+    log.error(
+        "a request was ended by a fault in port104", path=loggable(request.scope["path"]), exc_info=error
+    )
     return answer(Problem.of(500, "fault", "port104 has a fault: its log says more"))

@@ -10,14 +10,20 @@ import functools
 import inspect
 import itertools
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 import msgspec
 
+from port104.dispatch.run_log import MOST_BYTES
+from port104.jobs.ledger.looking import groups, pages
+from port104.jobs.ledger.looking.instances import Instance
+from port104.jobs.ledger.looking.jobs import STATES as JOB_STATES
+from port104.jobs.ledger.looking.jobs import Job, JobDetail
+from port104.jobs.ledger.looking.ways import InstanceWay
 from port104.registry.catalogue import SCOPES, Token
-from port104.service.api import entries, health, records, tokens
+from port104.service.api import entries, health, jobs, received, records, tokens
 from port104.service.api.problems import MEDIA_TYPE, Problem
 from port104.service.api.queries import MOST
 from port104.service.associations import STATES, Association
@@ -27,14 +33,14 @@ Schema = dict[str, Any]
 
 _JSON = "application/json"
 _REFS = "#/components/schemas/{name}"
-_ANSWERED = (Association, health.Status, Problem, Token)
+_ANSWERED = (Association, Instance, InstanceWay, groups.Group, Job, JobDetail, health.Status, Problem, Token)
 _PROBLEMS = {
     304: "what the client has is what there is",
     400: "the request is wrong: `errors` names each field or parameter",
     401: "a token is needed, or is not known",
     403: "the token's scope does not do, or a web page of another site asks",
     404: "there is none",
-    409: "the name, AE title or ID is taken, the ID another, or the entry stands in the configuration",
+    409: "a name, AE title or ID is taken or read-only, the ID another, or no run is in such a state",
     412: "somebody else changed the entry meanwhile",
     413: "the body is too large",
     415: "the body is no JSON",
@@ -69,6 +75,8 @@ def operations() -> Iterator[Operation]:
         yield from _of_entries(entries.path_of(kind), kind.title, _ref(_name_of(kind.settings)))
     yield from _of_tokens()
     yield from _of_associations()
+    yield from _of_received()
+    yield from _of_jobs()
     yield from _of_health()
 
 
@@ -169,15 +177,11 @@ def _of_tokens() -> Iterator[Operation]:
 
 
 def _of_associations() -> Iterator[Operation]:
-    filters = [
-        _in_query(name, words, {"enum": [*STATES]} if name == "state" else {"type": "string"})
-        for name, words in records.FILTERS.items()
-    ]
     yield Operation(
         path=records.PATH,
         method="get",
         summary="Associations: those that run, then those that ended; the latest first",
-        parameters=(*_PAGE, *filters),
+        parameters=(*_PAGE, *_filters(records.FILTERS, state={"enum": [*STATES]})),
         answers=(200, "one page", {"type": "array", "items": _ref("Association")}),
         headers=("X-Total-Count",),
         problems=(400,),
@@ -190,6 +194,99 @@ def _of_associations() -> Iterator[Operation]:
         answers=(200, "the association", _ref("Association")),
         problems=(400, 404),
     )
+
+
+def _of_received() -> Iterator[Operation]:
+    yield _list_of(
+        received.INSTANCES,
+        "Instances that were received, the latest first",
+        "Instance",
+        _filters(received.INSTANCE_FILTERS, since={"type": "string", "format": "date-time"}),
+    )
+    yield Operation(
+        path=f"{received.INSTANCES}/{{name}}",
+        method="get",
+        summary="The whole way of an instance; of each, where several came under its UID, the latest first",
+        parameters=(_in_path("Its SOP Instance UID."),),
+        answers=(200, "their ways", {"type": "array", "items": _ref("InstanceWay")}),
+        problems=(400, 404, 503),
+    )
+    yield _list_of(
+        received.GROUPS,
+        "Groups of instances, the latest first",
+        "Group",
+        _filters(received.GROUP_FILTERS, state={"enum": [*groups.STATES]}),
+    )
+
+
+def _of_jobs() -> Iterator[Operation]:
+    one, named = f"{jobs.PATH}/{{name}}", _in_path("Its `id`.")
+    run = _in_query("run", "Only this run, by its `id`.", {"type": "string"})
+    detail = _ref("JobDetail")
+    yield _list_of(
+        jobs.PATH,
+        "Jobs with their runs, the latest first",
+        "Job",
+        _filters(jobs.FILTERS, state={"enum": [*JOB_STATES]}),
+    )
+    yield Operation(
+        path=one,
+        method="get",
+        summary="One job with its runs, its group and its results",
+        parameters=(named,),
+        answers=(200, "the job", detail),
+        problems=(400, 404, 503),
+    )
+    yield Operation(
+        path=f"{one}/runs/{{run}}/log",
+        method="get",
+        summary="What the pipeline of a run wrote; at most 1 MiB at once",
+        parameters=(
+            named,
+            _in_path("The `id` of the run.", "run"),
+            _in_query("attempt", "Which attempt; default: the latest.", _whole(1, jobs.MOST_ATTEMPTS)),
+            _in_query("offset", "The first byte.", _whole(0, jobs.FARTHEST, 0)),
+            _in_query("limit", "How many bytes at most.", _whole(1, MOST_BYTES, MOST_BYTES)),
+        ),
+        answers=(200, "a part of the log; X-Total-Count: bytes of all of it", {"type": "string"}),
+        headers=("X-Total-Count",),
+        problems=(400, 404, 503),
+        media_type="text/plain",
+    )
+    for path, summary in (
+        (f"{one}/cancel", "Cancel the runs of a job that have not ended"),
+        (f"{one}/rerun", "Let the runs of a job that have ended run again"),
+    ):
+        yield Operation(
+            path=path,
+            method="post",
+            summary=summary,
+            scope="admin",
+            parameters=(named, run),
+            answers=(200, "the job as it is then", detail),
+            problems=(400, 404, 409, 503),
+        )
+
+
+def _list_of(path: str, summary: str, name: str, filters: Sequence[Schema]) -> Operation:
+    """A list whose pages begin where the one before ended."""
+    return Operation(
+        path=path,
+        method="get",
+        summary=summary,
+        parameters=(
+            _in_query("limit", "How many entries at most.", _whole(1, pages.MOST, pages.Page().limit)),
+            _in_query("after", "Where the page before ended: its `Link` says so.", {"type": "string"}),
+            *filters,
+        ),
+        answers=(200, "one page", {"type": "array", "items": _ref(name)}),
+        headers=("Link",),
+        problems=(400, 503),
+    )
+
+
+def _filters(words: Mapping[str, str], **schemas: Schema) -> list[Schema]:
+    return [_in_query(name, of, schemas.get(name, {"type": "string"})) for name, of in words.items()]
 
 
 def _of_health() -> Iterator[Operation]:
@@ -230,7 +327,7 @@ def description() -> Schema:
             "title": "port104",
             "version": version("port104"),
             "description": "AE titles, sources, destinations and pipelines, changed while port104 runs;"
-            " associations; health.",
+            " associations; what was received, and what became of it; jobs; health.",
         },
         "security": [{"token": []}, {}],
         "paths": paths,
@@ -266,7 +363,7 @@ def _written(operation: Operation) -> Schema:
 def _problem(status: int, operation: Operation) -> Schema:
     if status == 304:
         return {"description": _PROBLEMS[status]}
-    if operation.media_type != _JSON:
+    if operation.tag == "health" and operation.media_type != _JSON:
         return {
             "description": health.UNHEALTHY,
             "content": {operation.media_type: {"schema": {"type": "string"}}},
@@ -322,6 +419,11 @@ def _in_query(name: str, words: str, schema: Schema) -> Schema:
     return {"name": name, "in": "query", "description": words, "schema": schema}
 
 
+def _whole(least: int, most: int, default: int | None = None) -> Schema:
+    schema = {"type": "integer", "minimum": least, "maximum": most}
+    return schema if default is None else {**schema, "default": default}
+
+
 def _in_path(words: str, name: str = "name") -> Schema:
     return {
         "name": name,
@@ -337,11 +439,7 @@ def _header(name: str, words: str) -> Schema:
 
 
 _PAGE = (
-    _in_query(
-        "limit",
-        "How many entries at most.",
-        {"type": "integer", "minimum": 1, "maximum": MOST, "default": MOST},
-    ),
+    _in_query("limit", "How many entries at most.", _whole(1, MOST, MOST)),
     _in_query(
         "offset", "How many to leave out before them.", {"type": "integer", "minimum": 0, "default": 0}
     ),

@@ -24,6 +24,7 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
+_INSTANCES = "instances/"
 # What holds for everything that is not a page: nothing of it is to be run, framed or kept.
 _HEADERS = {
     b"x-content-type-options": b"nosniff",
@@ -48,12 +49,19 @@ class Gatekeeper:
         try:
             await self._judged(asked, peer, scope, receive, response)
         except Exception:
-            log.exception("a request was ended by a fault in port104", method=asked.method, path=path)
+            log.exception(
+                "a request was ended by a fault in port104", method=asked.method, path=loggable(path)
+            )
             if not response.status:
                 await response.problem(Problem.of(500, "fault", "port104 has a fault: its log says more"))
         seconds = round(time.monotonic() - since, 4)
         log.debug(
-            "request", method=asked.method, path=path, peer=str(peer), status=response.status, seconds=seconds
+            "request",
+            method=asked.method,
+            path=loggable(path),
+            peer=str(peer),
+            status=response.status,
+            seconds=seconds,
         )
 
     async def _judged(
@@ -96,6 +104,12 @@ class _Response:
         encoded = [(name.encode(), value.encode("latin-1")) for name, value in shown.items()]
         await self.send({"type": "http.response.start", "status": problem.status, "headers": encoded})
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def loggable(path: str) -> str:
+    """A path without what leads to a patient: a SOP Instance UID does."""
+    before, found, _ = path.partition(_INSTANCES)
+    return f"{before}{found}..." if found else path
 
 
 def _ambiguous(path: str) -> bool:

@@ -1,12 +1,14 @@
 """What stands behind the `?`, and pages of lists."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from port104.service.api.problems import FieldFault, refuse
+from port104.jobs.ledger.looking import pages
+from port104.service.api.problems import FieldFault, ProblemError, refuse
 from port104.service.api.resources import Answer, Asks, in_json
 
 MOST = 1000
@@ -29,9 +31,9 @@ def read_query(request: Asks, *names: str) -> dict[str, str]:
     for name, value in parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True):
         if name not in names:
             known = f"there are {', '.join(names)}" if names else "there is none"
-            raise _wrong(name, f"unknown parameter: {known}")
+            raise wrong(name, f"unknown parameter: {known}")
         if name in query:
-            raise _wrong(name, "it is given more than once")
+            raise wrong(name, "it is given more than once")
         query[name] = value
     return query
 
@@ -39,8 +41,8 @@ def read_query(request: Asks, *names: str) -> dict[str, str]:
 def page_of(query: Mapping[str, str]) -> Page:
     """Read `limit` and `offset`. Raises ProblemError."""
     return Page(
-        limit=_number(query, "limit", MOST, least=1, most=MOST),
-        offset=_number(query, "offset", 0, least=0, most=_FARTHEST),
+        limit=number_of(query, "limit", MOST, least=1, most=MOST),
+        offset=number_of(query, "offset", 0, least=0, most=_FARTHEST),
     )
 
 
@@ -51,7 +53,7 @@ def choice_of(query: Mapping[str, str], name: str, choices: Sequence[ChoiceT]) -
     for choice in choices:
         if choice == query[name]:
             return choice
-    raise _wrong(name, f"expected one of {', '.join(choices)}")
+    raise wrong(name, f"expected one of {', '.join(choices)}")
 
 
 def paged(request: Asks, query: Mapping[str, str], page: Page, total: int, items: Sequence[Any]) -> Answer:
@@ -64,15 +66,44 @@ def paged(request: Asks, query: Mapping[str, str], page: Page, total: int, items
     return in_json(items, 200, headers)
 
 
-def _number(query: Mapping[str, str], name: str, default: int, *, least: int, most: int) -> int:
+def place_of(query: Mapping[str, str]) -> pages.Page:
+    """Read `limit` and `after`: each page begins where the one before ended. Raises ProblemError."""
+    default = pages.Page()
+    limit = number_of(query, "limit", default.limit, least=1, most=pages.MOST)
+    return pages.Page(limit, query.get("after", default.after))
+
+
+def paged_on(request: Asks, query: Mapping[str, str], found: pages.Found[Any]) -> Answer:
+    """Answer with such a page: an array; where the next one begins stands in `Link`."""
+    headers = {}
+    if found.following is not None:
+        parameters = urlencode({**query, "after": found.following})
+        headers["Link"] = f'<{request.scope["path"]}?{parameters}>; rel="next"'
+    return in_json(found.items, 200, headers)
+
+
+def time_of(query: Mapping[str, str], name: str) -> float | None:
+    """Read a parameter that is a time (ISO 8601; UTC where it names no zone). Raises ProblemError."""
+    if name not in query:
+        return None
+    try:
+        moment = datetime.fromisoformat(query[name])
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except ValueError:
+        raise wrong(name, "expected a time such as 2026-11-29T08:00:00Z") from None
+
+
+def number_of(query: Mapping[str, str], name: str, default: int, *, least: int, most: int) -> int:
+    """Read a parameter that is a whole number. Raises ProblemError."""
     text = query.get(name)
     if text is None:
         return default
     # Not every digit of Unicode, and none of int's underscores.
     if not (text.isascii() and text.isdigit() and len(text) < 12 and least <= int(text) <= most):
-        raise _wrong(name, f"expected a whole number from {least} to {most}")
+        raise wrong(name, f"expected a whole number from {least} to {most}")
     return int(text)
 
 
-def _wrong(name: str, why: str) -> Exception:
+def wrong(name: str, why: str) -> ProblemError:
+    """Return what to raise for a parameter."""
     return refuse(400, "parameter", f"parameter {name}: {why}", FieldFault(name, why))

@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import structlog
 import trio
 
+from port104.dispatch.lookout import Lookout, Runs
 from port104.errors import ConfigurationError
 from port104.registry.addresses import parse_address
 from port104.service.api.access import Access
@@ -17,6 +19,8 @@ from port104.service.api.entries import entry_resources
 from port104.service.api.gatekeeper import Gatekeeper
 from port104.service.api.health import Health, health_resources
 from port104.service.api.https import HTTPSCredentials, https_from
+from port104.service.api.jobs import job_resources
+from port104.service.api.received import received_resources
 from port104.service.api.records import association_resources
 from port104.service.api.server import BACKLOG, Server, peer_by_address, peer_by_user
 from port104.service.api.tokens import token_resources
@@ -33,14 +37,25 @@ log = structlog.get_logger("port104.api")
 _RETRY_SECONDS = 10.0
 
 
-def gatekeeper_of(
-    settings: ApiSettings, registrar: Registrar, associations: AssociationLog, health: Health
-) -> Gatekeeper:
+class Behind(msgspec.Struct, frozen=True, kw_only=True):
+    """What the API answers from, and acts on."""
+
+    registrar: Registrar
+    associations: AssociationLog
+    health: Health
+    lookout: Lookout
+    runs: Runs
+
+
+def gatekeeper_of(settings: ApiSettings, behind: Behind) -> Gatekeeper:
     """Put together what answers requests."""
+    registrar = behind.registrar
     resources = [each for kind in KINDS for each in entry_resources(kind, registrar)]
     resources += token_resources(registrar)
-    resources += association_resources(associations)
-    resources += health_resources(health)
+    resources += association_resources(behind.associations)
+    resources += received_resources(behind.lookout)
+    resources += job_resources(behind.lookout, behind.runs)
+    resources += health_resources(behind.health)
     if settings.documentation:
         resources += documentation_resources()
     access = Access(
@@ -54,16 +69,14 @@ def gatekeeper_of(
 class API:
     """The API. Run `serve` as long as the service runs."""
 
-    def __init__(
-        self, settings: ApiSettings, registrar: Registrar, associations: AssociationLog, health: Health
-    ) -> None:
+    def __init__(self, settings: ApiSettings, behind: Behind) -> None:
         """Raises ConfigurationError: its certificate cannot be used, or it would be open to everyone."""
         self._settings = settings
-        self._registrar = registrar
+        self._registrar = behind.registrar
         self._credentials: HTTPSCredentials | None = (
             None if settings.port is None else https_from(settings.tls)
         )
-        self._server = Server(gatekeeper_of(settings, registrar, associations, health))
+        self._server = Server(gatekeeper_of(settings, behind))
         self._refuse_to_be_open()
 
     def _refuse_to_be_open(self) -> None:
