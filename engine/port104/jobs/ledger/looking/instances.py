@@ -1,4 +1,7 @@
-"""Instances: who sent them and when; also those that others replaced."""
+"""Instances: who sent them and when; also those that others replaced.
+
+They are listed in the order of their writing, in which their table is kept (tables.py), folder by folder.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +9,18 @@ from typing import Any
 import msgspec
 
 from port104.database.session import Session
-from port104.jobs.ledger.looking.pages import Conditions, Found, Listing, Page, Whole, iso, read_page, sought
+from port104.jobs.ledger.looking.pages import (
+    Conditions,
+    Found,
+    Listing,
+    Page,
+    Whole,
+    iso,
+    page_of,
+    read_page,
+    read_rows,
+    sought,
+)
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -32,7 +46,10 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class WantedInstances(msgspec.Struct, frozen=True, kw_only=True):
-    """Which instances are asked for; None: any. `since`: Unix time; `job`: those that it works on."""
+    """Which instances are asked for; None: any.
+
+    `since`: those that were written at this Unix time or later; `job`: those that it works on.
+    """
 
     sop_instance_uid: str | None = None
     study_instance_uid: str | None = None
@@ -46,8 +63,8 @@ _LISTING = Listing(
     columns="i.sop_instance, i.sop_class, i.study, i.series, i.called, i.calling, i.address, i.received,"
     " i.state, i.group_id, i.node, COALESCE(n.host, ''), i.file",
     source="port104_instance i LEFT JOIN port104_node n ON n.node = i.node",
-    key=("i.received", "i.node", "i.file", "i.written"),
-    kinds=tuple[float, str, str, Whole],
+    key=("i.written", "i.node", "i.file"),
+    kinds=tuple[Whole, str, str],
 )
 # As members.py has it: the job's group and, where it is worked on with all, those before it.
 _OF_JOB = (
@@ -57,6 +74,8 @@ _OF_JOB = (
     " UNION ALL SELECT g.id, g.follows, g.with_all FROM port104_group g JOIN chain c ON g.id = c.follows"
     " WHERE c.with_all = 1) SELECT id FROM chain)"
 )
+_OF_GROUPS = "i.group_id IN (SELECT id FROM port104_group WHERE called = ?)"
+_RARE = 500  # groups; of more, enough instances for a page are among those that came last
 
 
 def instances(session: Session, wanted: WantedInstances, page: Page) -> Found[Instance]:
@@ -64,13 +83,40 @@ def instances(session: Session, wanted: WantedInstances, page: Page) -> Found[In
     conditions = Conditions()
     conditions.equal("i.sop_instance", wanted.sop_instance_uid)
     conditions.equal("i.study", wanted.study_instance_uid)
-    conditions.equal("i.called", wanted.called_ae_title)
     conditions.equal("i.group_id", wanted.group)
     if wanted.job is not None:
         conditions.add(_OF_JOB, sought(wanted.job))
+    are_few = bool(conditions.clauses)
+    conditions.equal("i.called", wanted.called_ae_title)
     if wanted.since is not None:
-        conditions.add("i.received >= ?", wanted.since)
-    return read_page(session, _LISTING, conditions, page, _instance)
+        conditions.add("i.written >= ?", int(wanted.since * 1e9))
+    if not are_few and wanted.called_ae_title is not None and _is_rare(session, wanted.called_ae_title):
+        conditions.add(_OF_GROUPS, sought(wanted.called_ae_title))
+        are_few = True
+    if are_few:
+        return read_page(session, _LISTING, conditions, page, _instance)
+    return page_of(_of_each_folder(session, conditions, page), _LISTING, page, _instance)
+
+
+def _is_rare(session: Session, called_ae_title: str) -> bool:
+    """Whether so little came to an AE title that going through all instances would find it late."""
+    ((groups,),) = session.run(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM port104_group WHERE called = ? LIMIT ?) some_groups",
+        sought(called_ae_title),
+        _RARE,
+    )
+    return int(groups) < _RARE
+
+
+def _of_each_folder(session: Session, conditions: Conditions, page: Page) -> list[tuple[Any, ...]]:
+    """Read the rows of a page from each storage folder, and put them together."""
+    rows: list[tuple[Any, ...]] = []
+    for (node,) in session.run("SELECT node FROM port104_node"):
+        there = Conditions()
+        there.add("i.node = ?", node)
+        there.add(" AND ".join(conditions.clauses) or "1 = 1", *conditions.parameters)
+        rows += read_rows(session, _LISTING, there, page)
+    return sorted(rows, reverse=True)[: page.limit + 1]
 
 
 def _instance(row: Sequence[Any]) -> Instance:

@@ -74,17 +74,33 @@ def read_page(
     item_of: Callable[[Sequence[Any]], ItemT],
 ) -> Found[ItemT]:
     """Read one page. Raises FaultyPageError."""
+    return page_of(read_rows(session, listing, conditions, page), listing, page, item_of)
+
+
+def read_rows(
+    session: Session, listing: Listing, conditions: Conditions, page: Page
+) -> list[tuple[Any, ...]]:
+    """Read the rows of a page, and one more where there is one; each begins with its key."""
     key, clauses, parameters = ", ".join(listing.key), [*conditions.clauses], [*conditions.parameters]
     if page.after:
         clauses.append(f"({key}) < ({', '.join('?' * len(listing.key))})")
         parameters += _read_key(page.after, listing.kinds)
     where = f" WHERE {' AND '.join(clauses)}" if clauses else ""
-    rows = session.run(
+    return session.run(
         f"SELECT {key}, {listing.columns} FROM {listing.source}{where}"  # noqa: S608 - no value is in it
         f" ORDER BY {', '.join(f'{column} DESC' for column in listing.key)} LIMIT ?",
         *parameters,
         page.limit + 1,
     )
+
+
+def page_of(
+    rows: Sequence[tuple[Any, ...]],
+    listing: Listing,
+    page: Page,
+    item_of: Callable[[Sequence[Any]], ItemT],
+) -> Found[ItemT]:
+    """Make a page of rows that `read_rows` gave."""
     shown, width = rows[: page.limit], len(listing.key)
     following = _written_key(shown[-1][:width]) if len(rows) > page.limit else None
     return Found([item_of(row[width:]) for row in shown], following)
