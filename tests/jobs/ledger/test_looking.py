@@ -99,6 +99,8 @@ def two_studies(database):
         ({"since": 19e-9}, [21, 20]),
         ({"since": 1e9, "called_ae_title": "PORT104"}, [21]),
         ({"since": 1e9 + 1}, []),
+        ({"since": 1e11}, []),
+        ({"since": -1e11, "called_ae_title": "OTHER"}, [20]),
         ({"sop_instance_uid": "1.2.3.4\0"}, []),
         ({"study_instance_uid": "\udcff"}, []),
         ({"group": "none"}, []),

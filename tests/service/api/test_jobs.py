@@ -21,7 +21,9 @@ async def api(tmp_path):
     async with serving_api(tmp_path) as opened:
         opened.folder = tmp_path
         for numbers, value in (((1, 2), "study"), ((3,), "other")):
-            opened.ledger.record([arrival(each, value=value, received=1000.0 * each) for each in numbers])
+            opened.ledger.record(
+                [arrival(each, value=value, received=1e3 * each, written=each * 10**12) for each in numbers]
+            )
         opened.ledger.record([arrival(9, value=None)])
         with opened.ledger._database.changing() as session:
             session.run("UPDATE port104_group SET due = 0, opened = instances WHERE state = 'open'")

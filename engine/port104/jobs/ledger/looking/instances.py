@@ -89,13 +89,18 @@ def instances(session: Session, wanted: WantedInstances, page: Page) -> Found[In
     are_few = bool(conditions.clauses)
     conditions.equal("i.called", wanted.called_ae_title)
     if wanted.since is not None:
-        conditions.add("i.written >= ?", int(wanted.since * 1e9))
+        conditions.add("i.written >= ?", _nanoseconds(wanted.since))
     if not are_few and wanted.called_ae_title is not None and _is_rare(session, wanted.called_ae_title):
         conditions.add(_OF_GROUPS, sought(wanted.called_ae_title))
         are_few = True
     if are_few:
         return read_page(session, _LISTING, conditions, page, _instance)
     return page_of(_of_each_folder(session, conditions, page), _LISTING, page, _instance)
+
+
+def _nanoseconds(seconds: float) -> int:
+    """As a column can hold them: some 292 years from 1970, either way."""
+    return max(-(2**63), min(int(seconds * 1e9), 2**63 - 1))
 
 
 def _is_rare(session: Session, called_ae_title: str) -> bool:
