@@ -21,8 +21,11 @@ class Api:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 api.requests.append((self.command, self.path, self.headers, body and json.loads(body)))
                 status, document, headers = api.answers.pop(0)
-                content = b"" if document is None else json.dumps(document).encode()
                 kind = "application/json" if status < 400 else "application/problem+json"
+                if isinstance(document, bytes):
+                    content, kind = document, "text/plain"
+                else:
+                    content = b"" if document is None else json.dumps(document).encode()
                 self.send_response(status)
                 for name, value in {"Content-Type": kind, "Content-Length": len(content), **headers}.items():
                     self.send_header(name, str(value))

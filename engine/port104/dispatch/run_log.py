@@ -38,12 +38,12 @@ def read_log(root: Path, node: str, place: RunPlace, attempt: int | None, offset
     number = place.attempt if attempt is None else attempt
     if place.node is None or number == 0:
         raise NoLogError(f"run {place.run} has not begun: there is no log yet")
-    ours = place.node == node
-    file = (root if ours else Path(place.root)) / RUNS / place.run / str(number) / LOG
+    folder = root if place.node == node else Path(place.root)
+    file = folder / RUNS / place.run / str(number) / LOG
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as failure:
-        raise NoLogError(_why_none(place, number, failure, ours=ours)) from failure
+        raise NoLogError(_why_none(place, number, failure, folder)) from failure
     try:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
@@ -53,8 +53,8 @@ def read_log(root: Path, node: str, place: RunPlace, attempt: int | None, offset
         os.close(descriptor)
 
 
-def _why_none(place: RunPlace, number: int, failure: OSError, *, ours: bool) -> str:
-    if not ours:
+def _why_none(place: RunPlace, number: int, failure: OSError, folder: Path) -> str:
+    if not folder.is_dir():
         return (
             f"run {place.run} was carried out on {place.host or 'an unknown machine'} (node {place.node}),"
             " whose storage folder is not reachable here: ask port104 there"

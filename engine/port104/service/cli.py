@@ -12,7 +12,9 @@ from port104.errors import ConfigurationError, Port104Error
 from port104.service.commands.config import config
 from port104.service.commands.entries import VERBS
 from port104.service.commands.faults import CommandError
+from port104.service.commands.jobs import jobs
 from port104.service.commands.places import given, settings_options
+from port104.service.commands.received import groups, instances
 from port104.service.commands.status import status
 from port104.service.commands.tokens import token
 from port104.service.commands.user import user
@@ -49,7 +51,7 @@ def start(config: Path | None, **options: str | None) -> None:
     raise SystemExit(start_service(config, given(options)))
 
 
-for _command in (status, *VERBS, token, user, config):
+for _command in (status, *VERBS, jobs, instances, groups, token, user, config):
     port104.add_command(_command)
 
 

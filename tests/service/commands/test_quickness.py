@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from port104.jobs.ledger.opening import open_ledger
+
 # What takes tens of milliseconds or more to load.
 SLOW = (
     "trio",
@@ -38,7 +40,10 @@ def loaded(*arguments, modules):
     return done.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("command", [("--help",), ("create", "aetitle", "--help"), ("token", "--help")])
+@pytest.mark.parametrize(
+    "command",
+    [("--help",), ("create", "aetitle", "--help"), ("token", "--help"), ("jobs", "watch", "--help")],
+)
 def test_help(command):
     assert loaded(*command, modules=(*SLOW, "msgspec", "http", "json", "sqlite3", "difflib")) == "[]"
 
@@ -52,9 +57,16 @@ def test_help(command):
         ("show", "dest", "X"),
         ("status",),
         ("token", "list", "-o", "json"),
+        ("jobs", "list"),
+        ("jobs", "cancel", "X"),
+        ("instances", "--since", "2026-11-29"),
+        ("groups", "--holding"),
     ],
 )
 def test_commands(tmp_path, command):
+    ledger = open_ledger(None, tmp_path, "n1")
+    ledger.register(str(tmp_path), "ingress-1")
+    ledger.close()
     assert loaded(*command, "--storage", tmp_path, modules=SLOW) == "[]"
 
 

@@ -10,6 +10,8 @@ from port104.service.commands.places import PLACE_OPTIONS, place_of
 if TYPE_CHECKING:
     from port104.service.commands.keeping import Keeper
 
+_MOST_JOBS = 200
+
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
@@ -28,6 +30,19 @@ def entry_names(word: str) -> Complete:
 def token_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Offer the names of tokens."""
     return _names(ctx, incomplete, lambda keeper: keeper.tokens())
+
+
+def job_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the IDs of the latest jobs."""
+    from port104.service.commands.reaching import reach_ledger  # noqa: PLC0415 - only completion pays for it
+
+    place = place_of(dict.fromkeys(PLACE_OPTIONS) | ctx.params)
+    try:
+        with reach_ledger(place, patience=0) as ledger:
+            ids = [str(job["id"]) for job in ledger.listed("jobs", {}, _MOST_JOBS)]
+    except Exception:  # noqa: BLE001 - a shell that waits for words must see none of it
+        return []
+    return [job_id for job_id in ids if job_id.startswith(incomplete)]
 
 
 def _names(

@@ -2,11 +2,14 @@
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from port104.service.escaping import escape
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Rows = Sequence[Sequence[str]]
 
@@ -51,7 +54,13 @@ def print_rows(titles: Sequence[str], rows: Rows) -> None:
 
 def _print_table(titles: Sequence[str], rows: Rows) -> None:
     from rich.console import Console  # noqa: PLC0415 - only a terminal pays for it
-    from rich.table import Table  # noqa: PLC0415
+
+    Console().print(table_of(titles, rows))
+
+
+def table_of(titles: Sequence[str], rows: Rows) -> "Table":
+    """Make a table, without columns that hold nothing."""
+    from rich.table import Table  # noqa: PLC0415 - only a terminal pays for it
     from rich.text import Text  # noqa: PLC0415
 
     filled = [index for index in range(len(titles)) if not rows or any(row[index] for row in rows)]
@@ -60,7 +69,7 @@ def _print_table(titles: Sequence[str], rows: Rows) -> None:
         table.add_column(titles[index], overflow="fold")
     for row in rows:
         table.add_row(*(Text(row[index]) for index in filled))
-    Console().print(table)
+    return table
 
 
 def words(value: Any) -> str:

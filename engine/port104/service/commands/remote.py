@@ -27,11 +27,15 @@ _UNTRUSTED = "SSL_CERT_FILE names a file with the certificates of authorities to
 
 
 class Answer(NamedTuple):
-    """What a request was answered with. `revision`: its ETag; `total`: how many a list has in all."""
+    """What a request was answered with: JSON, or bytes where it is text.
+
+    `revision`: its ETag; `total`: how many a list has in all; `following`: where its next page begins.
+    """
 
     document: Any
-    revision: str
-    total: int
+    revision: str = ""
+    total: int = 0
+    following: str = ""
 
 
 class Api:
@@ -78,21 +82,31 @@ class Api:
     def _read(self, response: http.client.HTTPResponse, content: bytes) -> Answer:
         kind = response.headers.get_content_type()
         if response.status < 300 and not content:
-            return Answer(None, "", 0)
+            return Answer(None)
         try:
             document = json.loads(content)
         except ValueError:
             document = None
-        if response.status < 300 and kind == "application/json":
+        if response.status < 300 and kind in ("application/json", "text/plain"):
             total = response.headers.get("X-Total-Count", "")
-            revision = response.headers.get("ETag", "")
-            return Answer(document, revision, int(total) if total.isdigit() else 0)
+            return Answer(
+                document if kind == "application/json" else content,
+                response.headers.get("ETag", ""),
+                int(total) if total.isdigit() else 0,
+                _following(response.headers.get("Link", "")),
+            )
         if kind == "application/problem+json" and isinstance(document, dict):
             raise _refused(response.status, document)
         raise OutOfReachError(
             f"{self._where} answers as no port104 does ({response.status}, {kind}): check --url, and what"
             " stands between"
         )
+
+
+def _following(link: str) -> str:
+    """Where the next page begins (RFC 8288), of a list that says so by `after`."""
+    query = urllib.parse.urlsplit(link.partition("<")[2].partition(">")[0]).query
+    return dict(urllib.parse.parse_qsl(query)).get("after", "")
 
 
 def _refused(status: int, problem: Mapping[str, Any]) -> CommandError:

@@ -47,7 +47,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     with_all: bool
 
 
-class WantedGroups(msgspec.Struct, frozen=True, kw_only=True):
+class WantedGroups(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Which groups are asked for; None: any."""
 
     state: GroupState | None = None

@@ -45,7 +45,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     file: str
 
 
-class WantedInstances(msgspec.Struct, frozen=True, kw_only=True):
+class WantedInstances(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Which instances are asked for; None: any.
 
     `since`: those that were written at this Unix time or later; `job`: those that it works on.

@@ -93,7 +93,7 @@ class JobDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     results: list[Result]
 
 
-class WantedJobs(msgspec.Struct, frozen=True, kw_only=True):
+class WantedJobs(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Which jobs are asked for; None: any."""
 
     state: State | None = None
