@@ -22,8 +22,9 @@ import msgspec
 
 from port104.dispatch.backends import supervisor
 from port104.dispatch.backends.backend import Ending
+from port104.dispatch.run_log import LOG
 
-LOCK, OUTCOME, LOG = "lock", "outcome.json", "log"
+LOCK, OUTCOME = "lock", "outcome.json"
 RUN_ID = "PORT104_RUN_ID"
 """The variable by which a command and what it started are known."""
 
