@@ -13,6 +13,7 @@ import pytest
 
 from audit_reading import read_trail
 from engine_process import engine
+from port104.service.control_socket import FILE_NAME, short_path
 from port104.wire.command import CommandField, Status
 from port104.wire.items import UserIdentity
 from port104.wire.pdu import PDV, PDataTF, PresentationContext, UserInformation
@@ -185,6 +186,23 @@ def send_fragments(port):
         sender.reset()
 
 
+def ask(folder):
+    """What people ask of what was received, which names it."""
+    uid = f"1.2.0.{NUMBER}"
+    for target in (
+        f"/api/instances/{uid}",
+        f"/api/instances/{uid}/x",
+        f"/api/instances?studyInstanceUid={STUDY}",
+        f"/api/instances?sopInstanceUid={uid}&after={NAME}",
+        "/api/groups",
+    ):
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as asking:
+            with short_path(folder / FILE_NAME) as path:
+                asking.connect(path)
+            asking.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            assert asking.makefile("rb").read().startswith(b"HTTP/1.1 ")
+
+
 def found(text):
     return [line for line in text.splitlines() if any(needle in line for needle in NEEDLES)]
 
@@ -201,6 +219,7 @@ def left_behind(tmp_path_factory):
         send_commands(server.port)
         send_associations(server.port)
         send_fragments(server.port)
+        ask(server.folder)
         assert server.terminate() == 0
     return server
 
