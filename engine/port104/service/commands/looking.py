@@ -4,14 +4,15 @@ Documents have the form of the REST API.
 """
 
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
+from port104.database.session import Database
 from port104.service.commands.faults import OutOfReachError, RefusedError
 from port104.service.commands.keeping import Document
 from port104.service.commands.remote import Api
@@ -21,6 +22,8 @@ What = Literal["instances", "groups", "jobs"]
 Act = Literal["cancel", "rerun"]
 
 _PAGE = 1000
+
+AnswerT = TypeVar("AnswerT")
 
 
 class Looker(Protocol):
@@ -100,7 +103,7 @@ class RemoteLooker:
 class DirectLooker:
     """A Looker over the ledger's database, which nobody else keeps now or which several share."""
 
-    def __init__(self, database: Any) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     def listed(self, what: What, filters: Mapping[str, str], limit: int) -> list[Document]:
@@ -108,16 +111,16 @@ class DirectLooker:
         from port104.jobs.ledger.looking import groups, instances, jobs  # noqa: PLC0415 - where nobody runs
         from port104.jobs.ledger.looking.pages import Page  # noqa: PLC0415
 
-        read, kind = {
+        questions: dict[What, tuple[Callable[..., Any], type[msgspec.Struct]]] = {
             "instances": (instances.instances, instances.WantedInstances),
             "groups": (groups.groups, groups.WantedGroups),
             "jobs": (jobs.jobs, jobs.WantedJobs),
-        }[what]
+        }
+        read, kind = questions[what]
         given: dict[str, Any] = dict(filters)
         if "since" in given:
             given["since"] = datetime.fromisoformat(given["since"]).timestamp()
-        found: Any = self._asked(read, msgspec.convert(given, kind), Page(limit))
-        return _documents(found.items)
+        return _documents(self._asked(read, msgspec.convert(given, kind), Page(limit)).items)
 
     def ways(self, sop_instance_uid: str) -> list[Document]:
         """As the protocol says."""
@@ -144,6 +147,8 @@ class DirectLooker:
         from port104.jobs.ledger.looking.places import run_place  # noqa: PLC0415
 
         place = self._asked(run_place, job_id, run_id)
+        if place is None:
+            raise RefusedError("there is no such run of this job: port104 jobs show shows those that it has")
         offset = 0
         # Whose folder it is does not matter: the ledger knows where each is.
         while part := read_log(Path(), "", place, attempt, offset, MOST_BYTES).data:
@@ -157,7 +162,7 @@ class DirectLooker:
             " address (--url)"
         )
 
-    def _asked(self, question: Any, *arguments: Any) -> Any:
+    def _asked(self, question: Callable[..., AnswerT], *arguments: Any) -> AnswerT:
         with self._database.reading() as session:
             return question(session, *arguments)
 
