@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from port104.registry.entries import Destination, LocalAE, Pipeline, Source
+from port104.registry.entries import Destination, Limits, LocalAE, Pipeline, Source
 from port104.registry.faults import RegistryError
 from port104.service import schema
 from port104.service.configuration import FaultyConfigurationError, load
@@ -21,6 +21,7 @@ from port104.service.registration import (
 from port104.service.settings import (
     DestinationSettings,
     DicomSettings,
+    LimitsSettings,
     LocalAESettings,
     PipelineSettings,
     ScpSettings,
@@ -69,6 +70,7 @@ def test_every_entry_arrives_whole():
             id="17",
             command="python3 '/opt/my covid.py'",
             environment={"A": "1"},
+            limits=LimitsSettings(memory=5, open_files=6, cpu_seconds=7),
             concurrency=2,
             time_limit=60.0,
             retries=0,
@@ -104,6 +106,7 @@ def test_every_entry_arrives_whole():
             id="17",
             command=("python3", "/opt/my covid.py"),
             environment={"A": "1"},
+            limits=Limits(memory=5, open_files=6, cpu_seconds=7),
             concurrency=2,
             time_limit=60.0,
             retries=0,
@@ -168,6 +171,7 @@ ENTRIES = st.one_of(
         command=st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8")), min_size=1).map(
             lambda words: ("x", *words)
         ),
+        limits=st.builds(Limits, memory=st.integers(0, 1 << 50), open_files=st.integers(0, 9)),
         environment=st.dictionaries(st.sampled_from(["A", "b_1", "_"]), NAMES),
         concurrency=st.integers(1, 10_000),
         time_limit=st.floats(0, 2_592_000),
@@ -249,6 +253,8 @@ ONE = "a pipeline is one of command, webhook and folder"
             "webhookSecretFile",
             "it is for a webhook, and there is",
         ),
+        ({"folder": "/x", "limits": {"cpuSeconds": 1}}, "limits", "it is for a command, and there is none"),
+        ({"command": "a", "limits": {"cpu": 1}}, "limits.cpu", "unknown key; known here: m"),
         ({"command": "a 'b"}, "command", '"a \'b" is wrong: a quotation in it has no end'),
         ({"command": ["", "x"]}, "command", "its first word must be a program"),
         ({"command": "a\0"}, "command", '"a\\u0000" is wrong: no word may hold the character NUL'),

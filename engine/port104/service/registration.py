@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 
-from port104.registry.entries import Destination, Entry, LocalAE, Pipeline, Source
+from port104.registry.entries import Destination, Entry, Limits, LocalAE, Pipeline, Source
 from port104.registry.faults import RegistryError
 from port104.registry.view import Kept
 from port104.service.decoding import Fault, build, canonical
 from port104.service.settings import (
     DestinationSettings,
+    LimitsSettings,
     LocalAESettings,
     PipelineSettings,
     Section,
@@ -182,6 +183,7 @@ def _pipeline(settings: PipelineSettings) -> Pipeline:
         id=settings.id or "",
         command=settings.words,
         environment=settings.environment,
+        limits=Limits(**msgspec.structs.asdict(settings.limits)),
         webhook=settings.webhook,
         webhook_secret_file=settings.webhook_secret_file,
         folder=settings.folder,
@@ -198,6 +200,7 @@ def _pipeline_settings(entry: Pipeline) -> PipelineSettings:
         id=entry.id or None,
         command=entry.command,
         environment=dict(sorted(entry.environment.items())),
+        limits=LimitsSettings(**msgspec.structs.asdict(entry.limits)),
         webhook=entry.webhook,
         webhook_secret_file=entry.webhook_secret_file,
         folder=entry.folder,

@@ -245,6 +245,17 @@ class DestinationSettings(Section, frozen=True):
     """Operations outstanding that are proposed to it (PS3.7 D.3.3.3); 1: asynchrony is not proposed."""
 
 
+class LimitsSettings(Section, frozen=True):
+    """What each process of a command may use; 0: what port104 itself may."""
+
+    memory: Annotated[int, Meta(ge=0, le=1 << 50)] = 0
+    """Bytes of address space (RLIMIT_AS)."""
+    open_files: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    """Descriptors (RLIMIT_NOFILE)."""
+    cpu_seconds: Annotated[int, Meta(ge=0, le=2_592_000)] = 0
+    """Seconds of CPU time (RLIMIT_CPU)."""
+
+
 class PipelineSettings(Section, frozen=True):
     """What is done with a job: a command, a webhook or a folder of other software, one of the three."""
 
@@ -257,6 +268,7 @@ class PipelineSettings(Section, frozen=True):
     """A program and its arguments, word by word or as one types them; no shell comes between."""
     environment: Annotated[dict[str, str], Meta(extra={"named": variables.read_variable})] = {}
     """Variables for the command. Whoever may read entries sees them."""
+    limits: LimitsSettings = LimitsSettings()
     webhook: URL | None = None
     """The URL that is told of each run."""
     webhook_secret_file: AbsolutePath | None = None
@@ -291,8 +303,9 @@ class PipelineSettings(Section, frozen=True):
             yield "command", f"{one}, and none of them is given"
         for key in given[1:]:
             yield key, f"{one}, and {given[0]} is given too"
-        if self.environment and "command" not in given:
-            yield "environment", "it is for a command, and there is none"
+        for key, thing in (("environment", self.environment), ("limits", self.limits != LimitsSettings())):
+            if thing and "command" not in given:
+                yield key, "it is for a command, and there is none"
         if self.webhook_secret_file is not None and "webhook" not in given:
             yield "webhookSecretFile", "it is for a webhook, and there is none"
 

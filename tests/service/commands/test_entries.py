@@ -103,6 +103,7 @@ def test_every_flag_of_a_source_and_a_destination(run, folder):
 def test_every_flag_of_a_pipeline(run, folder):
     code, out, _ = run(
         *(*SCRIPT, "-e", "THREADS=4", "--environment", "PAIR=a=b, c", "--concurrency", "2"),
+        *("--memory", "4000000", "--cpu-seconds", "60"),
         *("--time-limit", "0.5", "--retries", "0", "--destination", "MYPACS", "--destination", "ward 7, CT"),
         *("-o", "json"),
     )
@@ -114,6 +115,7 @@ def test_every_flag_of_a_pipeline(run, folder):
         "id": made["id"],
         "command": ["python3", "/opt/my covid.py"],
         "environment": {"PAIR": "a=b, c", "THREADS": "4"},
+        "limits": {"memory": 4000000, "openFiles": 0, "cpuSeconds": 60},
         "webhook": None,
         "webhookSecretFile": None,
         "folder": None,
@@ -134,7 +136,7 @@ def test_every_flag_of_a_pipeline(run, folder):
 
 
 def test_a_pipeline_gives_up_what_it_was_and_keeps_its_id(run, folder):
-    run(*SCRIPT, "-e", "A=1", "-e", "B=2")
+    run(*SCRIPT, "-e", "A=1", "-e", "B=2", "--memory", "5")
     update = ("update", "pipeline", "covid")
     before = shown(run, "pipeline", "covid")
     assert run(*update, "-e", "A=", "-e", "C=3", "--time-limit", "60")[0] == 0
@@ -143,11 +145,14 @@ def test_a_pipeline_gives_up_what_it_was_and_keeps_its_id(run, folder):
         "timeLimit": 60.0,
     }
     assert run(*update, *SCRIPT[4:])[1].startswith('unchanged: pipeline "covid"')
+    assert run(*update, "--open-files", "6")[0] == 0
+    assert shown(run, "pipeline", "covid")["limits"] == {"memory": 5, "openFiles": 6, "cpuSeconds": 0}
     assert run(*update, "--webhook", "http://x/", "--webhook-secret-file", "/s", "-n", "renamed")[0] == 0
     told = before | {
         "name": "renamed",
         "command": [],
         "environment": {},
+        "limits": {"memory": 0, "openFiles": 0, "cpuSeconds": 0},
         "webhook": "http://x/",
         "webhookSecretFile": "/s",
         "timeLimit": 60.0,
@@ -156,6 +161,8 @@ def test_a_pipeline_gives_up_what_it_was_and_keeps_its_id(run, folder):
     assert run("update", "pipeline", "renamed", "--folder", "/srv/in", "--destination", "D")[0] == 0
     dropped = told | {"webhook": None, "webhookSecretFile": None, "folder": "/srv/in", "destinations": ["D"]}
     assert shown(run, "pipeline", "renamed") == dropped
+    unchanged = run("update", "pipeline", "renamed", "--folder", "/srv/in")
+    assert unchanged[1].startswith('unchanged: pipeline "renamed"')
     assert run("update", "pipeline", "renamed", "--destination", "")[0] == 0
     assert shown(run, "pipeline", "renamed") == dropped | {"destinations": []}
     code, _, err = run("update", "pipeline", "renamed", "--id", "x")
@@ -277,6 +284,11 @@ def test_update_with_nothing_to_change(run, folder):
             ("create", "pipeline", "-n", "X", "--command", "a", "-e", "1=2"),
             2,
             "-e/--environment (environment.1): a variable's name has",
+        ),
+        (
+            ("create", "pipeline", "-n", "X", "--command", "a", "--memory", "-1"),
+            2,
+            "--memory (limits.memory): -1 is wrong",
         ),
         (("create", "pipeline", "-n", "X", "--folder", "/x", "-e", "a"), 2, "'a' is not of the form"),
         (("create", "pipeline", "-n", "X", "--folder", "/x", "--id", "a b"), 2, "--id (id): "),

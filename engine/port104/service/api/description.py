@@ -24,6 +24,7 @@ from port104.service.api.operations import JSON, REFS, Operation, Schema, name_o
 from port104.service.api.problems import MEDIA_TYPE, Problem
 from port104.service.associations import Association
 from port104.service.registration import KINDS, ORIGIN, WARNINGS
+from port104.service.schema import keys
 
 _ANSWERED = (Association, Instance, InstanceWay, Group, Job, JobDetail, health.Status, Problem, Token)
 _PROBLEMS = {
@@ -100,9 +101,8 @@ def _schemas() -> dict[str, Schema]:
     settings = [kind.settings for kind in KINDS]
     _, made = msgspec.json.schema_components((*settings, *_ANSWERED), ref_template=REFS)
     for section in settings:
+        _describe(section, made)
         schema = made.pop(section.__name__)
-        for name, words in _words_of(section).items():
-            schema["properties"][name]["description"] = words
         schema["properties"][ORIGIN] = {
             "type": ["string", "null"],
             "readOnly": True,
@@ -117,6 +117,16 @@ def _schemas() -> dict[str, Schema]:
         schema["title"] = name_of(section)
         made[name_of(section)] = schema
     return made
+
+
+def _describe(section: type[msgspec.Struct], made: dict[str, Schema]) -> None:
+    """Say in the schema of a section, and of those within it, what each field means."""
+    for key in keys(section):
+        if key.section is not None:
+            _describe(key.section, made)
+            made[section.__name__]["properties"][key.name]["description"] = inspect.getdoc(key.section)
+    for name, words in _words_of(section).items():
+        made[section.__name__]["properties"][name]["description"] = words
 
 
 def _words_of(section: type[msgspec.Struct]) -> dict[str, str]:

@@ -16,7 +16,7 @@ SETTINGS = "processorSettings"
 
 
 class Flag(NamedTuple):
-    """A flag. `key`: what it sets in the document, or in its `processorSettings` after a dot."""
+    """A flag. `key`: what it sets in the document, or after a dot in an object of it."""
 
     names: str
     key: str
@@ -155,6 +155,27 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
             "pairs",
             "KEY=VALUE",
         ),
+        Flag(
+            "--memory",
+            "limits.memory",
+            "Address space of each of its processes; default: port104's own.",
+            "number",
+            "BYTES",
+        ),
+        Flag(
+            "--open-files",
+            "limits.openFiles",
+            "Files that each of them may have open; default: as port104 may.",
+            "number",
+            "N",
+        ),
+        Flag(
+            "--cpu-seconds",
+            "limits.cpuSeconds",
+            "CPU time of each of them; default: no limit.",
+            "number",
+            "N",
+        ),
         Flag("--webhook", "webhook", "Or: the URL that is told of each run.", metavar="URL"),
         Flag(
             "--webhook-secret-file",
@@ -184,7 +205,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
 """Word of a kind (registration.Kind) -> its flags."""
 
 
-_WAYS = {"command": "environment", "webhook": "webhookSecretFile", "folder": ""}
+_WAYS = {"command": ("environment", "limits"), "webhook": ("webhookSecretFile",), "folder": ()}
 """Of these a pipeline has one; to change it is to give up the others, and what belongs to them."""
 _TYPES: Mapping[Form, type] = {"number": int, "amount": float}
 _SEVERAL: tuple[Form, ...] = ("list", "names", "pairs")
@@ -245,7 +266,7 @@ def changed(word: str, old: Mapping[str, Any], given: Mapping[str, Any]) -> dict
         if flag.key.startswith(f"{SETTINGS}."):
             _set(settings, flag.key.removeprefix(f"{SETTINGS}."), value)
         else:
-            document[flag.key] = value
+            _put(document, flag.key, value)
         if flag.key == "hosts":
             document["hostIp"] = None  # -i says all of them
     if word == "pipeline":
@@ -279,10 +300,21 @@ def _read(flag: Flag, value: Any, old: Mapping[str, Any]) -> Any:
 def _give_up_other_ways(document: dict[str, Any], said: Collection[str]) -> None:
     if not any(way in said for way in _WAYS):
         return
-    for way, belonging in _WAYS.items():
-        for key in (way, belonging):
-            if way not in said and key not in said and document.get(key):
+    firsts = {key.partition(".")[0] for key in said}
+    for way, belongings in _WAYS.items():
+        for key in (way, *belongings):
+            if way not in firsts and key not in firsts and _says_something(document.get(key)):
                 del document[key]
+
+
+def _says_something(value: Any) -> bool:
+    return any(each != 0 for each in value.values()) if isinstance(value, dict) else bool(value)
+
+
+def _put(document: dict[str, Any], key: str, value: Any) -> None:
+    """Set a key of a document, or after a dot one of an object of it."""
+    outer, dot, inner = key.partition(".")
+    document[outer] = {**document.get(outer, {}), inner: value} if dot else value
 
 
 def _pair(text: str) -> tuple[str, str]:
