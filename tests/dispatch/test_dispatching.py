@@ -261,7 +261,8 @@ async def test_a_run_is_cancelled(autojump_clock, works):
         assert await works.dispatcher.rerun(run_id) == "cancelled"
         await trio.sleep(3)
         assert await works.dispatcher.cancel("none") is None
-    assert works.states == [("a", "succeeded", 1)]
+    assert works.states == [("a", "succeeded", 2)]
+    assert {path.name for path in (works.root / "runs" / run_id).iterdir()} == {"1", "2"}
 
 
 async def test_a_run_is_cancelled_from_another_engine(autojump_clock, works):

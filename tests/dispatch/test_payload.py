@@ -12,7 +12,7 @@ from port104.jobs.ledger.members import Member
 from port104.jobs.ledger.runs import Run
 from stored_file import put
 
-RUN = Run("r1", "j1", "g1", "PORT104", "lung", "8ee3", "port104-lung-20231114221320", 1, 5.0)
+RUN = Run("r1", "j1", "g1", "PORT104", "lung", "8ee3", "port104-lung-20231114221320", 1, 1, 5.0)
 
 
 def member(root, instance, *, node="n1", path=None):

@@ -9,7 +9,7 @@ from pydicom.datadict import DicomDictionary, keyword_for_tag
 
 from port104.jobs.grouping import GroupingRule
 from port104.registry.entries import LocalAE
-from port104.service.processing import read_setting, rule_of
+from port104.service.processing import destinations_in, read_setting, rule_of
 from port104.service.registration import KINDS, FaultyEntryError, read_entry
 
 AE_TITLE = KINDS[0]
@@ -26,6 +26,7 @@ FINE = [
     ("jobRetryDelay", "0", ("jobRetryDelay", 0)),
     ("maximum-age", "600", ("maximumAge", 600)),
     ("lateInstances", "All", ("lateInstances", "all")),
+    ("destinations", "PACS, RIS", ("destinations", "PACS,RIS")),
     ("job-retry-delay", 5000, ("jobRetryDelay", 5000)),
     ("priority", "Higher", ("priority", "higher")),
     ("pipeline-covid", "8ee3", ("pipeline-covid", "8ee3")),
@@ -40,7 +41,7 @@ def test_one_form(name, value, expected):
 
 
 WHOLE_SECONDS = "expected whole seconds from 1 to 86400"
-KEYS = "timeout, groupBy, maximumAge, lateInstances, jobRetryDelay, priority, pipeline-<name>"
+KEYS = "timeout, groupBy, maximumAge, lateInstances, destinations, jobRetryDelay, priority, pipeline-<name>"
 A_TAG = "expected a tag (0020,000D) or the keyword of one (StudyInstanceUID; PS3.6)"
 FAULTS = [
     ("timeout", 0, WHOLE_SECONDS),
@@ -49,6 +50,8 @@ FAULTS = [
     ("timeout", "5 s", WHOLE_SECONDS),
     ("timeout", "9" * 5000, WHOLE_SECONDS),
     ("timeout", {}, WHOLE_SECONDS),
+    ("destinations", "PACS,,RIS", "expected names of destinations, with commas between them"),
+    ("destinations", 5, "expected names of destinations, with commas between them"),
     ("lateInstances", "none", "expected one of new, all"),
     ("maximumAge", 0, WHOLE_SECONDS),
     ("jobRetryDelay", -1, "expected whole milliseconds from 0 to 86400000"),
@@ -88,7 +91,7 @@ def test_every_keyword_of_the_standard_is_known():
 
 def test_a_tag_needs_no_pydicom():
     code = (
-        "import sys; from port104.service.processing import read_setting, rule_of;"
+        "import sys; from port104.service.processing import destinations_in, read_setting, rule_of;"
         " read_setting('groupBy', '0020,000D'); sys.exit('pydicom' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -131,3 +134,8 @@ def test_how_an_ae_title_groups():
     }
     expected = GroupingRule(tag=0x00100020, timeout=7, maximum_age=60, late="all")
     assert rule_of(settings) == expected
+
+
+def test_where_results_go():
+    assert destinations_in({}) == ()
+    assert destinations_in({"destinations": "PACS,RIS"}) == ("PACS", "RIS")

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 import trio
 
+from port104.dispatch.caretaking import Caretaker
 from port104.errors import ConfigurationError, Port104Error
 from port104.native import Intake, SpoolCounts
 from port104.net.acceptor import Acceptor
@@ -23,7 +24,7 @@ from port104.service.api.health import Health
 from port104.service.api.serving import API, Behind
 from port104.service.associations import AssociationLog
 from port104.service.audit.recording import recording
-from port104.service.books import keeping_books
+from port104.service.books import keeping_books, retention_of
 from port104.service.condition import Condition
 from port104.service.configuration import Configuration
 from port104.service.data_set_log import DataSetLog
@@ -36,7 +37,7 @@ from port104.service.running import Running, proxies_of, reserve_of
 from port104.service.secure import HangUp, credentials_from, keep_fresh
 from port104.service.settings import ScpSettings, Settings, StorageSettings
 from port104.storage.folder import others_may_write
-from port104.storage.space import Watermarks
+from port104.storage.space import Room, Watermarks
 from port104.storage.store import InstanceStore, open_store
 from port104.storage.volume import VolumeWatch
 
@@ -105,6 +106,13 @@ async def serve(
             await nursery.start(api.serve, store.root, hang_up)
             _settle_memory()
             addresses = await _listen(acceptor, scp, credentials)
+            caretaker = Caretaker(
+                books.desk,
+                store.root,
+                lambda: retention_of(settings.jobs),
+                lambda: watch.room is not Room.ENOUGH,
+            )
+            nursery.start_soon(caretaker.run)
             data_set_log = DataSetLog()
             nursery.start_soon(data_set_log.run)
             running = Running(

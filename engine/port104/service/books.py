@@ -1,7 +1,7 @@
 """The ledger of the running service, and what is done with what it tells."""
 
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -9,16 +9,24 @@ from pathlib import Path
 import msgspec
 import trio
 
+from port104.dispatch.backends.choosing import backend_of
 from port104.dispatch.bookkeeping import Bookkeeper
+from port104.dispatch.caretaking import Retention, put_back
 from port104.dispatch.desk import Desk
+from port104.dispatch.dispatching import Dispatcher
 from port104.dispatch.lookout import Lookout, Runs
 from port104.dispatch.node import node_of
 from port104.jobs.grouping import GroupingRule
 from port104.jobs.ledger.ledger import Ledger
 from port104.jobs.ledger.opening import look_into, open_ledger
+from port104.jobs.ledger.runs import Run
 from port104.jobs.planning import Plan, PlannedRun, plan
+from port104.registry.entries import Pipeline
 from port104.registry.registry import Registry
-from port104.service.processing import rule_of
+from port104.service.processing import destinations_in, rule_of
+from port104.service.settings import JobsSettings
+
+_HOUR = 3600.0
 
 
 class Books(msgspec.Struct, frozen=True):
@@ -43,12 +51,14 @@ async def keeping_books(
     try:
         desk = Desk(ledger)
         by = _ByRegistry(registry)
+        dispatcher = Dispatcher(desk, ledger.node, root, registry, backend_of, by.destinations_of)
         keeper = Bookkeeper(
-            desk, root, by.rule_of, plan_of=by.plan_of, replaces=by.replaces, job_made=lambda: None
+            desk, root, by.rule_of, plan_of=by.plan_of, replaces=by.replaces, job_made=dispatcher.look
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keeper.run)
-            yield Books(desk, keeper, lookout, _RunsAtDesk(desk))
+            nursery.start_soon(dispatcher.run)
+            yield Books(desk, keeper, lookout, dispatcher)
             nursery.cancel_scope.cancel()
         if desk.fault is None:
             await keeper.finish()
@@ -58,17 +68,14 @@ async def keeping_books(
             await trio.to_thread.run_sync(ledger.close)
 
 
-class _RunsAtDesk:
-    """A dispatch.lookout.Runs: writes down what is wanted, for the engine that carries out the runs."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    async def cancel(self, run_id: str) -> str | None:
-        return await self._desk.do(lambda ledger: ledger.cancel(run_id))
-
-    async def rerun(self, run_id: str) -> str | None:
-        return await self._desk.do(lambda ledger: ledger.rerun(run_id))
+def retention_of(settings: JobsSettings) -> Retention:
+    """How long things are kept that are done with."""
+    kept = settings.keep_instances_hours
+    return Retention(
+        succeeded=settings.keep_succeeded_runs_hours * _HOUR,
+        failed=settings.keep_failed_runs_hours * _HOUR,
+        instances=None if kept is None else kept * _HOUR,
+    )
 
 
 class _ByRegistry:
@@ -87,6 +94,11 @@ class _ByRegistry:
         made = plan(called_ae_title, {} if local_ae is None else local_ae.processor_settings, now)
         return msgspec.structs.replace(made, runs=tuple(_with_id(run, registry) for run in made.runs))
 
+    def destinations_of(self, run: Run, pipeline: Pipeline) -> Sequence[str]:
+        local_ae = self._registry().local_aes.get(run.called_ae_title)
+        named = () if local_ae is None else destinations_in(local_ae.processor_settings)
+        return pipeline.destinations or named
+
     def replaces(self, called_ae_title: str) -> bool:
         local_ae = self._registry().local_aes.get(called_ae_title)
         return local_ae is not None and local_ae.overwrite_same_instance
@@ -99,6 +111,7 @@ def _with_id(run: PlannedRun, registry: Registry) -> PlannedRun:
 
 
 def _open(url: str | None, root: Path) -> Ledger:
+    put_back(root)
     ledger = open_ledger(url, root, node_of(root))
     ledger.register(str(root), socket.gethostname())
     return ledger

@@ -59,6 +59,13 @@ def _late_instances(value: object) -> str:
     raise ValueError(f"expected one of {', '.join(_LATE)}")
 
 
+def _destinations(value: object) -> str:
+    names = [name.strip() for name in value.split(",")] if isinstance(value, str) else []
+    if not names or not all(names):
+        raise ValueError("expected names of destinations, with commas between them")
+    return ",".join(names)
+
+
 def _timeout(value: object) -> int:
     return _whole(value, 1, _DAY_SECONDS, "seconds")
 
@@ -98,6 +105,12 @@ def rule_of(settings: Mapping[str, str | int]) -> GroupingRule:
     return GroupingRule(**given)
 
 
+def destinations_in(settings: Mapping[str, str | int]) -> tuple[str, ...]:
+    """The destinations that an AE title with these settings names for results."""
+    named = str(settings.get("destinations", ""))
+    return tuple(named.split(",")) if named else ()
+
+
 _OF_THE_RULE = {"timeout": "timeout", "groupBy": "tag", "maximumAge": "maximum_age", "lateInstances": "late"}
 
 _READERS: dict[str, Callable[[object], str | int]] = {
@@ -105,6 +118,7 @@ _READERS: dict[str, Callable[[object], str | int]] = {
     "groupBy": _group_by,
     "maximumAge": _maximum_age,
     "lateInstances": _late_instances,
+    "destinations": _destinations,
     "jobRetryDelay": _job_retry_delay,
     "priority": _priority,
 }

@@ -82,6 +82,7 @@ WAITING = (
     "dicom.scp.tls.port",
     "dicom.scp.tls.reloadInterval",
     "dicom.scp.tls.requireClientCertificate",
+    "jobs",
     "log.file",
     "log.format",
     "log.maximumFileSize",

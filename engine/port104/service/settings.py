@@ -559,6 +559,21 @@ class RegistrySettings(Section, frozen=True):
     SQLite file `registry.sqlite3` in the storage folder."""
 
 
+Hours = Annotated[float, Meta(ge=0, le=876_000)]
+
+
+class JobsSettings(Section, frozen=True):
+    """How long is kept what is done with; when space runs low (`storage.watermarkPercent`), only what failed."""
+
+    keep_succeeded_runs_hours: Hours = 24.0
+    """The folder of a run that succeeded: its payload, log and output. It stays while results wait."""
+    keep_failed_runs_hours: Hours = 168.0
+    """The folder of a run that failed for good or was cancelled."""
+    keep_instances_hours: Hours | None = None
+    """Instances, after their group was closed, where every run that works on them succeeded or was cancelled.
+    Null (the default): for ever."""
+
+
 class LogSettings(Section, frozen=True):
     """What port104 says about itself; Clara's `Serilog` and `Logging` map to these keys."""
 
@@ -675,6 +690,7 @@ class Settings(Section, frozen=True):
     dicom: DicomSettings = DicomSettings()
     storage: StorageSettings = StorageSettings()
     registry: RegistrySettings = RegistrySettings()
+    jobs: JobsSettings = JobsSettings()
     log: LogSettings = LogSettings()
     audit: AuditSettings = AuditSettings()
     api: ApiSettings = ApiSettings()

@@ -17,6 +17,7 @@ def run():
         pipeline_id="p-1",
         name="covidaet-covid-20261129213000",
         attempt=1,
+        first=1,
         retry_delay=5.0,
     )
 

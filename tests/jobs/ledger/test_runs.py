@@ -141,7 +141,8 @@ def test_what_waits_is_cancelled_and_what_ended_runs_again(database):
     assert begin_one(database, 400).id != run.id
     assert work(database, rerun, run.id, 500) == "cancelled"
     again = begin_one(database, 500)
-    assert (again.id, again.attempt) == (run.id, 1)
+    assert (again.id, again.attempt, again.tries) == (run.id, 2, 1)
+    assert (run.series, again.series) == (run.id, f"{run.id}-2")
     assert work(database, cancel, "none", 600) is None
     assert work(database, rerun, "none", 600) is None
 

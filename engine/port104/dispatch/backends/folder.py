@@ -38,7 +38,7 @@ class FolderBackend:
 
 def name_of(run: Run) -> str:
     """What a run's drop is called: two runs may have one name, but not one ID."""
-    return f"{run.name}-{run.id}"
+    return f"{run.name}-{run.series}"
 
 
 async def _dropped(folder: Path, target: Path, time_limit: float) -> Ending:

@@ -108,12 +108,13 @@ def prepared(run: Run, pipeline: Pipeline, folder: Path, now: float) -> Message:
     headers = [
         ("content-type", "application/json"),
         ("user-agent", "port104"),
-        ("webhook-id", run.id),
+        ("webhook-id", run.series),
         ("webhook-timestamp", str(int(now))),
     ]
     if pipeline.webhook_secret_file is not None:
         signatures = [
-            signature(secret, run.id, int(now), body) for secret in secrets_in(pipeline.webhook_secret_file)
+            signature(secret, run.series, int(now), body)
+            for secret in secrets_in(pipeline.webhook_secret_file)
         ]
         headers.append(("webhook-signature", " ".join(signatures)))
     secure = urlsplit(pipeline.webhook or "").scheme == "https"

@@ -89,7 +89,7 @@ class Ledger:
         """
         with self._database.changing() as session:
             now = session.now()
-            due = next_attempt(run.attempt, attempts, run.retry_delay, now)
+            due = next_attempt(run.tries, attempts, run.retry_delay, now)
             if due is None:
                 runs.end(session, run, "failed", why, now)
                 return None

@@ -17,7 +17,10 @@ from port104.jobs.planning import Outcome, Plan
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A run that was begun. `attempt`: from 1; `retry_delay`: seconds, of its job."""
+    """A run that was begun. `attempt`: from 1, over all reruns; `first`: that of the rerun that it is of.
+
+    `retry_delay`: seconds, of its job.
+    """
 
     id: str
     job_id: str
@@ -27,11 +30,23 @@ class Run(msgspec.Struct, frozen=True):
     pipeline_id: str
     name: str
     attempt: int
+    first: int
     retry_delay: float
+
+    @property
+    def tries(self) -> int:
+        """Attempts since it was asked for, this one included."""
+        return self.attempt - self.first + 1
+
+    @property
+    def series(self) -> str:
+        """What is the same for all attempts, and another one for each rerun."""
+        return self.id if self.first == 1 else f"{self.id}-{self.first}"
 
 
 _RUN = (
-    "SELECT r.id, r.job_id, j.group_id, j.called, r.pipeline, r.pipeline_id, r.name, r.attempt, j.retry_delay"
+    "SELECT r.id, r.job_id, j.group_id, j.called, r.pipeline, r.pipeline_id, r.name, r.attempt, r.first,"
+    " j.retry_delay"
     " FROM port104_run r JOIN port104_job j ON j.id = r.job_id"
 )
 
@@ -53,7 +68,7 @@ def make_job(session: Session, group: ClosedGroup, plan: Plan, now: float) -> st
     )
     session.run_many(
         "INSERT INTO port104_run (id, job_id, pipeline, pipeline_id, name, state, priority, attempt, due,"
-        " why, to_be_cancelled, cleaned) VALUES (?, ?, ?, ?, ?, 'waiting', ?, 0, ?, '', 0, 0)",
+        " why, to_be_cancelled, cleaned, first) VALUES (?, ?, ?, ?, ?, 'waiting', ?, 0, ?, '', 0, 0, 1)",
         [
             (secrets.token_hex(8), job_id, run.pipeline, run.pipeline_id, run.name, plan.priority, now)
             for run in plan.runs
@@ -164,7 +179,7 @@ def rerun(session: Session, run_id: str, now: float) -> str | None:
     """Let a run that has ended run again; returns its state before, None where there is no such run."""
     rows = session.run("SELECT state FROM port104_run WHERE id = ?", run_id)
     session.run(
-        "UPDATE port104_run SET state = 'waiting', due = ?, attempt = 0, ended = NULL WHERE id = ?"
+        "UPDATE port104_run SET state = 'waiting', due = ?, first = attempt + 1, ended = NULL WHERE id = ?"
         " AND (state = 'succeeded' OR state = 'failed' OR state = 'cancelled')",
         now,
         run_id,

@@ -86,7 +86,8 @@ SCHEMA = Schema(
             "CREATE INDEX port104_job_of_group ON port104_job (group_id)",
             "CREATE INDEX port104_job_of_time ON port104_job (created)",
             # state: waiting, running, succeeded, failed, cancelled; due: of the next attempt;
-            # node: where it runs; cleaned: its folder was removed
+            # node: where it runs; first: the attempt that the last rerun began with;
+            # cleaned: its folder was removed
             """CREATE TABLE port104_run (
                 id TEXT NOT NULL PRIMARY KEY,
                 job_id TEXT NOT NULL,
@@ -96,6 +97,7 @@ SCHEMA = Schema(
                 state TEXT NOT NULL,
                 priority INTEGER NOT NULL,
                 attempt INTEGER NOT NULL,
+                first INTEGER NOT NULL,
                 due DOUBLE PRECISION NOT NULL,
                 node TEXT,
                 started DOUBLE PRECISION,
