@@ -166,10 +166,7 @@ def test_both_spellings_with_and_without_the_root(tmp_path: Path, scp, root):
     assert loaded.sources == (SourceSettings(ae_title="CT1", host_ip="10.0.0.0/24"),)
     assert loaded.verification.enabled is False
     assert loaded.verification.transfer_syntaxes == ("1.2.840.10008.1.2",)
-    assert [unused.path for unused in configuration.unused] == [
-        "AllowedHosts",
-        "dicom.scp.aeTitles[0].processorSettings",
-    ]
+    assert [unused.path for unused in configuration.unused] == ["AllowedHosts"]
 
 
 PORT = "dicom.scp.port"

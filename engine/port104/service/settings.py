@@ -25,7 +25,7 @@ from port104.registry.pipeline_ids import id_of_name
 from port104.service import processing, values, variables
 
 _NO_EXPORT = "port104 does not export yet"
-_NO_JOBS = "port104 does not start pipelines yet"
+_ONE_PROCESSOR = "port104 makes its jobs in one way"
 _NO_PLATFORM = "the Clara platform is gone"
 
 AETitle = Annotated[
@@ -143,16 +143,15 @@ class LocalAESettings(Section, frozen=True):
     maximum_object_size: Annotated[int, Meta(ge=0)] | None = None
     """Bytes of the longest data set that is kept under it, 0: any. Null (the default): as
     `dicom.scp.maximumObjectSize` says."""
-    processor: Annotated[str, Meta(extra={"unused": _NO_JOBS})] = ""
+    processor: Annotated[str, Meta(extra={"unused": _ONE_PROCESSOR})] = ""
     """Clara's job processor class."""
-    processor_settings: Annotated[
-        dict[str, str | int], Meta(extra={"unused": _NO_JOBS, "named": processing.read_setting})
-    ] = {}
+    processor_settings: Annotated[dict[str, str | int], Meta(extra={"named": processing.read_setting})] = {}
     """Clara's job settings: `groupBy` (a tag, `0020,000D`, or its keyword) says which instances are together,
     `timeout` after how long without another one they are whole (whole seconds, 1 at least; 5 where it is not
     given), `maximumAge` when at the latest (3600 s). What comes later is a job of its own or, with
     `lateInstances` all, of everything there is. `jobRetryDelay` (milliseconds), `priority` (lower, normal,
-    higher, immediate) and, for each pipeline, `pipeline-<name>` with its ID or its name are for jobs."""
+    higher, immediate), `destinations` (of results whose pipeline names none; names with commas) and, for each
+    pipeline, `pipeline-<name>` with its ID or its name are for jobs."""
 
     @property
     def shown_name(self) -> str:
@@ -563,7 +562,7 @@ Hours = Annotated[float, Meta(ge=0, le=876_000)]
 
 
 class JobsSettings(Section, frozen=True):
-    """How long is kept what is done with; when space runs low (`storage.watermarkPercent`), only what failed."""
+    """How long is kept what is done with; when space runs low, only what failed is kept longer."""
 
     keep_succeeded_runs_hours: Hours = 24.0
     """The folder of a run that succeeded: its payload, log and output. It stays while results wait."""
@@ -699,7 +698,6 @@ class Settings(Section, frozen=True):
         Meta(
             extra={
                 "check": values.every(values.unique("name", of="name"), values.unique("fixed_id", of="id")),
-                "unused": _NO_JOBS,
             }
         ),
     ] = ()
