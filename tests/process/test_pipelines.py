@@ -1,4 +1,4 @@
-"""From instances to results in a running server: a study is a job, its pipelines run once, also over kills."""
+"""From instances to results in a running server: a study is a job, and its pipelines run once."""
 
 import json
 import sqlite3
@@ -86,7 +86,7 @@ def test_after_kills_every_instance_is_in_one_group_and_the_pipeline_ran_once(tm
         send(server, 1, 2)
         server.kill()  # perhaps before the ledger knows of them
     with engine(tmp_path / "storage", **settings) as server:
-        server.wait_for(lambda: (home / "starts").exists(), 30)
+        server.wait_for((home / "starts").exists, 30)
         server.kill()  # while the pipeline runs, which goes on
     (home / "go").touch()
     with engine(tmp_path / "storage", **settings) as server:

@@ -129,9 +129,8 @@ def test_a_damaged_store(run, folder):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 def test_root_becomes_the_owner_of_the_folder(tmp_path):
-    tmp_path.chmod(0o711)
-    for parent in tmp_path.parents[:3]:
-        parent.chmod(0o711)
+    for ours in (tmp_path, *tmp_path.parents[:2]):  # the one above them is everybody's
+        ours.chmod(ours.stat().st_mode | 0o011)
     folder = tmp_path / "payloads"
     folder.mkdir()
     os.chown(folder, 12345, 12346)
