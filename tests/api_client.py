@@ -8,7 +8,7 @@ from port104.dispatch.lookout import Lookout
 from port104.jobs.ledger.opening import look_into, open_ledger
 from port104.native import SpoolCounts
 from port104.service.api.access import Peer
-from port104.service.api.health import Health
+from port104.service.api.health import Health, LedgerHealth
 from port104.service.api.serving import Behind, gatekeeper_of
 from port104.service.associations import AssociationLog
 from port104.service.condition import Condition
@@ -85,6 +85,7 @@ class API:
         self.watch = Watch()
         self.condition = Condition()
         self.condition.serves()
+        self.ledger_health = LedgerHealth(None, 0)
         self.associations = AssociationLog()
         counts = dict.fromkeys(SpoolCounts.__struct_fields__, 0) | {"stored": 12}
         self.health = Health(
@@ -93,6 +94,7 @@ class API:
             registrar=registrar,
             associations=lambda: 3,
             counts=lambda: SpoolCounts(**counts),
+            ledger=lambda: self.ledger_health,
         )
         self.behind = Behind(
             registrar=registrar,

@@ -20,7 +20,7 @@ from port104.net.acceptor import Acceptor
 from port104.net.contracts import Witness
 from port104.net.credentials import Credentials
 from port104.service.admission import Admission
-from port104.service.api.health import Health
+from port104.service.api.health import Health, LedgerHealth
 from port104.service.api.serving import API, Behind
 from port104.service.associations import AssociationLog
 from port104.service.audit.recording import recording
@@ -94,6 +94,7 @@ async def serve(
                 registrar=registrar,
                 associations=lambda: acceptor.associations,
                 counts=store.counts,
+                ledger=lambda: LedgerHealth(books.desk.fault, books.keeper.waiting),
             )
             behind = Behind(
                 registrar=registrar,

@@ -3,6 +3,7 @@
 import pytest
 
 from api_client import serving_api
+from port104.service.api.health import LedgerHealth
 from port104.service.condition import Condition
 from port104.storage.space import Room
 
@@ -24,7 +25,7 @@ async def test_healthy(api):
     assert await word(api, "/health/ready") == (200, b"Healthy")
     status = (await api.ask("GET", "/health/status")).json
     assert (status["status"], status["unready"], status["activeDimseConnections"]) == ("Healthy", [], 3)
-    assert status["services"] == {"dicomScp": "Running", "registry": "Running"}
+    assert status["services"] == {"dicomScp": "Running", "registry": "Running", "ledger": "Running"}
     assert status["disk"] == {"room": "enough", "sizeBytes": 1000, "freeBytes": 400}
     assert status["registry"] == {
         "fault": None,
@@ -35,6 +36,14 @@ async def test_healthy(api):
     }
     assert status["instances"]["stored"] == 12
     assert status["uptime"] >= 0
+
+
+async def test_a_ledger_out_of_reach_is_shown(api):
+    api.ledger_health = LedgerHealth("the ledger in x cannot be used", 17)
+    status = (await api.ask("GET", "/health/status")).json
+    assert status["services"]["ledger"] == "Faulted"
+    assert status["ledger"] == {"fault": "the ledger in x cannot be used", "waiting": 17}
+    assert await word(api, "/health/ready") == (200, b"Healthy")
 
 
 async def test_it_lives_but_takes_nothing_while_it_drains(api):

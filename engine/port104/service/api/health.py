@@ -47,6 +47,16 @@ class RegistryHealth(msgspec.Struct, frozen=True, rename="camel"):
     pipelines: int
 
 
+class LedgerHealth(msgspec.Struct, frozen=True, rename="camel"):
+    """`fault`: why its database cannot be used at the moment; instances are stored and wait then.
+
+    `waiting`: how many do.
+    """
+
+    fault: str | None
+    waiting: int
+
+
 class Status(msgspec.Struct, frozen=True, rename="camel"):
     """How port104 is. `unready`: why it is not ready, in words; `uptime` in seconds."""
 
@@ -58,11 +68,12 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     unready: list[str]
     disk: Disk
     registry: RegistryHealth
+    ledger: LedgerHealth
     instances: Instances
 
 
 class Health:
-    """Knows how port104 is. `associations` and `counts` are asked when somebody asks us."""
+    """Knows how port104 is. `associations`, `counts` and `ledger` are asked when somebody asks us."""
 
     def __init__(
         self,
@@ -72,6 +83,7 @@ class Health:
         registrar: Registrar,
         associations: Callable[[], int],
         counts: Callable[[], SpoolCounts],
+        ledger: Callable[[], LedgerHealth],
     ) -> None:
         self._condition = condition
         self._watch = watch
@@ -79,6 +91,7 @@ class Health:
         self._version = version("port104")
         self._associations = associations
         self._counts = counts
+        self._ledger = ledger
 
     def unready(self) -> list[str]:
         """Why no association should be sent here now, in words; empty: it may."""
@@ -95,7 +108,7 @@ class Health:
         """Everything at once."""
         unready = self.unready()
         fault = self._registrar.fault
-        counts, volume = self._counts(), self._watch.volume
+        counts, volume, ledger = self._counts(), self._watch.volume, self._ledger()
         return Status(
             status=UNHEALTHY if unready else HEALTHY,
             version=self._version,
@@ -104,6 +117,7 @@ class Health:
             services={
                 "dicomScp": self._condition.phase.value,
                 "registry": "Running" if fault is None else "Faulted",
+                "ledger": "Running" if ledger.fault is None else "Faulted",
             },
             unready=unready,
             disk=Disk(
@@ -112,6 +126,7 @@ class Health:
                 free_bytes=volume.free if volume else None,
             ),
             registry=RegistryHealth(fault=fault, **self._registrar.counts()),
+            ledger=ledger,
             instances=Instances(counts.stored, counts.failed, counts.recovered, counts.torn),
         )
 
