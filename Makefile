@@ -25,8 +25,8 @@ build: $(VENV)/.built ## make .venv, install the pinned requirements, compile th
 run: build ## receive studies on port 11112 as PORT104 and store them under ./var
 	$(BIN)/port104 start --config examples/quickstart.json
 
-test: build peers ## run the tests, foreign peers included
-	$(BIN)/python -m pytest
+test: build peers ## run the tests, foreign peers included; TESTS: some of them, as pytest takes them
+	$(BIN)/python -m pytest $(TESTS)
 
 lint: build ## ruff and mypy
 	$(BIN)/ruff check .

@@ -73,10 +73,10 @@ static control *active(void)
     return faults && faults->armed ? faults : NULL;
 }
 
-/* Databases are spared, and the folder itself, whose names they sync: a fault of the spool is to be its alone. */
+/* Databases are spared: a fault of the spool is to be the spool's alone. */
 static int below_folder(const char *path)
 {
-    return strncmp(path, folder, folder_length) == 0 && path[folder_length] == '/' && !strstr(path, ".sqlite3");
+    return strncmp(path, folder, folder_length) == 0 && !strstr(path, ".sqlite3");
 }
 
 static int descriptor_below(int descriptor)
