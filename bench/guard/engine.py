@@ -5,7 +5,8 @@
 Serves as `port104 start` does, in one process with a task that has the program SENDER send. The event loop
 stands still while a burst is sent: how often it is woken for stored instances depends on the clock, which
 valgrind makes run otherwise. So it is woken once for each burst; the figure says what that costs, and not how
-often a service does it.
+often a service does it. The ledger is told of each instance, and does not write them: its batches depend on
+the clock as well.
 """
 
 import ctypes
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import trio
 
+from port104.dispatch.bookkeeping import Bookkeeper
 from port104.service import app, configuration, logs
 from port104.storage import volume
 from port104.storage.store import InstanceStore, open_store
@@ -129,12 +131,17 @@ async def measure(library: ctypes.CDLL, sender: Sender, watch: Watch, burst: int
     library.end_counting(NAME)
 
 
+async def _wait(_: Bookkeeper) -> None:
+    await trio.sleep_forever()
+
+
 async def main(folder: Path, program: str, library: ctypes.CDLL, burst: int, bursts: int) -> None:
     """Serve, measure, stop."""
     settings = configuration.load(settings_file(folder), {}, {}).settings
     watch = Watch()
     app.open_store = watch.open_store  # type: ignore[assignment]
     volume.LOOK_SECONDS = math.inf  # how often it looks depends on the clock too
+    Bookkeeper.run = _wait  # type: ignore[method-assign] # and so do the ledger's batches
     with logs.configured(settings.log):
         async with trio.open_nursery() as nursery:
             addresses = await nursery.start(partial(app.serve, settings, {}))
