@@ -1,7 +1,9 @@
-"""Instances as the ledger is told of them."""
+"""Instances as the ledger is told of them, and what an AE title makes of them."""
 
 from port104.jobs.grouping import GroupingRule
 from port104.jobs.ledger.arrivals import Arrival
+from port104.jobs.planning import plan
+from port104.registry.entries import LocalAE
 
 RULE = GroupingRule(timeout=5, maximum_age=60)
 
@@ -27,3 +29,9 @@ def arrival(number, *, value="study", written=1, **facts):
         }
         | facts
     )
+
+
+def plan_by(called, settings, now):
+    """What a group is worth by these settings of its AE title."""
+    local_ae = LocalAE(ae_title=called, processor_settings=settings)
+    return plan(called, local_ae.pipelines, settings, now)

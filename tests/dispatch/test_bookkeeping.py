@@ -5,6 +5,7 @@ import contextlib
 import pytest
 import trio
 
+from arrivals import plan_by
 from port104.database.faults import DatabaseError
 from port104.database.sqlite import SqliteDatabase
 from port104.dispatch.bookkeeping import LOOK_SECONDS, Bookkeeper
@@ -12,7 +13,6 @@ from port104.dispatch.desk import Desk
 from port104.jobs.grouping import GroupingRule
 from port104.jobs.ledger.ledger import Ledger
 from port104.jobs.ledger.tables import SCHEMA
-from port104.jobs.planning import plan
 from port104.net.contracts import AssociationEnd, AssociationStart
 from raw_peer import association_request
 from sender import element, image
@@ -39,7 +39,7 @@ class Books:
             self.desk,
             root,
             lambda called: rule,
-            plan_of=lambda called, now: plan(called, {"pipeline-a": "A"}, now),
+            plan_of=lambda called, now: plan_by(called, {"pipeline-a": "A"}, now),
             job_made=self.job_made,
             replaces=lambda called: called == "OVERWRITE",
             clock=trio.current_time,

@@ -5,14 +5,13 @@ import os
 import pytest
 import trio
 
-from arrivals import RULE, arrival
+from arrivals import RULE, arrival, plan_by
 from port104.database.sqlite import SqliteDatabase
 from port104.dispatch.caretaking import LOOK_SECONDS, Caretaker, Retention, put_back
 from port104.dispatch.desk import Desk
 from port104.jobs.ledger.ledger import Ledger
 from port104.jobs.ledger.results import Result
 from port104.jobs.ledger.tables import SCHEMA
-from port104.jobs.planning import plan
 from stored_file import put
 
 pytestmark = pytest.mark.usefixtures("no_threads")
@@ -37,7 +36,7 @@ class House:
         file = f"{path.parent.name}/{path.name}"
         self.ledger.record([arrival(number, value=f"{number}", file=file, written=path.stat().st_mtime_ns)])
         self.now += 10
-        self.ledger.close_due(lambda called, now: plan(called, settings or {"pipeline-a": "A"}, now))
+        self.ledger.close_due(lambda called, now: plan_by(called, settings or {"pipeline-a": "A"}, now))
         runs = []
         while run := self.ledger.begin({"A": 99, "B": 99}):
             runs.append(run)

@@ -24,6 +24,10 @@ class Pipelines:
     def __init__(self, *pipelines):
         self.pipelines = {each.id: each for each in pipelines}
 
+    def pipeline(self, id_or_name):
+        named = {each.name: each for each in self.pipelines.values()}
+        return self.pipelines.get(id_or_name) or named.get(id_or_name)
+
 
 class Script:
     """A backend whose endings the test gives; `seconds`: what an attempt takes."""
@@ -80,7 +84,8 @@ class Works:
         self.ledger.record([arrival(number, value=f"{number}", file=f"{path.parent.name}/{path.name}")])
         with self.database.changing() as session:
             session.run("UPDATE port104_group SET due = 0")
-        self.ledger.close_due(lambda called, now: plan(called, settings, now))
+        pipelines = {key.removeprefix("pipeline-"): each for key, each in settings.items()}
+        self.ledger.close_due(lambda called, now: plan(called, pipelines, {}, now))
         self.dispatcher.look()
 
     def run(self, sql):
@@ -162,6 +167,16 @@ async def test_a_pipeline_that_comes_later_gets_its_runs(autojump_clock, works):
         works.registry = Pipelines(A)
         await trio.sleep(LOOK_SECONDS + 2)
     assert works.states == [("a", "succeeded", 1)]
+
+
+async def test_a_pipeline_that_comes_later_is_found_by_its_name(autojump_clock, works):
+    works.registry = Pipelines()
+    async with dispatched(works):
+        works.job(**{"pipeline-x": "a"})
+        await trio.sleep(1)
+        works.registry = Pipelines(A)
+        await trio.sleep(LOOK_SECONDS + 2)
+    assert works.states == [("x", "succeeded", 1)]
 
 
 async def test_what_was_under_way_goes_on_after_a_restart(autojump_clock, works):

@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from port104.jobs.planning import PlannedRun, name_of, next_attempt, plan
+from arrivals import plan_by
+from port104.jobs.planning import PlannedRun, name_of, next_attempt
 
 NOW = 1_700_000_000.0  # 2023-11-14 22:13:20 UTC
 
 
 def test_one_run_for_each_pipeline():
     settings = {"pipeline-lung": "8ee3", "pipeline-Brain 2": "77", "timeout": 5, "priority": "higher"}
-    planned = plan("COVIDAET", settings, NOW)
+    planned = plan_by("COVIDAET", settings, NOW)
     assert planned.runs == (
         PlannedRun("Brain 2", "77", "covidaet-brain-2-20231114221320"),
         PlannedRun("lung", "8ee3", "covidaet-lung-20231114221320"),
@@ -22,7 +23,7 @@ def test_one_run_for_each_pipeline():
 
 
 def test_without_pipelines_there_is_no_run():
-    assert plan("A", {"jobRetryDelay": 250}, NOW).runs == ()
+    assert plan_by("A", {"jobRetryDelay": 250}, NOW).runs == ()
 
 
 @given(st.text(max_size=80), st.text(max_size=80))

@@ -39,6 +39,10 @@ class HasPipelines(Protocol):
         """By ID."""
         ...
 
+    def pipeline(self, id_or_name: str) -> Pipeline | None:
+        """One of them; None: there is none."""
+        ...
+
 
 class Dispatcher:
     """Begins runs, and sees them through. Call `look` when there may be something to do."""
@@ -103,7 +107,9 @@ class Dispatcher:
         for run_id in await self._desk.do(lambda ledger: ledger.to_be_cancelled()):
             if run_id in self._under_way:
                 self._under_way[run_id].set()
-        limits = {pipeline.id: pipeline.concurrency for pipeline in self._registry().pipelines.values()}
+        # By name too: a run was planned before its pipeline was made.
+        there = self._registry().pipelines.values()
+        limits = {key: each.concurrency for each in there for key in (each.name, each.id)}
         while (begun := await self._desk.do(lambda ledger: ledger.begin(limits))) is not None:
             self._start(begun, nursery)
         due = await self._desk.do(lambda ledger: ledger.seconds_until_run())
@@ -117,7 +123,7 @@ class Dispatcher:
         facts = {"run": run.id, "name": run.name, "pipeline": run.pipeline, "attempt": run.attempt}
         log.info("run begun", job=run.job_id, called=run.called_ae_title, **facts)
         began = trio.current_time()
-        pipeline = self._registry().pipelines.get(run.pipeline_id)
+        pipeline = self._registry().pipeline(run.pipeline_id)
         try:
             ending, results = await self._carry_out(run, pipeline)
             attempts = 1 + (pipeline.retries if pipeline is not None else 0)

@@ -13,8 +13,6 @@ from typing import Literal
 
 import msgspec
 
-PIPELINE = "pipeline-"
-"""`pipeline-<name>` among an AE title's settings holds the identifier of a pipeline."""
 PRIORITIES = {"lower": 0, "normal": 1, "higher": 2, "immediate": 3}
 """Clara's words; the larger number comes first."""
 
@@ -42,11 +40,13 @@ class Plan(msgspec.Struct, frozen=True):
     runs: tuple[PlannedRun, ...]
 
 
-def plan(called_ae_title: str, settings: Mapping[str, str | int], now: float) -> Plan:
-    """Decide what is made of a group that is closed at Unix time `now`. `settings`: of its AE title."""
-    pipelines = {
-        key[len(PIPELINE) :]: str(value) for key, value in settings.items() if key.startswith(PIPELINE)
-    }
+def plan(
+    called_ae_title: str, pipelines: Mapping[str, str], settings: Mapping[str, str | int], now: float
+) -> Plan:
+    """Decide what is made of a group that is closed at Unix time `now`.
+
+    `pipelines`: what its AE title calls each -> its ID; `settings`: of the AE title.
+    """
     delay = settings.get("jobRetryDelay", _DEFAULT_DELAY_MILLISECONDS)
     return Plan(
         priority=PRIORITIES[str(settings.get("priority", "normal"))],

@@ -24,18 +24,18 @@ from port104.service.api.health import Health, LedgerHealth
 from port104.service.api.serving import API, Behind
 from port104.service.associations import AssociationLog
 from port104.service.audit.recording import recording
-from port104.service.books import keeping_books, retention_of
+from port104.service.books import Books, keeping_books, retention_of
 from port104.service.condition import Condition
 from port104.service.configuration import Configuration
 from port104.service.data_set_log import DataSetLog
 from port104.service.file_limit import raise_file_limit
 from port104.service.identities import identities_from
 from port104.service.limits import association_limits_of, limits_of
-from port104.service.registrar import open_registrar
+from port104.service.registrar import Registrar, open_registrar
 from port104.service.reloading import Reloader, Sources
 from port104.service.running import Running, proxies_of, reserve_of
 from port104.service.secure import HangUp, credentials_from, keep_fresh
-from port104.service.settings import ScpSettings, Settings, StorageSettings
+from port104.service.settings import JobsSettings, ScpSettings, Settings, StorageSettings
 from port104.storage.folder import others_may_write
 from port104.storage.space import Room, Watermarks
 from port104.storage.store import InstanceStore, open_store
@@ -96,24 +96,11 @@ async def serve(
                 counts=store.counts,
                 ledger=lambda: LedgerHealth(books.desk.fault, books.keeper.waiting),
             )
-            behind = Behind(
-                registrar=registrar,
-                associations=associations,
-                health=health,
-                lookout=books.lookout,
-                runs=books.runs,
-            )
-            api = API(settings.api, behind)
+            api = API(settings.api, _behind(registrar, associations, health, books))
             await nursery.start(api.serve, store.root, hang_up)
             _settle_memory()
             addresses = await _listen(acceptor, scp, credentials)
-            caretaker = Caretaker(
-                books.desk,
-                store.root,
-                lambda: retention_of(settings.jobs),
-                lambda: watch.room is not Room.ENOUGH,
-            )
-            nursery.start_soon(caretaker.run)
+            nursery.start_soon(_caretaker(settings.jobs, books, store, watch).run)
             data_set_log = DataSetLog()
             nursery.start_soon(data_set_log.run)
             running = Running(
@@ -141,6 +128,22 @@ async def serve(
             await acceptor.serve()
             nursery.cancel_scope.cancel()
         _report_end(store.counts())
+
+
+def _behind(registrar: Registrar, associations: AssociationLog, health: Health, books: Books) -> Behind:
+    return Behind(
+        registrar=registrar,
+        associations=associations,
+        health=health,
+        lookout=books.lookout,
+        runs=books.runs,
+    )
+
+
+def _caretaker(settings: JobsSettings, books: Books, store: InstanceStore, watch: VolumeWatch) -> Caretaker:
+    """Removes what is done with in its time, and at once when space runs low."""
+    retention = retention_of(settings)
+    return Caretaker(books.desk, store.root, lambda: retention, lambda: watch.room is not Room.ENOUGH)
 
 
 def _settle_memory() -> None:

@@ -20,7 +20,7 @@ from port104.jobs.grouping import GroupingRule
 from port104.jobs.ledger.ledger import Ledger
 from port104.jobs.ledger.opening import look_into, open_ledger
 from port104.jobs.ledger.runs import Run
-from port104.jobs.planning import Plan, PlannedRun, plan
+from port104.jobs.planning import Plan, plan
 from port104.registry.entries import Pipeline
 from port104.registry.registry import Registry
 from port104.service.processing import destinations_in, rule_of
@@ -91,8 +91,10 @@ class _ByRegistry:
     def plan_of(self, called_ae_title: str, now: float) -> Plan:
         registry = self._registry()
         local_ae = registry.local_aes.get(called_ae_title)
-        made = plan(called_ae_title, {} if local_ae is None else local_ae.processor_settings, now)
-        return msgspec.structs.replace(made, runs=tuple(_with_id(run, registry) for run in made.runs))
+        if local_ae is None:
+            return plan(called_ae_title, {}, {}, now)
+        named = {name: _id_of(given, registry) for name, given in local_ae.pipelines.items()}
+        return plan(called_ae_title, named, local_ae.processor_settings, now)
 
     def destinations_of(self, run: Run, pipeline: Pipeline) -> Sequence[str]:
         local_ae = self._registry().local_aes.get(run.called_ae_title)
@@ -104,10 +106,10 @@ class _ByRegistry:
         return local_ae is not None and local_ae.overwrite_same_instance
 
 
-def _with_id(run: PlannedRun, registry: Registry) -> PlannedRun:
-    """Let a run have the ID of its pipeline, which an AE title may call by its name."""
-    pipeline = registry.pipeline(run.pipeline_id)
-    return run if pipeline is None else msgspec.structs.replace(run, pipeline_id=pipeline.id)
+def _id_of(id_or_name: str, registry: Registry) -> str:
+    """The ID of a pipeline, which an AE title may call by its name; of an unknown one what it is called."""
+    pipeline = registry.pipeline(id_or_name)
+    return id_or_name if pipeline is None else pipeline.id
 
 
 def _open(url: str | None, root: Path) -> Ledger:

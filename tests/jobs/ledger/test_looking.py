@@ -6,7 +6,7 @@ import re
 import msgspec
 import pytest
 
-from arrivals import RULE, arrival
+from arrivals import RULE, arrival, plan_by
 from port104.database.sqlite import SqliteSession
 from port104.jobs.ledger.arrivals import record
 from port104.jobs.ledger.closing import close_due
@@ -18,7 +18,6 @@ from port104.jobs.ledger.looking.ways import ways
 from port104.jobs.ledger.members import register_node
 from port104.jobs.ledger.results import Result, register
 from port104.jobs.ledger.runs import begin, cancel, end, make_job, postpone
-from port104.jobs.planning import plan
 
 SETTINGS = {"pipeline-a": "A", "pipeline-b": "B"}
 ALL = Page()
@@ -39,7 +38,7 @@ def come(database, *arrivals, now=100.0, node="n1"):
 def close(database, now, settings=SETTINGS):
     """Close what is due; returns the IDs of the jobs."""
     made = []
-    planned = plan("PORT104", settings, now)
+    planned = plan_by("PORT104", settings, now)
     list(close_due(database, now, lambda session, group: made.append(make_job(session, group, planned, now))))
     return made
 

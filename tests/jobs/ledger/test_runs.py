@@ -4,11 +4,10 @@ import threading
 
 import pytest
 
-from arrivals import arrival
+from arrivals import arrival, plan_by
 from port104.jobs.ledger.arrivals import record
 from port104.jobs.ledger.closing import close_due
 from port104.jobs.ledger.runs import begin, cancel, end, make_job, next_due, postpone, rerun, under_way
-from port104.jobs.planning import plan
 
 SETTINGS = {"pipeline-a": "A", "pipeline-b": "B"}
 NO_LIMIT = {"A": 99, "B": 99}
@@ -19,7 +18,7 @@ def close(database, number=1, now=100.0, **settings):
     with database.changing() as session:
         record(session, "n1", [arrival(number, value=f"study {number}")], now)
     jobs = []
-    planned = plan("PORT104", SETTINGS | settings, now + 5)
+    planned = plan_by("PORT104", SETTINGS | settings, now + 5)
     list(
         close_due(
             database, now + 5, lambda session, group: jobs.append(make_job(session, group, planned, now + 5))
@@ -54,7 +53,7 @@ def test_a_closed_group_is_a_job_with_a_run_for_each_pipeline(database):
 def test_without_pipelines_there_is_no_job(database):
     with database.changing() as session:
         record(session, "n1", [arrival(1)], 100)
-    nothing = plan("PORT104", {}, 105)
+    nothing = plan_by("PORT104", {}, 105)
     made = []
     list(close_due(database, 105, lambda session, group: made.append(make_job(session, group, nothing, 105))))
     assert made == [None]

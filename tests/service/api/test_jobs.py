@@ -6,9 +6,8 @@ import pytest
 import structlog
 
 from api_client import ELSEWHERE, serving_api
-from arrivals import arrival
+from arrivals import arrival, plan_by
 from port104.jobs.ledger.members import register_node
-from port104.jobs.planning import plan
 
 SETTINGS = {"pipeline-a": "A", "pipeline-b": "B"}
 NO_LIMIT = {"A": 9, "B": 9}
@@ -27,7 +26,7 @@ async def api(tmp_path):
         opened.ledger.record([arrival(9, value=None)])
         with opened.ledger._database.changing() as session:
             session.run("UPDATE port104_group SET due = 0, opened = instances WHERE state = 'open'")
-        closed = opened.ledger.close_due(lambda called, now: plan(called, SETTINGS, now))
+        closed = opened.ledger.close_due(lambda called, now: plan_by(called, SETTINGS, now))
         opened.jobs = {group.instances: job for group, job in closed}
         yield opened
 

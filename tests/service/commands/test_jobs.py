@@ -5,9 +5,8 @@ import json
 import pytest
 import yaml
 
-from arrivals import arrival
+from arrivals import arrival, plan_by
 from port104.jobs.ledger.opening import open_ledger
-from port104.jobs.planning import plan
 from port104.service.commands import completion, printing_logs, watching
 from port104.service.commands.places import PLACE_OPTIONS
 from port104.storage.folder import owned
@@ -55,7 +54,7 @@ def ledger(folder):
     ledger.record([arrival(1, written=10**18), arrival(2, written=10**18 + 1), arrival(9, value=None)])
     with ledger._database.changing() as session:
         session.run("UPDATE port104_group SET due = 0 WHERE state = 'open'")
-    ((_, job),) = ledger.close_due(lambda called, now: plan(called, {"pipeline-a": "A"}, now))
+    ((_, job),) = ledger.close_due(lambda called, now: plan_by(called, {"pipeline-a": "A"}, now))
     ledger.job = job
     yield ledger
     ledger.close()
