@@ -119,9 +119,19 @@ def decode_command(data: bytes) -> Command:
     )
 
 
+def is_response(command: Command) -> bool:
+    """Whether the command answers another (PS3.7 E.1)."""
+    return bool(command.field & _RESPONSE)
+
+
 def has_response(request: Command) -> bool:
     """Whether the command is answered: not C-CANCEL-RQ, and not a response (PS3.7 9.3.2.3)."""
-    return request.field != CommandField.C_CANCEL_RQ and not request.field & _RESPONSE
+    return request.field != CommandField.C_CANCEL_RQ and not is_response(request)
+
+
+def response_field(request: Command) -> int:
+    """The command field of what answers `request`."""
+    return request.field | _RESPONSE
 
 
 def response_to(request: Command, status: int) -> Command:
@@ -130,7 +140,7 @@ def response_to(request: Command, status: int) -> Command:
     SOP class and instance are repeated as the request gave them (PS3.7 9.3.1.2, 9.3.5.2, 10.3).
     """
     return Command(
-        field=request.field | _RESPONSE,
+        field=response_field(request),
         has_data_set=False,
         message_id_being_responded_to=request.message_id or 0,
         affected_sop_class_uid=request.affected_sop_class_uid or request.requested_sop_class_uid,

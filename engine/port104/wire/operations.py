@@ -1,0 +1,112 @@
+"""The DIMSE operations that we invoke on one association: message IDs, the window, responses (PS3.7 9).
+
+Rules that this room keeps:
+- an operation is outstanding from its request to its response, whatever is sent meanwhile: a peer may answer
+  before a data set has ended;
+- a response is believed only where it answers an outstanding operation in every respect (PS3.7 9.3.1.2,
+  9.3.5.2); any other one breaks the protocol, as what it says of could be anything;
+- no more are outstanding than both sides agreed on (PS3.7 D.3.3.3), and no two have one message ID.
+"""
+
+import msgspec
+
+from port104 import uids
+from port104.errors import LocalProtocolError
+from port104.wire.command import Command, CommandField, is_response, response_field
+from port104.wire.items import invalid, unexpected
+from port104.wire.status import StatusClass, class_of
+
+_LAST_MESSAGE_ID = 0xFFFF  # VR US
+_MEDIUM = 0  # priority (PS3.7 9.3.1.1)
+
+
+class Response(msgspec.Struct, frozen=True):
+    """What the peer answered. `comment`: its own words (0000,0902); they may tell of a patient."""
+
+    message_id: int
+    status: int
+    comment: str | None = None
+
+    @property
+    def status_class(self) -> StatusClass:
+        """The class of the status."""
+        return class_of(self.status)
+
+
+def echo_request() -> Command:
+    """C-ECHO-RQ (PS3.7 9.3.5.1), without the message ID that `Operations.invoke` gives."""
+    return Command(field=CommandField.C_ECHO_RQ, has_data_set=False, affected_sop_class_uid=uids.VERIFICATION)
+
+
+def store_request(sop_class_uid: str, sop_instance_uid: str) -> Command:
+    """C-STORE-RQ (PS3.7 9.3.1.1), without the message ID that `Operations.invoke` gives."""
+    return Command(
+        field=CommandField.C_STORE_RQ,
+        has_data_set=True,
+        affected_sop_class_uid=sop_class_uid,
+        affected_sop_instance_uid=sop_instance_uid,
+        priority=_MEDIUM,
+    )
+
+
+class Operations:
+    """The operations outstanding on an established association, at most `window` at a time, 0: any number."""
+
+    def __init__(self, window: int) -> None:
+        self._window = window or _LAST_MESSAGE_ID
+        self._outstanding: dict[int, tuple[int, Command]] = {}  # message ID -> context ID, request
+        self._last_id = 0
+
+    @property
+    def outstanding(self) -> int:
+        """How many are outstanding."""
+        return len(self._outstanding)
+
+    @property
+    def room(self) -> int:
+        """How many may be invoked now."""
+        return self._window - len(self._outstanding)
+
+    def invoke(self, context_id: int, request: Command) -> Command:
+        """Take up an operation; returns its request with a message ID, to be sent on `context_id`.
+
+        Raises LocalProtocolError where there is no room.
+        """
+        if self.room < 1:
+            raise LocalProtocolError(f"{self.outstanding} operations are outstanding, and no more may be")
+        numbered = msgspec.structs.replace(request, message_id=self._next_id())
+        self._outstanding[self._last_id] = (context_id, numbered)
+        return numbered
+
+    def _next_id(self) -> int:
+        while True:
+            self._last_id = self._last_id % _LAST_MESSAGE_ID + 1
+            if self._last_id not in self._outstanding:
+                return self._last_id
+
+    def answer(self, context_id: int, command: Command) -> Response:
+        """Take a response, which ends its operation. Raises RemoteProtocolError where it answers none."""
+        if not is_response(command):
+            raise unexpected(f"command {command.field:04X}H is no response")
+        message_id = command.message_id_being_responded_to
+        if message_id is None or message_id not in self._outstanding:
+            raise invalid(f"no operation with message ID {message_id} is outstanding")
+        asked_on, request = self._outstanding[message_id]
+        if context_id != asked_on:
+            raise invalid(f"a request on presentation context {asked_on} was answered on {context_id}")
+        status = _status_of(command, request)
+        del self._outstanding[message_id]
+        return Response(message_id, status, command.error_comment)
+
+
+def _status_of(command: Command, request: Command) -> int:
+    """The status of the response to `request`."""
+    if command.field != response_field(request):
+        raise invalid(f"command {request.field:04X}H was answered by {command.field:04X}H")
+    if command.has_data_set:
+        raise unexpected(f"response {command.field:04X}H announces a data set")
+    if command.affected_sop_instance_uid not in (None, request.affected_sop_instance_uid):
+        raise invalid("a response is for another SOP instance than its request")
+    if command.status is None:
+        raise invalid("a response has no status (0000,0900)")
+    return command.status
