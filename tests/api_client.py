@@ -4,6 +4,8 @@ import contextlib
 import json
 from functools import partial
 
+from port104.dispatch.desk import Desk
+from port104.dispatch.filing import Filing
 from port104.dispatch.lookout import Lookout
 from port104.jobs.ledger.opening import look_into, open_ledger
 from port104.native import SpoolCounts
@@ -80,9 +82,10 @@ class Answer:
 class API:
     """A gatekeeper over a registrar of its own; `ask` sends a request to it."""
 
-    def __init__(self, registrar, settings, lookout, runs):
+    def __init__(self, registrar, settings, lookout, runs, filing):
         self.registrar = registrar
         self.watch = Watch()
+        self.has_room = True
         self.condition = Condition()
         self.condition.serves()
         self.ledger_health = LedgerHealth(None, 0)
@@ -102,6 +105,8 @@ class API:
             health=self.health,
             lookout=lookout,
             runs=runs,
+            filing=filing,
+            has_room=lambda: self.has_room,
         )
         self.gatekeeper = gatekeeper_of(settings, self.behind)
 
@@ -156,7 +161,7 @@ async def serving_api(folder, **settings):
         ledger.register(str(folder), "ingress-1")
         lookout = Lookout(partial(look_into, None, folder), folder, NODE)
         try:
-            api = API(registrar, configured.api, lookout, Runs(ledger))
+            api = API(registrar, configured.api, lookout, Runs(ledger), Filing(Desk(ledger), folder, NODE))
             api.ledger = ledger
             yield api
         finally:

@@ -2,14 +2,16 @@
 
 import json
 import sqlite3
+import subprocess
 import sys
 from contextlib import closing
 
 import pytest
 
-from engine_process import engine
+from engine_process import engine, own_environment
 from port104.wire.command import Status
 from sender import Sender, image
+from stored_file import put
 
 # Counts its starts in a file of its own, waits for a word where it is told to, and sends on what came.
 SCRIPT = """
@@ -78,6 +80,34 @@ def test_a_study_becomes_results(tmp_path, home, settings):
         results = rows(server, "SELECT sop_instance, destination, state FROM port104_result ORDER BY 1")
         assert results == [(f"1.2.3.{number}", "PACS", "waiting") for number in (1, 2, 3)]
         assert (home / "starts").read_text() == "1\n"
+        assert server.terminate() == 0
+
+
+def port104(server, *words):
+    config = server.folder.with_name(server.folder.name + ".json")
+    done = subprocess.run(
+        [sys.executable, "-m", "port104", *map(str, words), "-f", str(config)],
+        capture_output=True,
+        text=True,
+        env=own_environment(),
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_a_result_is_registered_by_hand(tmp_path, home, settings):
+    (home / "go").touch()
+    report = put(tmp_path / "elsewhere", "1.2.3.7", data_set=image("1.2.3.7", bytes(10**7)))
+    with engine(tmp_path / "storage", **settings) as server:
+        send(server, 1)
+        server.wait_for(lambda: ended(server), 30)
+        ((job,),) = rows(server, "SELECT id FROM port104_job")
+        registered = port104(server, "results", "register", job, report)
+        assert port104(server, "results", "register", job, report, "--upload") == registered
+        assert len(port104(server, "results", "list", job).splitlines()) == 2
+        file = registered.split("\t")[1]
+        assert (server.folder / file).read_bytes() == report.read_bytes()
         assert server.terminate() == 0
 
 

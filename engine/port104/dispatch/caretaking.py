@@ -72,13 +72,19 @@ class Caretaker:
 
     async def _runs(self, retention: Retention) -> int:
         removed = 0
-        while done := await self._desk.insist(
-            lambda ledger: ledger.runs_done_with(retention.succeeded, retention.failed, _AT_ONCE)
-        ):
-            await trio.to_thread.run_sync(_remove_folders, self._root / RUNS, done)
-            await self._desk.insist(partial(Ledger.write_off_runs, run_ids=done))
-            removed += len(done)
+        while some := await self._some_runs(retention):
+            removed += some
         return removed
+
+    async def _some_runs(self, retention: Retention) -> int:
+        async with self._desk.folders:
+            done = await self._desk.insist(
+                lambda ledger: ledger.runs_done_with(retention.succeeded, retention.failed, _AT_ONCE)
+            )
+            if done:
+                await trio.to_thread.run_sync(_remove_folders, self._root / RUNS, done)
+                await self._desk.insist(partial(Ledger.write_off_runs, run_ids=done))
+            return len(done)
 
     async def _instances(self, retention: Retention) -> int:
         removed = 0

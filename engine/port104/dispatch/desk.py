@@ -17,11 +17,15 @@ ResultT = TypeVar("ResultT")
 
 
 class Desk:
-    """Where the ledger is worked on. `fault`: why its database cannot be used at the moment, in words."""
+    """Where the ledger is worked on. `fault`: why its database cannot be used at the moment, in words.
+
+    `folders`: held by whoever removes folders of runs, and by whoever puts something into one.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._limiter = trio.CapacityLimiter(1)
+        self.folders = trio.Lock()
         self.fault: str | None = None
 
     async def do(self, work: Callable[[Ledger], ResultT]) -> ResultT:

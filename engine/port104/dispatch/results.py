@@ -86,11 +86,19 @@ def _files_below(output: Path) -> Iterator[tuple[str, Path]]:
 
 def _results_of(file: Path, path: Path, destinations: Sequence[str]) -> Iterator[Result]:
     try:
-        sop_class_uid, sop_instance_uid = identify(path)
+        identity = identify(path)
     except ValueError as fault:
         yield Result(file=str(file), state="unreadable", why=str(fault))
         return
-    facts = {"sop_class_uid": sop_class_uid, "sop_instance_uid": sop_instance_uid}
+    yield from results_for(file, identity, destinations)
+
+
+def results_for(file: Path, identity: tuple[str, str], destinations: Sequence[str]) -> Iterator[Result]:
+    """What a DICOM file is: one result for each destination, or one that is kept where there is none.
+
+    `file`: its path below the storage folder; `identity`: its SOP class and SOP instance UID.
+    """
+    facts = {"sop_class_uid": identity[0], "sop_instance_uid": identity[1]}
     for destination in dict.fromkeys(destinations):
         yield Result(file=str(file), destination=destination, state="waiting", **facts)
     if not destinations:

@@ -96,7 +96,7 @@ async def serve(
                 counts=store.counts,
                 ledger=lambda: LedgerHealth(books.desk.fault, books.keeper.waiting),
             )
-            api = API(settings.api, _behind(registrar, associations, health, books))
+            api = API(settings.api, _behind(registrar, associations, health, books, watch))
             await nursery.start(api.serve, store.root, hang_up)
             _settle_memory()
             addresses = await _listen(acceptor, scp, credentials)
@@ -130,13 +130,17 @@ async def serve(
         _report_end(store.counts())
 
 
-def _behind(registrar: Registrar, associations: AssociationLog, health: Health, books: Books) -> Behind:
+def _behind(
+    registrar: Registrar, associations: AssociationLog, health: Health, books: Books, watch: VolumeWatch
+) -> Behind:
     return Behind(
         registrar=registrar,
         associations=associations,
         health=health,
         lookout=books.lookout,
         runs=books.runs,
+        filing=books.filing,
+        has_room=lambda: watch.room is Room.ENOUGH,
     )
 
 

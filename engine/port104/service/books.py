@@ -14,6 +14,7 @@ from port104.dispatch.bookkeeping import Bookkeeper
 from port104.dispatch.caretaking import Retention, put_back
 from port104.dispatch.desk import Desk
 from port104.dispatch.dispatching import Dispatcher
+from port104.dispatch.filing import Filing
 from port104.dispatch.lookout import Lookout, Runs
 from port104.dispatch.node import node_of
 from port104.jobs.grouping import GroupingRule
@@ -23,19 +24,23 @@ from port104.jobs.ledger.runs import Run
 from port104.jobs.planning import Plan, plan
 from port104.registry.entries import Pipeline
 from port104.registry.registry import Registry
-from port104.service.processing import destinations_in, rule_of
+from port104.service.processing import destinations_of, rule_of
 from port104.service.settings import JobsSettings
 
 _HOUR = 3600.0
 
 
 class Books(msgspec.Struct, frozen=True):
-    """What the rest of the service uses of it. `runs`: what cancels and repeats them."""
+    """What the rest of the service uses of it. `runs`: what cancels and repeats them.
+
+    `filing`: takes results that somebody registers by hand.
+    """
 
     desk: Desk
     keeper: Bookkeeper
     lookout: Lookout
     runs: Runs
+    filing: Filing
 
 
 @asynccontextmanager
@@ -58,7 +63,7 @@ async def keeping_books(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keeper.run)
             nursery.start_soon(dispatcher.run)
-            yield Books(desk, keeper, lookout, dispatcher)
+            yield Books(desk, keeper, lookout, dispatcher, Filing(desk, root, ledger.node))
             nursery.cancel_scope.cancel()
         if desk.fault is None:
             await keeper.finish()
@@ -97,9 +102,7 @@ class _ByRegistry:
         return plan(called_ae_title, named, local_ae.processor_settings, now)
 
     def destinations_of(self, run: Run, pipeline: Pipeline) -> Sequence[str]:
-        local_ae = self._registry().local_aes.get(run.called_ae_title)
-        named = () if local_ae is None else destinations_in(local_ae.processor_settings)
-        return pipeline.destinations or named
+        return destinations_of(self._registry(), run.called_ae_title, pipeline)
 
     def replaces(self, called_ae_title: str) -> bool:
         local_ae = self._registry().local_aes.get(called_ae_title)

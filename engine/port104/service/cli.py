@@ -15,6 +15,7 @@ from port104.service.commands.faults import CommandError
 from port104.service.commands.jobs import jobs
 from port104.service.commands.places import given, settings_options
 from port104.service.commands.received import groups, instances
+from port104.service.commands.results import results
 from port104.service.commands.status import status
 from port104.service.commands.tokens import token
 from port104.service.commands.user import user
@@ -51,7 +52,7 @@ def start(config: Path | None, **options: str | None) -> None:
     raise SystemExit(start_service(config, given(options)))
 
 
-for _command in (status, *VERBS, jobs, instances, groups, token, user, config):
+for _command in (status, *VERBS, jobs, results, instances, groups, token, user, config):
     port104.add_command(_command)
 
 

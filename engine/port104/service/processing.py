@@ -5,12 +5,15 @@ One may write `5` or `"5"`, `group-by` or `groupBy`, a tag or its keyword; one f
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from port104.jobs.grouping import GroupingRule
-from port104.registry.entries import PIPELINE
+from port104.registry.entries import PIPELINE, Pipeline
 from port104.registry.likeness import by_folded, nearest
 from port104.service.schema import fold
+
+if TYPE_CHECKING:
+    from port104.registry.registry import Registry
 
 _TAG = re.compile(r"([0-9A-Fa-f]{4}),? ?([0-9A-Fa-f]{4})")
 _KEYWORD = re.compile(r"[A-Za-z][A-Za-z0-9]*")
@@ -109,6 +112,14 @@ def destinations_in(settings: Mapping[str, str | int]) -> tuple[str, ...]:
     """The destinations that an AE title with these settings names for results."""
     named = str(settings.get("destinations", ""))
     return tuple(named.split(",")) if named else ()
+
+
+def destinations_of(registry: "Registry", called_ae_title: str, pipeline: Pipeline | None) -> tuple[str, ...]:
+    """Where results of a pipeline go: to the destinations that it names, or else to those of the AE title."""
+    if pipeline is not None and pipeline.destinations:
+        return pipeline.destinations
+    local_ae = registry.local_aes.get(called_ae_title)
+    return () if local_ae is None else destinations_in(local_ae.processor_settings)
 
 
 _OF_THE_RULE = {"timeout": "timeout", "groupBy": "tag", "maximumAge": "maximum_age", "lateInstances": "late"}

@@ -78,9 +78,10 @@ class Ledger:
             return ended
 
     def register_results(self, run_id: str, results: Sequence[Result]) -> None:
-        """Write down what somebody says a run left."""
+        """Write down what somebody says a run left; its folder is there, whatever became of it before."""
         with self._database.changing() as session:
             register(session, self.node, run_id, results, session.now())
+            session.run("UPDATE port104_run SET cleaned = 0 WHERE id = ?", run_id)
 
     def fail(self, run: Run, why: str, attempts: int) -> float | None:
         """Write down that an attempt failed; returns in how many seconds there is another one, or None.

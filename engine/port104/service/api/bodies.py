@@ -4,7 +4,8 @@ Nothing of a body is looked at on the event loop: what a megabyte can hold takes
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,11 +27,33 @@ async def read_body(request: Asks, read: Callable[[Pairs], ReadT]) -> ReadT:
 
     Raises ProblemError, and what `read` raises.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+    if media_type_of(request) != "application/json":
         raise refuse(415, "media-type", "the body must be JSON: send Content-Type: application/json")
-    body = await request.body()
+    body = b"".join([part async for part in parts_of(request, MOST_BYTES)])
     return await trio.to_thread.run_sync(lambda: read(parse(body)))
+
+
+def media_type_of(request: Asks) -> str:
+    """What the body is said to be."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def parts_of(request: Asks, most: int) -> AsyncGenerator[bytes, None]:
+    """Read the body as it comes. Raises ProblemError once it has more bytes than `most`."""
+    size = 0
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > most:
+        raise _too_large(most)
+    async with aclosing(request.stream()) as parts:
+        async for part in parts:
+            size += len(part)
+            if size > most:
+                raise _too_large(most)
+            yield part
+
+
+def _too_large(most: int) -> ProblemError:
+    return refuse(413, "too-large", f"the body has more than {most} bytes")
 
 
 def parse(body: bytes) -> Pairs:

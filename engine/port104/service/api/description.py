@@ -16,7 +16,7 @@ import msgspec
 
 from port104.jobs.ledger.looking.groups import Group
 from port104.jobs.ledger.looking.instances import Instance
-from port104.jobs.ledger.looking.jobs import Job, JobDetail
+from port104.jobs.ledger.looking.jobs import Job, JobDetail, Result
 from port104.jobs.ledger.looking.ways import InstanceWay
 from port104.registry.catalogue import Token
 from port104.service.api import health
@@ -26,7 +26,7 @@ from port104.service.associations import Association
 from port104.service.registration import KINDS, ORIGIN, WARNINGS
 from port104.service.schema import keys
 
-_ANSWERED = (Association, Instance, InstanceWay, Group, Job, JobDetail, health.Status, Problem, Token)
+_ANSWERED = (Association, Instance, InstanceWay, Group, Job, JobDetail, Result, health.Status, Problem, Token)
 _PROBLEMS = {
     304: "what the client has is what there is",
     400: "the request is wrong: `errors` names each field or parameter",
@@ -37,6 +37,7 @@ _PROBLEMS = {
     412: "somebody else changed the entry meanwhile",
     413: "the body is too large",
     415: "the body is no JSON",
+    507: "space runs low on the storage folder's volume, or its disk fails",
     503: "the database cannot be used now",
 }
 
@@ -82,7 +83,10 @@ def _written(operation: Operation) -> Schema:
     if operation.parameters:
         written["parameters"] = [*operation.parameters]
     if operation.body is not None:
-        written["requestBody"] = {"required": True, "content": {JSON: {"schema": operation.body}}}
+        content: Schema = {JSON: {"schema": operation.body}}
+        if operation.upload:
+            content[operation.upload] = {"schema": {"type": "string", "format": "binary"}}
+        written["requestBody"] = {"required": True, "content": content}
     return written
 
 

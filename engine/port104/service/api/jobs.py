@@ -72,7 +72,7 @@ class _Jobs:
         job_id, run_id = name_in(request), unquote(request.path_params["run"])
         place = await self._lookout.ask(partial(run_place, job_id=job_id, run_id=run_id))
         if place is None:
-            raise _unknown_run()
+            raise unknown_run()
         try:
             part = await self._lookout.log_of(place, attempt, offset, most)
         except NoLogError as none:
@@ -106,7 +106,7 @@ class _Jobs:
         detail = await self._find(job_id)
         runs = [run for run in detail.job.runs if query.get("run") in (None, run.id)]
         if not runs:
-            raise _unknown_run()
+            raise unknown_run()
         wanted = [run.id for run in runs if covers(run)]
         if not wanted:
             raise refuse(409, "state", otherwise)
@@ -118,9 +118,15 @@ class _Jobs:
     async def _find(self, job_id: str) -> JobDetail:
         found = await self._lookout.ask(partial(job, job_id=job_id))
         if found is None:
-            raise refuse(404, "unknown-job", "there is no such job: see /api/jobs for those that there are")
+            raise unknown_job()
         return found
 
 
-def _unknown_run() -> ProblemError:
+def unknown_job() -> ProblemError:
+    """Return what to raise where there is no such job."""
+    return refuse(404, "unknown-job", "there is no such job: see /api/jobs for those that there are")
+
+
+def unknown_run() -> ProblemError:
+    """Return what to raise where the job has no such run."""
     return refuse(404, "unknown-run", "there is no such run of this job: see the job for those that it has")

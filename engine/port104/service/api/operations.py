@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
+from port104.dispatch.filing import MOST_FILES
 from port104.dispatch.run_log import MOST_BYTES
 from port104.jobs.ledger.looking import groups, pages
 from port104.jobs.ledger.looking.jobs import STATES as JOB_STATES
 from port104.registry.catalogue import SCOPES
-from port104.service.api import entries, health, jobs, received, records, tokens
+from port104.service.api import entries, health, jobs, received, records, results, tokens
 from port104.service.api.queries import MOST
 from port104.service.associations import STATES
 from port104.service.registration import KINDS
@@ -25,7 +26,10 @@ REFS = "#/components/schemas/{name}"
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """What one method does at one path. `answers`: the status, what it means, and the schema."""
+    """What one method does at one path. `answers`: the status, what it means, and the schema.
+
+    `upload`: the media type of a file that is taken in place of the body.
+    """
 
     path: str
     method: str
@@ -33,6 +37,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     answers: tuple[int, str, Schema | None]
     scope: str = "read"
     body: Schema | None = None
+    upload: str = ""
     parameters: tuple[Schema, ...] = ()
     headers: tuple[str, ...] = ()
     problems: tuple[int, ...] = ()
@@ -242,6 +247,32 @@ def _of_jobs() -> Iterator[Operation]:
             answers=(200, "the job as it is then", detail),
             problems=(400, 404, 409, 503),
         )
+    one_file = {"type": "string", "minLength": 1}
+    files = {"type": "array", "items": one_file, "minItems": 1, "maxItems": MOST_FILES}
+    yield Operation(
+        path=f"{one}/results",
+        method="post",
+        summary="Register DICOM files as results of a run: by paths on port104's machine, or an upload",
+        scope="admin",
+        parameters=(
+            named,
+            _in_query("run", "Which run, by its `id`; needed where the job has several.", {"type": "string"}),
+            _in_query(
+                "destinations",
+                "Where they go, with commas; default: as of what the run itself leaves.",
+                {"type": "string"},
+            ),
+        ),
+        body={
+            "type": "object",
+            "properties": {"files": files},
+            "required": ["files"],
+            "additionalProperties": False,
+        },
+        upload=results.UPLOAD,
+        answers=(200, "what is registered", {"type": "array", "items": ref("Result")}),
+        problems=(400, 404, 409, 413, 415, 503, 507),
+    )
 
 
 def _list_of(path: str, summary: str, name: str, filters: Sequence[Schema]) -> Operation:

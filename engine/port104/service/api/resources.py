@@ -19,10 +19,13 @@ Answer = Response[Any]
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 
-def resource(path: str, methods: Mapping[Method, Callable[[Asks], Awaitable[Answer]]]) -> HTTPRouteHandler:
-    """Serve a path; a part of it is written `{name:str}`."""
+def resource(
+    path: str, methods: Mapping[Method, Callable[[Asks], Awaitable[Answer]]], *, bounded: bool = True
+) -> HTTPRouteHandler:
+    """Serve a path; a part of it is written `{name:str}`. `bounded`: a body is no longer than most are."""
+    bound: dict[str, Any] = {} if bounded else {"request_max_body_size": None}
 
-    @route(path, http_method=[*methods], status_code=200)  # answers have their own
+    @route(path, http_method=[*methods], status_code=200, **bound)  # answers have their own status
     async def serve(request: Request[Any, Any, Any]) -> Response[Any]:
         return await methods[request.method](request)  # type: ignore[index] # no other comes here
 

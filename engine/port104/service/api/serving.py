@@ -1,6 +1,6 @@
 """The API of a running service: put together, listened for, and never in the way of DICOM."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import msgspec
 import structlog
 import trio
 
+from port104.dispatch.filing import Filing
 from port104.dispatch.lookout import Lookout, Runs
 from port104.errors import ConfigurationError
 from port104.registry.addresses import parse_address
@@ -22,6 +23,7 @@ from port104.service.api.https import HTTPSCredentials, https_from
 from port104.service.api.jobs import job_resources
 from port104.service.api.received import received_resources
 from port104.service.api.records import association_resources
+from port104.service.api.results import result_resources
 from port104.service.api.server import BACKLOG, Server, peer_by_address, peer_by_user
 from port104.service.api.tokens import token_resources
 from port104.service.associations import AssociationLog
@@ -38,13 +40,15 @@ _RETRY_SECONDS = 10.0
 
 
 class Behind(msgspec.Struct, frozen=True, kw_only=True):
-    """What the API answers from, and acts on."""
+    """What the API answers from, and acts on. `has_room`: whether there is room for what somebody brings."""
 
     registrar: Registrar
     associations: AssociationLog
     health: Health
     lookout: Lookout
     runs: Runs
+    filing: Filing
+    has_room: Callable[[], bool]
 
 
 def gatekeeper_of(settings: ApiSettings, behind: Behind) -> Gatekeeper:
@@ -55,6 +59,7 @@ def gatekeeper_of(settings: ApiSettings, behind: Behind) -> Gatekeeper:
     resources += association_resources(behind.associations)
     resources += received_resources(behind.lookout)
     resources += job_resources(behind.lookout, behind.runs)
+    resources += result_resources(behind.lookout, behind.filing, lambda: registrar.registry, behind.has_room)
     resources += health_resources(behind.health)
     if settings.documentation:
         resources += documentation_resources()

@@ -8,6 +8,7 @@ import click
 from port104.service.commands import completion
 from port104.service.commands.output import is_terminal, output_option, print_document, print_rows, words
 from port104.service.commands.places import place_of, place_options
+from port104.service.commands.results import print_results
 from port104.service.escaping import escape
 
 if TYPE_CHECKING:
@@ -121,8 +122,7 @@ def show(job: str, output: str, **options: Any) -> None:
         row.insert(2, "cancelling" if run["cancelling"] else run["state"])
     print_rows(titles, rows)
     if detail["results"]:
-        keys = ("run", "file", "state", "destination", "why")
-        print_rows(keys, [[words(result[key]) for key in keys] for result in detail["results"]])
+        print_results(detail["results"])
 
 
 _LOGS_EXAMPLES = """\b

@@ -4,7 +4,7 @@ Documents have the form of the REST API.
 """
 
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import msgspec
 
 from port104.database.session import Database
-from port104.service.commands.faults import OutOfReachError, RefusedError
+from port104.service.commands.faults import OutOfReachError, RefusedError, WrongValuesError
 from port104.service.commands.keeping import Document
 from port104.service.commands.remote import Api
 from port104.service.configuration import Configuration
@@ -24,6 +24,17 @@ Act = Literal["cancel", "rerun"]
 _PAGE = 1000
 
 AnswerT = TypeVar("AnswerT")
+
+
+class Registering(msgspec.Struct, frozen=True):
+    """How files are registered. `run`: None: of the only one; `destinations`: none: where all goes.
+
+    `upload`: the files are sent, for the engine does not see them under their paths.
+    """
+
+    run: str | None
+    destinations: tuple[str, ...]
+    upload: bool
 
 
 class Looker(Protocol):
@@ -47,6 +58,10 @@ class Looker(Protocol):
 
     def act(self, job_id: str, act: Act, run_id: str | None) -> Document:
         """Act on the runs of a job, or on one of them; returns the job as it is then."""
+        ...
+
+    def register(self, job_id: str, files: Sequence[Path], of: Registering) -> list[Document]:
+        """Register files as results of a run; returns what is registered."""
         ...
 
 
@@ -98,6 +113,28 @@ class RemoteLooker:
         query = "" if run_id is None else f"?run={_quoted(run_id)}"
         job: Document = self._api.ask("POST", f"/api/jobs/{_quoted(job_id)}/{act}{query}").document
         return job
+
+    def register(self, job_id: str, files: Sequence[Path], of: Registering) -> list[Document]:
+        """As the protocol says. Files that are sent are registered one by one."""
+        query = {} if of.run is None else {"run": of.run}
+        if of.destinations:
+            query["destinations"] = ",".join(of.destinations)
+        path = f"/api/jobs/{_quoted(job_id)}/results?{urllib.parse.urlencode(query)}".rstrip("?")
+        if not of.upload:
+            paths = [str(file.absolute()) for file in files]
+            registered: list[Document] = self._api.ask("POST", path, {"files": paths}).document
+            return registered
+        return [result for file in files for result in self._uploaded(path, file)]
+
+    def _uploaded(self, path: str, file: Path) -> list[Document]:
+        try:
+            with file.open("rb") as upload:
+                registered: list[Document] = self._api.ask("POST", path, upload).document
+        except OSError as failure:
+            raise WrongValuesError(f"{file}: it cannot be read: {failure.strerror}") from failure
+        except RefusedError as refused:
+            raise type(refused)(f"{file}: {refused}", refused.faults) from refused
+        return registered
 
 
 class DirectLooker:
@@ -160,6 +197,13 @@ class DirectLooker:
         raise OutOfReachError(
             f"no port104 runs here that could {act} {run_id or job_id}: start it (port104 start), or name its"
             " address (--url)"
+        )
+
+    def register(self, job_id: str, files: Sequence[Path], of: Registering) -> list[Document]:
+        """As the protocol says; there is nobody who could."""
+        raise OutOfReachError(
+            f"no port104 runs here that could register {len(files)} results of {of.run or job_id}: start it"
+            " (port104 start), or name its address (--url)"
         )
 
     def _asked(self, question: Callable[..., AnswerT], *arguments: Any) -> AnswerT:

@@ -9,6 +9,7 @@ from port104.service.commands.jobs import COLUMNS as JOB_COLUMNS
 from port104.service.commands.jobs import limit_option, row_of
 from port104.service.commands.output import output_option, print_document, print_rows, words
 from port104.service.commands.places import place_of, place_options
+from port104.service.commands.results import print_results
 
 _INSTANCE_EXAMPLES = """\b
 Examples:
@@ -102,10 +103,8 @@ def _print_ways(ways: list[dict[str, Any]]) -> None:
         )
         if way["jobs"]:
             print_rows(JOB_COLUMNS, [row_of(each["job"]) for each in way["jobs"]])
-        keys = ("run", "file", "state", "destination", "why")
-        results = [[words(left[key]) for key in keys] for each in way["jobs"] for left in each["results"]]
-        if results:
-            print_rows(keys, results)
+        if results := [left for each in way["jobs"] for left in each["results"]]:
+            print_results(results)
 
 
 @click.command(epilog=_GROUP_EXAMPLES)

@@ -2,12 +2,13 @@
 
 import http.client
 import json
+import os
 import socket
 import ssl
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import IO, Any, NamedTuple, Self
 
 from port104.service.commands.faults import (
     CommandError,
@@ -58,26 +59,32 @@ class Api:
         self._connection.close()
 
     def ask(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, if_match: str = ""
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | IO[bytes] | None = None,
+        *,
+        if_match: str = "",
     ) -> Answer:
-        """Send a request. Raises CommandError: OutOfReachError, RefusedError or WrongValuesError."""
+        """Send a request; `body`: JSON, or an open DICOM file.
+
+        Raises CommandError: OutOfReachError, RefusedError or WrongValuesError.
+        """
         headers = {"Accept": "application/json"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         if if_match:
             headers["If-Match"] = if_match
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        text = None if body is None else json.dumps(body)
+        content, described = _sent(body)
         try:
-            self._connection.request(method, self._base + path, body=text, headers=headers)
+            self._connection.request(method, self._base + path, body=content, headers=headers | described)
             response = self._connection.getresponse()
-            content = response.read()
+            answer = response.read()
         except (OSError, http.client.HTTPException) as failure:
             reason = getattr(failure, "strerror", None) or str(failure) or type(failure).__name__
             hint = _UNTRUSTED if isinstance(failure, ssl.SSLError) else "check that it runs, and --url"
             raise OutOfReachError(f"no port104 answers at {self._where}: {reason}; {hint}") from failure
-        return self._read(response, content)
+        return self._read(response, answer)
 
     def _read(self, response: http.client.HTTPResponse, content: bytes) -> Answer:
         kind = response.headers.get_content_type()
@@ -101,6 +108,16 @@ class Api:
             f"{self._where} answers as no port104 does ({response.status}, {kind}): check --url, and what"
             " stands between"
         )
+
+
+def _sent(body: Mapping[str, Any] | IO[bytes] | None) -> tuple[str | IO[bytes] | None, dict[str, str]]:
+    """What is sent of a body, and the headers that describe it."""
+    if body is None:
+        return None, {}
+    if isinstance(body, Mapping):
+        return json.dumps(body), {"Content-Type": "application/json"}
+    size = os.fstat(body.fileno()).st_size
+    return body, {"Content-Type": "application/dicom", "Content-Length": str(size)}
 
 
 def _following(link: str) -> str:

@@ -102,6 +102,7 @@ class WantedJobs(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 _COLUMNS = "j.id, j.group_id, j.called, j.priority, j.created, COALESCE(g.instances, 0)"
+_RESULT = "run_id, file, destination, sop_class, sop_instance, state, why, node, registered"
 _JOBS = "port104_job j LEFT JOIN port104_group g ON g.id = j.group_id"
 _ALL = Listing(_COLUMNS, _JOBS, key=("j.created", "j.id"), kinds=tuple[float, str])
 # Of a state that few runs are in, jobs are found by these: CROSS keeps SQLite from going through all jobs.
@@ -152,8 +153,7 @@ def detail_of(session: Session, shown: Job) -> JobDetail:
     of_runs = f"FROM port104_result WHERE run_id IN ({', '.join('?' * len(runs))})"
     counts = session.run(f"SELECT state, COUNT(*) {of_runs} GROUP BY state ORDER BY state", *runs)
     results = session.run(
-        f"SELECT run_id, file, destination, sop_class, sop_instance, state, why, node, registered {of_runs}"
-        " ORDER BY run_id, file, destination LIMIT ?",
+        f"SELECT {_RESULT} {of_runs} ORDER BY run_id, file, destination LIMIT ?",
         *runs,
         MOST_RESULTS,
     )
@@ -163,6 +163,20 @@ def detail_of(session: Session, shown: Job) -> JobDetail:
         result_counts=dict(counts),
         results=[_result(row) for row in results],
     )
+
+
+def results_in(session: Session, run_id: str, files: Sequence[str]) -> list[Result]:
+    """Read the results of a run that are in some files, by their paths."""
+    rows = []
+    for first in range(0, len(files), _AT_ONCE):
+        some = files[first : first + _AT_ONCE]
+        rows += session.run(
+            f"SELECT {_RESULT} FROM port104_result WHERE run_id = ?"  # noqa: S608 - no value is in it
+            f" AND file IN ({', '.join('?' * len(some))}) ORDER BY file, destination",
+            run_id,
+            *some,
+        )
+    return [_result(row) for row in rows]
 
 
 def _with_runs(session: Session, rows: Sequence[Sequence[Any]]) -> list[Job]:
