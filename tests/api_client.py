@@ -15,14 +15,11 @@ from port104.service.api.serving import Behind, gatekeeper_of
 from port104.service.associations import AssociationLog
 from port104.service.condition import Condition
 from port104.service.registrar import open_registrar
-from port104.service.settings import (
-    ApiSettings,
-    DicomSettings,
-    LocalAESettings,
-    ScpSettings,
-    Settings,
-    StorageSettings,
-)
+from port104.service.settings.api import ApiSettings
+from port104.service.settings.local_aes import LocalAESettings
+from port104.service.settings.scp import ScpSettings
+from port104.service.settings.storage import StorageSettings
+from port104.service.settings.tree import DicomSettings, Settings
 from port104.storage.space import Room, Volume
 
 CONTROL = Peer(uid=0)

@@ -93,7 +93,7 @@ def test_every_room_has_its_rules():
         ("wire/pdu.py", "from ..service.app import run"),
         ("net/acceptor.py", "from port104 import storage"),
         ("storage/store.py", "import port104.registry.registry"),
-        ("registry/registry.py", "from port104.service.settings import Settings"),
+        ("registry/registry.py", "from port104.service.settings.tree import Settings"),
         ("net/acceptor.py", "from port104 import _native"),
         ("service/app.py", "import pynetdicom"),
         ("storage/store.py", "from pydicom.dataset import Dataset"),

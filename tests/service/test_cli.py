@@ -11,7 +11,7 @@ import pytest
 from port104.errors import ConfigurationError, StorageError
 from port104.service import cli, starting
 from port104.service.configuration import load
-from port104.service.settings import Settings
+from port104.service.settings.tree import Settings
 
 
 @pytest.fixture

@@ -10,7 +10,10 @@ from msgspec import inspect
 from port104.service import schema
 from port104.service.configuration import DEFAULT, by_reason, load
 from port104.service.decoding import Fault, build
-from port104.service.settings import LocalAESettings, Section, Settings, SourceSettings
+from port104.service.settings.local_aes import LocalAESettings
+from port104.service.settings.section import Section
+from port104.service.settings.sources import SourceSettings
+from port104.service.settings.tree import Settings
 
 # The vendor's guide prints it with brackets missing; this is its well-formed version.
 SEED = """{

@@ -7,7 +7,8 @@ import pytest
 from port104.service import schema
 from port104.service.configuration import FaultyConfigurationError, load
 from port104.service.environment import variable_name
-from port104.service.settings import Settings, SourceSettings
+from port104.service.settings.sources import SourceSettings
+from port104.service.settings.tree import Settings
 
 
 def settings_of(**environ):

@@ -14,7 +14,7 @@ from port104.registry.identity import Identified, Unidentified
 from port104.registry.passcodes import encode
 from port104.service import identities
 from port104.service.identities import Busy, Identities, PasscodeFile, identities_from
-from port104.service.settings import TokenKeySettings, TokenSettings, UserIdentitySettings
+from port104.service.settings.user_identity import TokenKeySettings, TokenSettings, UserIdentitySettings
 from port104.wire.items import UserIdentity
 
 RIGHT = UserIdentity(2, True, b"ct1", b"one")

@@ -12,7 +12,7 @@ import structlog
 from port104.errors import ConfigurationError
 from port104.service import logs
 from port104.service.escaping import escape
-from port104.service.settings import LogSettings
+from port104.service.settings.log import LogSettings
 
 HOSTILE = {
     "CR LF": ("A\r\n2027 error forged", "A\\x0d\\x0a2027 error forged"),

@@ -14,16 +14,13 @@ from port104.registry.faults import DuplicateEntryError, ReadOnlyEntryError
 from port104.registry.registry import Admission, Refusal
 from port104.service import registrar as registrars
 from port104.service.registrar import open_registrar
-from port104.service.settings import (
-    DicomSettings,
-    LocalAESettings,
-    PipelineSettings,
-    RegistrySettings,
-    ScpSettings,
-    Settings,
-    SourceSettings,
-    StorageSettings,
-)
+from port104.service.settings.local_aes import LocalAESettings
+from port104.service.settings.pipelines import PipelineSettings
+from port104.service.settings.registry import RegistrySettings
+from port104.service.settings.scp import ScpSettings
+from port104.service.settings.sources import SourceSettings
+from port104.service.settings.storage import StorageSettings
+from port104.service.settings.tree import DicomSettings, Settings
 
 CT1 = Source(ae_title="CT1", hosts=("10.0.0.5",))
 

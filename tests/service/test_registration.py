@@ -18,18 +18,13 @@ from port104.service.registration import (
     kind_of,
     read_entry,
 )
-from port104.service.settings import (
-    DestinationSettings,
-    DicomSettings,
-    LimitsSettings,
-    LocalAESettings,
-    PipelineSettings,
-    ScpSettings,
-    ScuSettings,
-    Settings,
-    SourceSettings,
-    source_names,
-)
+from port104.service.settings.destinations import DestinationSettings
+from port104.service.settings.local_aes import LocalAESettings
+from port104.service.settings.pipelines import LimitsSettings, PipelineSettings
+from port104.service.settings.scp import ScpSettings
+from port104.service.settings.scu import ScuSettings
+from port104.service.settings.sources import SourceSettings, source_names
+from port104.service.settings.tree import DicomSettings, Settings
 
 
 def test_every_entry_arrives_whole():

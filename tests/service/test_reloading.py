@@ -18,16 +18,13 @@ from port104.service.reloading import (
     is_in,
 )
 from port104.service.secure import HangUp
-from port104.service.settings import (
-    AuditSettings,
-    DicomSettings,
-    LogSettings,
-    ScpSettings,
-    Settings,
-    SourceSettings,
-    StorageSettings,
-    TlsSettings,
-)
+from port104.service.settings.audit import AuditSettings
+from port104.service.settings.log import LogSettings
+from port104.service.settings.scp import ScpSettings
+from port104.service.settings.sources import SourceSettings
+from port104.service.settings.storage import StorageSettings
+from port104.service.settings.tls import TlsSettings
+from port104.service.settings.tree import DicomSettings, Settings
 
 LEAVES = {path: key for path, key in schema.leaves(Settings) if "[" not in path}
 

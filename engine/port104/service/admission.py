@@ -8,7 +8,7 @@ from port104.registry import registry as registries
 from port104.registry.identity import Identified, Unidentified
 from port104.registry.registry import Refusal, Registry
 from port104.service.identities import Busy, Identities
-from port104.service.settings import ScpSettings
+from port104.service.settings.scp import ScpSettings
 from port104.storage.space import Room
 from port104.storage.volume import VolumeWatch
 from port104.wire.negotiation import NegotiationPolicy, Rejection, asks_for_storage

@@ -35,7 +35,10 @@ from port104.service.registrar import Registrar, open_registrar
 from port104.service.reloading import Reloader, Sources
 from port104.service.running import Running, proxies_of, reserve_of
 from port104.service.secure import HangUp, credentials_from, keep_fresh
-from port104.service.settings import JobsSettings, ScpSettings, Settings, StorageSettings
+from port104.service.settings.jobs import JobsSettings
+from port104.service.settings.scp import ScpSettings
+from port104.service.settings.storage import StorageSettings
+from port104.service.settings.tree import Settings
 from port104.storage.folder import others_may_write
 from port104.storage.space import Room, Watermarks
 from port104.storage.store import InstanceStore, open_store

@@ -25,7 +25,7 @@ from port104.jobs.planning import Plan, plan
 from port104.registry.entries import Pipeline
 from port104.registry.registry import Registry
 from port104.service.processing import destinations_of, rule_of
-from port104.service.settings import JobsSettings
+from port104.service.settings.jobs import JobsSettings
 
 _HOUR = 3600.0
 

@@ -14,7 +14,8 @@ import msgspec
 from port104.service import schema
 from port104.service.decoding import Fault, Tree, canonical
 from port104.service.documents import subset
-from port104.service.settings import Section, Settings
+from port104.service.settings.section import Section
+from port104.service.settings.tree import Settings
 
 
 class Layer(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from port104.service.clara import Layer, Unused
 from port104.service.contradictions import contradictions
 from port104.service.decoding import Fault, Raw, Tree, build, canonical
 from port104.service.escaping import escape
-from port104.service.settings import Settings
+from port104.service.settings.tree import Settings
 
 DEFAULT = "default"
 

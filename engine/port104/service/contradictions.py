@@ -6,7 +6,10 @@ Looked at once all sources are merged: what one leaves out, another may give.
 from collections.abc import Iterator
 
 from port104.service.decoding import Fault
-from port104.service.settings import ApiSettings, ScpSettings, Settings, TlsSettings
+from port104.service.settings.api import ApiSettings
+from port104.service.settings.scp import ScpSettings
+from port104.service.settings.tls import TlsSettings
+from port104.service.settings.tree import Settings
 
 _SCP = ("dicom", "scp")
 _TLS = (*_SCP, "tls")

@@ -1,7 +1,7 @@
 """Documents -> settings, with every fault and not only the first.
 
 Two steps: `canonical` gives each key of a document its one spelling and finds the unknown ones;
-`build` checks the values of the merged tree and makes the structs of settings.py.
+`build` checks the values of the merged tree and makes the structs of settings/.
 """
 
 import json
@@ -13,13 +13,13 @@ from msgspec import inspect
 
 from port104.service import schema, suggestions
 from port104.service.schema import Path
-from port104.service.settings import Section
+from port104.service.settings.section import Section
 from port104.service.values import FAULTY, Faulty
 
 _LONGEST_SHOWN = 100
 
 Tree = dict[str, Any]
-"""A document whose keys are spelt as in settings.py."""
+"""A document whose keys are spelt as in settings/."""
 
 
 NamedValue = Callable[[str, Any], tuple[str, Any]]
@@ -48,7 +48,7 @@ class Fault(msgspec.Struct, frozen=True):
 def canonical(
     document: Mapping[Any, Any], section: type[msgspec.Struct], faults: list[Fault], path: Path = ()
 ) -> Tree:
-    """Spell every key as settings.py does; unknown and repeated keys become faults."""
+    """Spell every key as settings/ does; unknown and repeated keys become faults."""
     tree: Tree = {}
     repeated = getattr(document, "duplicates", ())
     faults += [Fault((*path, str(name)), "it is given more than once") for name in repeated]

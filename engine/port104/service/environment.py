@@ -15,7 +15,7 @@ from port104.errors import ConfigurationError
 from port104.service import documents, schema, suggestions
 from port104.service.clara import Layer
 from port104.service.decoding import Fault, Raw, Tree
-from port104.service.settings import Settings
+from port104.service.settings.tree import Settings
 
 PREFIX = "PORT104_"
 _FILE = "_FILE"

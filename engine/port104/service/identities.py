@@ -16,7 +16,7 @@ import trio
 from port104.errors import ConfigurationError
 from port104.registry.identity import Identified, IdentityCheck, Unidentified
 from port104.registry.passcodes import Users, parse
-from port104.service.settings import TokenSettings, UserIdentitySettings
+from port104.service.settings.user_identity import TokenSettings, UserIdentitySettings
 from port104.wire.items import UserIdentity
 
 if TYPE_CHECKING:

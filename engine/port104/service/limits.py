@@ -1,7 +1,7 @@
 """From settings to what the acceptor holds connections and associations to."""
 
 from port104.net.contracts import Limits
-from port104.service.settings import ScpSettings
+from port104.service.settings.scp import ScpSettings
 from port104.wire.association import AssociationLimits
 
 

@@ -22,7 +22,7 @@ import structlog
 from port104.errors import ConfigurationError
 from port104.service.log_format import ConsoleFormatter, JSONFormatter
 from port104.service.rotation import RotatingLogFile
-from port104.service.settings import LogSettings
+from port104.service.settings.log import LogSettings
 
 # A few MB; some seconds of a very talkative service.
 _MOST_WAITING = 10_000

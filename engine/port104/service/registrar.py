@@ -26,7 +26,7 @@ from port104.registry.store.opening import open_entry_store
 from port104.registry.view import Kept
 from port104.service.host_names import HostNames, LookUp, addresses_of
 from port104.service.registration import KINDS, defaults_from
-from port104.service.settings import Settings
+from port104.service.settings.tree import Settings
 
 log = structlog.get_logger("port104.registry")
 

@@ -1,6 +1,6 @@
 """Entries as documents: in the configuration, in the bodies of the API, on the command line.
 
-Documents are checked by settings.py. The registry knows nothing of configuration.
+Documents are checked by settings/. The registry knows nothing of configuration.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,16 +12,12 @@ from port104.registry.entries import Destination, Entry, Limits, LocalAE, Pipeli
 from port104.registry.faults import RegistryError
 from port104.registry.view import Kept
 from port104.service.decoding import Fault, build, canonical
-from port104.service.settings import (
-    DestinationSettings,
-    LimitsSettings,
-    LocalAESettings,
-    PipelineSettings,
-    Section,
-    Settings,
-    SourceSettings,
-    source_names,
-)
+from port104.service.settings.destinations import DestinationSettings
+from port104.service.settings.local_aes import LocalAESettings
+from port104.service.settings.pipelines import LimitsSettings, PipelineSettings
+from port104.service.settings.section import Section
+from port104.service.settings.sources import SourceSettings, source_names
+from port104.service.settings.tree import Settings
 
 ORIGIN = "origin"
 """Where an entry stands in the configuration; null: it was created, and can be changed."""

@@ -23,7 +23,7 @@ from port104.service.configuration import (
     load,
 )
 from port104.service.secure import HangUp
-from port104.service.settings import Settings
+from port104.service.settings.tree import Settings
 
 log = structlog.get_logger("port104.service")
 

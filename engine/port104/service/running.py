@@ -16,7 +16,10 @@ from port104.service.data_set_log import DataSetLog
 from port104.service.identities import Identities, identities_from
 from port104.service.limits import association_limits_of, limits_of
 from port104.service.registrar import Registrar
-from port104.service.settings import ScpSettings, Settings, StorageSettings, UserIdentitySettings
+from port104.service.settings.scp import ScpSettings
+from port104.service.settings.storage import StorageSettings
+from port104.service.settings.tree import Settings
+from port104.service.settings.user_identity import UserIdentitySettings
 from port104.storage.space import GIGABYTE, Watermarks
 from port104.storage.store import InstanceStore, StoredInstance
 

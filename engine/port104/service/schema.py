@@ -1,4 +1,4 @@
-"""The tree of settings as data, read from the structs in settings.py.
+"""The tree of settings as data, read from the structs in settings/.
 
 Names are compared folded: without hyphens, in lower case. So Clara 0.7's `reject-unknown-sources`
 and 0.8's `rejectUnknownSources` are one key, as are upper-case names of environment variables.
@@ -23,11 +23,11 @@ class Key(msgspec.Struct, frozen=True):
     attribute: str
     """As spelt in Python."""
     hint: Any
-    """The annotation in settings.py."""
+    """The annotation in settings/."""
     kind: inspect.Type
     """What msgspec makes of it, without the `Metadata` around it."""
     extra: Mapping[str, Any]
-    """What settings.py attached to it."""
+    """What settings/ attached to it."""
     required: bool
     default: Any
     """Meaningless when required."""

@@ -9,7 +9,7 @@ from OpenSSL import SSL
 
 from port104.errors import ConfigurationError
 from port104.net.credentials import Credentials, TLSFiles
-from port104.service.settings import TlsSettings
+from port104.service.settings.tls import TlsSettings
 
 _VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import msgspec
 
 from port104.service import schema
-from port104.service.settings import Settings
+from port104.service.settings.tree import Settings
 
 _SIMILAR = 0.6
 _ALMOST_THE_SAME = 0.85
@@ -34,7 +34,7 @@ def nearest_key(section: type[msgspec.Struct], path: schema.Path, name: str) -> 
         return None
     holders = [text for text in everywhere if text.rpartition(".")[2] == last]
     if not path:
-        return holders[0]  # settings.py begins with what is asked for most: `port` is that of DICOM
+        return holders[0]  # settings/ begins with what is asked for most: `port` is that of DICOM
     wanted = schema.path_text((*path, last))
     return max(holders, key=lambda text: difflib.SequenceMatcher(None, wanted, text).ratio())
 

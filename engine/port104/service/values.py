@@ -1,6 +1,6 @@
 """What a setting's text must look like. Each check returns the fault in words, or None.
 
-A check is attached to a setting with `msgspec.Meta(extra={"check": ...})` (see settings.py).
+A check is attached to a setting with `msgspec.Meta(extra={"check": ...})` (see settings/).
 """
 
 import re

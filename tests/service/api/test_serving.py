@@ -20,7 +20,7 @@ from port104.service.api.control import bind_control_socket
 from port104.service.api.serving import API
 from port104.service.control_socket import FILE_NAME, short_path
 from port104.service.secure import HangUp
-from port104.service.settings import ApiSettings, ApiTlsSettings
+from port104.service.settings.api import ApiSettings, ApiTlsSettings
 from tls_peers import Site
 
 

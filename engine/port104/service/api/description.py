@@ -1,6 +1,6 @@
 """The API described for programs (OpenAPI 3.1), made from what the service itself reads and answers with.
 
-One truth: the schemas of entries are those of the configuration (settings.py), with its ranges and its words;
+One truth: the schemas of entries are those of the configuration (settings/), with its ranges and its words;
 the other ones are the structs that are answered. What each path does stands in operations.py.
 """
 
@@ -134,7 +134,7 @@ def _describe(section: type[msgspec.Struct], made: dict[str, Schema]) -> None:
 
 
 def _words_of(section: type[msgspec.Struct]) -> dict[str, str]:
-    """What settings.py says about each field, by the field's name in documents."""
+    """What settings/ says about each field, by the field's name in documents."""
     [definition] = ast.parse(textwrap.dedent(inspect.getsource(section))).body
     body: Sequence[ast.stmt] = definition.body if isinstance(definition, ast.ClassDef) else ()
     names = {field.name: field.encode_name for field in msgspec.structs.fields(section)}

@@ -8,7 +8,7 @@ from OpenSSL import SSL
 
 from port104.errors import ConfigurationError
 from port104.net.credentials import CIPHER_SUITES, Credentials, TLSFiles
-from port104.service.settings import ApiTlsSettings
+from port104.service.settings.api import ApiTlsSettings
 
 _VERSIONS = {
     "1.2": (SSL.TLS1_2_VERSION, ssl.TLSVersion.TLSv1_2),

@@ -31,7 +31,7 @@ from port104.service.control_socket import FILE_NAME
 from port104.service.registrar import Registrar
 from port104.service.registration import KINDS
 from port104.service.secure import HangUp, keep_fresh
-from port104.service.settings import ApiSettings
+from port104.service.settings.api import ApiSettings
 
 log = structlog.get_logger("port104.api")
 

@@ -16,7 +16,7 @@ from port104.service.audit.file import AuditFile
 from port104.service.audit.messages import AuditSource, Outcome
 from port104.service.audit.syslog import Origin
 from port104.service.audit.trail import AuditTrail
-from port104.service.settings import AuditSettings, AuditSyslogSettings
+from port104.service.settings.audit import AuditSettings, AuditSyslogSettings
 
 # At the end: how long a collector that does not answer may hold up the stop.
 _FLUSH_SECONDS = 5.0

@@ -1,6 +1,6 @@
 """What can be said of an entry on the command line: flags and KEY=VALUE words, and the keys that they set.
 
-The keys are those of documents (settings.py), which checks the values; here it is said where each goes.
+The keys are those of documents (settings/), which checks the values; here it is said where each goes.
 """
 
 import shlex

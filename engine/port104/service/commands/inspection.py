@@ -16,7 +16,7 @@ from port104.service.configuration import DEFAULT, Configuration, by_reason, loa
 from port104.service.escaping import escape
 from port104.service.identities import identities_from
 from port104.service.registration import defaults_from
-from port104.service.settings import Settings
+from port104.service.settings.tree import Settings
 
 
 def check(file: Path) -> Iterator[str]:
