@@ -30,7 +30,8 @@ class Api:
                 for name, value in {"Content-Type": kind, "Content-Length": len(content), **headers}.items():
                     self.send_header(name, str(value))
                 self.end_headers()
-                self.wfile.write(content)
+                if content:  # of nothing a peer that has the head already has all, and may be gone
+                    self.wfile.write(content)
 
             do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - http.server's names
 

@@ -7,7 +7,7 @@ import yaml
 
 from arrivals import arrival, plan_by
 from port104.jobs.ledger.opening import open_ledger
-from port104.service.commands import completion, printing_logs, watching
+from port104.service.commands import completion, following, printing_logs, watching
 from port104.service.commands.places import PLACE_OPTIONS
 from port104.storage.folder import owned
 
@@ -233,6 +233,71 @@ def test_of_several_runs_each_log_has_a_title(run, control):
 def test_a_log_drives_no_terminal(capsys):
     printing_logs.print_log([b"a\tb\x1b[2", b"J\n\xffrest"], safely=True, alone=True)
     assert capsys.readouterr().out == "a       b\\x1b[2J\n\ufffdrest\n"
+
+
+# ---- follow ----
+
+
+def log_of(control, text, total=None):
+    control.will_answer(200, text, **{"X-Total-Count": total or len(text)})
+
+
+@pytest.mark.parametrize(("state", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 1)])
+def test_a_log_is_followed_until_the_run_ends(run, control, monkeypatch, state, code):
+    monkeypatch.setattr(following, "time", Time(9))
+    control.will_answer(200, detail())
+    log_of(control, b"one\ntw", 6)
+    control.will_answer(200, detail())
+    log_of(control, b"", 6)
+    control.will_answer(200, detail(runs=[RUN | {"state": state}]))
+    log_of(control, b"o\n", 8)
+    assert run("jobs", "logs", "j1", "--follow") == (code, "one\ntwo\n", "")
+    assert [path.partition("?")[2] for _, path, _, _ in control.requests[1::2]] == [
+        "offset=0&attempt=2",
+        "offset=6&attempt=2",
+        "offset=6&attempt=2",
+    ]
+
+
+def test_further_attempts_are_followed(run, control, monkeypatch):
+    monkeypatch.setattr(following, "time", Time(9))
+    control.will_answer(200, detail(runs=[RUN | {"state": "waiting", "attempt": 0}]))
+    control.will_answer(200, detail(runs=[RUN | {"attempt": 1}]))
+    control.will_answer(404, {"detail": "attempt 1 has no log"})
+    control.will_answer(200, detail(runs=[RUN | {"state": "succeeded", "attempt": 2}]))
+    log_of(control, b"one\n")
+    log_of(control, b"two\n")
+    assert run("jobs", "logs", "j1", "--follow") == (0, "one\n==> attempt 2 <==\ntwo\n", "")
+    assert control.answers == []
+
+
+def test_one_attempt_is_followed_until_the_next_begins(run, control, monkeypatch):
+    monkeypatch.setattr(following, "time", Time(9))
+    for attempt, text, total in ((2, b"one", 3), (3, b"\n", 4)):
+        control.will_answer(200, detail(runs=[RUN | {"attempt": attempt}]))
+        log_of(control, text, total)
+    assert run("jobs", "logs", "j1", "--follow", "--attempt", "2") == (1, "one\n", "")
+
+
+def test_a_run_that_writes_no_log_is_followed_to_its_end(run, control, monkeypatch):
+    monkeypatch.setattr(following, "time", Time(9))
+    for state in ("running", "succeeded"):
+        control.will_answer(200, detail(runs=[RUN | {"state": state}]))
+        control.will_answer(404, {"detail": "its pipeline writes none"})
+    assert run("jobs", "logs", "j1", "--follow") == (0, "", "its pipeline writes none\n")
+
+
+def test_to_follow_can_be_interrupted_and_is_of_one_run(run, control, monkeypatch, capsys):
+    monkeypatch.setattr(following, "time", Time(1))
+    control.will_answer(200, detail())
+    log_of(control, b"one\n")
+    assert run("jobs", "logs", "j1", "--follow") == (0, "one\n", "")
+    control.will_answer(200, detail(runs=[RUN, RUN | {"id": "r2", "pipeline": "b"}]))
+    code, _, err = run("jobs", "logs", "j1", "--follow")
+    assert (code, err) == (
+        2,
+        "port104: one log is followed at a time: name the run by --run (a: r1, b: r2)\n",
+    )
 
 
 # ---- watch ----

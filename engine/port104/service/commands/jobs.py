@@ -129,6 +129,7 @@ _LOGS_EXAMPLES = """\b
 Examples:
   port104 jobs logs 6a1f0c27b3d94e58
   port104 jobs logs 6a1f0c27b3d94e58 --run 0b5c9f3a7e21d684 --attempt 1
+  port104 jobs logs 6a1f0c27b3d94e58 --follow && echo succeeded
 """
 
 
@@ -136,12 +137,18 @@ Examples:
 @_job
 @_run
 @click.option("--attempt", metavar="N", type=click.IntRange(min=1), help="Which; default: the latest.")
+@click.option("--follow", is_flag=True, help="Print what is written from now on too, until the run ends.")
 @place_options
-def logs(job: str, run: str | None, attempt: int | None, **options: Any) -> None:
+def logs(job: str, run: str | None, attempt: int | None, *, follow: bool, **options: Any) -> None:
     """Print what the pipelines of JOB wrote.
 
-    Of several runs, each log stands behind a line that names its pipeline.
+    Of several runs, each log stands behind a line that names its pipeline. One can be followed: exits with 0
+    when it succeeded, else 1.
     """
+    if follow:
+        from port104.service.commands.following import follow as follow_log  # noqa: PLC0415 - as below
+
+        raise SystemExit(follow_log(place_of(options), job, attempt, lambda detail: _only(detail, run)))
     from port104.service.commands.printing_logs import print_log  # noqa: PLC0415 - help does not need it
     from port104.service.commands.reaching import reach_ledger  # noqa: PLC0415
 
@@ -160,6 +167,16 @@ def _chosen(detail: "Document", run: str | None) -> "list[Document]":
     if not chosen:
         raise RefusedError("there is no such run of this job: port104 jobs show shows those that it has")
     return chosen
+
+
+def _only(detail: "Document", run: str | None) -> "Document":
+    from port104.service.commands.faults import WrongValuesError  # noqa: PLC0415 - help does not need it
+
+    first, *others = _chosen(detail, run)
+    if others:
+        runs = ", ".join(f"{each['pipeline']}: {each['id']}" for each in (first, *others))
+        raise WrongValuesError(f"one log is followed at a time: name the run by --run ({runs})")
+    return first
 
 
 def _act(act: "Act", done: str, job: str, run: str | None, output: str, options: dict[str, Any]) -> None:

@@ -52,8 +52,8 @@ class Looker(Protocol):
         """Everything of one job."""
         ...
 
-    def log(self, job_id: str, run_id: str, attempt: int | None) -> Iterator[bytes]:
-        """The log of a run, in parts. `attempt`: None: the latest."""
+    def log(self, job_id: str, run_id: str, attempt: int | None, offset: int = 0) -> Iterator[bytes]:
+        """The log of a run from that byte on, in parts. `attempt`: None: the latest."""
         ...
 
     def act(self, job_id: str, act: Act, run_id: str | None) -> Document:
@@ -96,11 +96,11 @@ class RemoteLooker:
         job: Document = self._api.ask("GET", f"/api/jobs/{_quoted(job_id)}").document
         return job
 
-    def log(self, job_id: str, run_id: str, attempt: int | None) -> Iterator[bytes]:
+    def log(self, job_id: str, run_id: str, attempt: int | None, offset: int = 0) -> Iterator[bytes]:
         """As the protocol says."""
         path = f"/api/jobs/{_quoted(job_id)}/runs/{_quoted(run_id)}/log"
         chosen = "" if attempt is None else f"&attempt={attempt}"
-        offset, total = 0, 1
+        total = offset + 1
         while offset < total:
             answer = self._api.ask("GET", f"{path}?offset={offset}{chosen}")
             if not answer.document:
@@ -178,7 +178,7 @@ class DirectLooker:
         document: Document = msgspec.to_builtins(found)
         return document
 
-    def log(self, job_id: str, run_id: str, attempt: int | None) -> Iterator[bytes]:
+    def log(self, job_id: str, run_id: str, attempt: int | None, offset: int = 0) -> Iterator[bytes]:
         """As the protocol says."""
         from port104.dispatch.run_log import MOST_BYTES, read_log  # noqa: PLC0415
         from port104.jobs.ledger.looking.places import run_place  # noqa: PLC0415
@@ -186,7 +186,6 @@ class DirectLooker:
         place = self._asked(run_place, job_id, run_id)
         if place is None:
             raise RefusedError("there is no such run of this job: port104 jobs show shows those that it has")
-        offset = 0
         # Whose folder it is does not matter: the ledger knows where each is.
         while part := read_log(Path(), "", place, attempt, offset, MOST_BYTES).data:
             yield part
