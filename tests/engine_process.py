@@ -59,6 +59,19 @@ class Engine:
         lines = self.log.read_text().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
+    def command(self, *words):
+        """Run `port104 WORDS` with this engine's configuration, which must succeed; what it printed."""
+        config = self.folder.with_name(self.folder.name + ".json")
+        done = subprocess.run(
+            [sys.executable, "-m", "port104", *map(str, words), "-f", str(config)],
+            capture_output=True,
+            text=True,
+            env=own_environment(),
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
     def memory(self, field="VmRSS"):
         """A figure of /proc/<pid>/status, in bytes."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()

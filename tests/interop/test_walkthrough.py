@@ -5,13 +5,11 @@ The modality is DCMTK. Nothing is restarted: what is created and deleted holds f
 
 import http.client
 import json
-import subprocess
-import sys
 
 import pytest
 from pydicom.data import get_testdata_file
 
-from engine_process import engine, free_port, own_environment
+from engine_process import engine, free_port
 from peers import run_peer
 
 pytestmark = pytest.mark.peer
@@ -32,18 +30,7 @@ class CommandLine:
     """Registers by commands, which reach the engine by its control socket."""
 
     def __init__(self, server, port):
-        self.config = server.folder.with_name(server.folder.name + ".json")
-
-    def run(self, *words):
-        done = subprocess.run(
-            [sys.executable, "-m", "port104", *words, "-f", str(self.config)],
-            capture_output=True,
-            text=True,
-            env=own_environment(),
-            check=False,
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        return done.stdout
+        self.run = server.command
 
     def create_ae_title(self):
         number = self.run("create", "pipeline", "-n", "covid", "--command", "true").rstrip()

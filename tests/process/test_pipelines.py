@@ -2,13 +2,12 @@
 
 import json
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 
 import pytest
 
-from engine_process import engine, own_environment
+from engine_process import engine
 from port104.wire.command import Status
 from sender import Sender, image
 from stored_file import put
@@ -83,19 +82,6 @@ def test_a_study_becomes_results(tmp_path, home, settings):
         assert server.terminate() == 0
 
 
-def port104(server, *words):
-    config = server.folder.with_name(server.folder.name + ".json")
-    done = subprocess.run(
-        [sys.executable, "-m", "port104", *map(str, words), "-f", str(config)],
-        capture_output=True,
-        text=True,
-        env=own_environment(),
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
 def test_a_result_is_registered_by_hand(tmp_path, home, settings):
     (home / "go").touch()
     report = put(tmp_path / "elsewhere", "1.2.3.7", data_set=image("1.2.3.7", bytes(10**7)))
@@ -103,9 +89,9 @@ def test_a_result_is_registered_by_hand(tmp_path, home, settings):
         send(server, 1)
         server.wait_for(lambda: ended(server), 30)
         ((job,),) = rows(server, "SELECT id FROM port104_job")
-        registered = port104(server, "results", "register", job, report)
-        assert port104(server, "results", "register", job, report, "--upload") == registered
-        assert len(port104(server, "results", "list", job).splitlines()) == 2
+        registered = server.command("results", "register", job, report)
+        assert server.command("results", "register", job, report, "--upload") == registered
+        assert len(server.command("results", "list", job).splitlines()) == 2
         file = registered.split("\t")[1]
         assert (server.folder / file).read_bytes() == report.read_bytes()
         assert server.terminate() == 0

@@ -164,7 +164,7 @@ def no_decoder(images):
             two_series,
             r'2 CT series, .*number 5 "Thorax 1 mm", 3 images\. .* group by series \(groupBy=0020,000E\)',
         ),
-        (two_images, r"the CT series has 2 images, and at least 3 make a volume; send all"),
+        (two_images, r"the CT series has 2 of the 3 images or more that make a volume; send all"),
         (missing_slice, r"not evenly spaced: it is 10\.00 mm from image 2 to image 4 and 5\.00 mm elsewhere"),
         (doubled_slice, r"not evenly spaced: it is 0\.00 mm from image . to image . and 5\.00 mm elsewhere"),
         (

@@ -56,7 +56,7 @@ def read(paths: Sequence[Path]) -> Series:
     """Read the files of a CT series. Raises UnfitError."""
     if len(paths) < _FEWEST:
         raise UnfitError(
-            f"the CT series has {len(paths)} images, and at least {_FEWEST} make a volume; send all"
+            f"the CT series has {len(paths)} of the {_FEWEST} images or more that make a volume; send all"
         )
     images = [_completed(dcmread(path)) for path in paths]
     _check_alike(images)
