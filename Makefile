@@ -8,13 +8,14 @@ NATIVE := $(wildcard native/*.c native/*.h) native/build.py setup.py
 PEERS := storescu:dcmtk echoscu:dcmtk dcmsend:dcmtk dcmdump:dcmtk Orthanc:orthanc \
 	pg_lsclusters:postgresql
 CRASH_ROUNDS ?= 200
+CRASH_JOBS_ROUNDS ?= 200
 MINUTES ?= 30
 POWERCUT_ROUNDS ?= 200
 SECONDS ?= 60
 INPUTS ?= 2000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint native-test hostile-survey fuzz differential coverage crash powercut soak \
+.PHONY: help build run test lint native-test hostile-survey fuzz differential coverage crash crash-jobs powercut soak \
 	guard bench bench-quick peers format clean bench-tls
 
 help: ## say what each target does
@@ -53,7 +54,10 @@ coverage: build ## the branches of native/ and wire/ that tests take, into build
 	$(BIN)/python -m coverage report --data-file build/coverage/wire --show-missing --fail-under 100
 
 crash: build ## kill -9 under load, CRASH_ROUNDS times (200)
-	PORT104_CRASH_ROUNDS=$(CRASH_ROUNDS) $(BIN)/python -m pytest tests/crash
+	PORT104_CRASH_ROUNDS=$(CRASH_ROUNDS) $(BIN)/python -m pytest tests/crash/test_crash.py
+
+crash-jobs: build ## kill -9 while studies become jobs and pipelines run, CRASH_JOBS_ROUNDS times (200)
+	PORT104_CRASH_JOBS_ROUNDS=$(CRASH_JOBS_ROUNDS) $(BIN)/python -m pytest tests/crash/test_crash_jobs.py
 
 powercut: build ## cut the power under load (simulated), POWERCUT_ROUNDS times (200)
 	PORT104_POWERCUT_ROUNDS=$(POWERCUT_ROUNDS) $(BIN)/python -m pytest tests/powercut/test_powercut.py
