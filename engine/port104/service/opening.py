@@ -1,0 +1,58 @@
+"""What keeps data beyond the run: opened at the start, one after the other, and closed at the end."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from port104.service.audit.recording import recording
+from port104.service.audit.trail import AuditTrail
+from port104.service.books import Books, keeping_books
+from port104.service.registrar import Registrar, open_registrar
+from port104.service.settings.storage import StorageSettings
+from port104.service.settings.tree import Settings
+from port104.service.stocktaking import report_end, report_recovery
+from port104.storage.store import InstanceStore, open_store
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """What is open. `trail`: None where nothing is audited."""
+
+    store: InstanceStore
+    registrar: Registrar
+    trail: AuditTrail | None
+    books: Books
+
+
+@asynccontextmanager
+async def opened(settings: Settings, origins: Mapping[str, str]) -> AsyncIterator[Opened]:
+    """Hold all of it open while the block runs.
+
+    `origins`: where settings come from (configuration.Configuration). Raises StorageError, DatabaseError or
+    ConfigurationError when one cannot be opened; then those before it are closed again.
+    """
+    storage = settings.storage
+    async with (
+        open_store(
+            _folder_of(storage),
+            sync=storage.durability == "sync",
+            threads=storage.io_threads or _default_threads(),
+        ) as store,
+        open_registrar(settings, origins) as registrar,
+        recording(settings.audit, [*registrar.registry.local_aes]) as trail,
+        keeping_books(settings.registry.url, store.root, lambda: registrar.registry) as books,
+    ):
+        report_recovery(store)
+        yield Opened(store, registrar, trail, books)
+    report_end(store.counts())
+
+
+def _default_threads() -> int:
+    """More would only take turns; with one alone, none is there for other peers' messages."""
+    return min(64, max(2, len(os.sched_getaffinity(0))))
+
+
+def _folder_of(storage: StorageSettings) -> Path:
+    return Path(storage.temporary).absolute()
