@@ -31,6 +31,11 @@ def member(root, instance, *, node="n1", path=None):
     )
 
 
+def is_node(root, node):
+    root.mkdir(exist_ok=True)
+    (root / "node").write_text(f"{node}\n")
+
+
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
@@ -98,6 +103,7 @@ def test_copies_of_one_uid_stand_side_by_side(tmp_path):
 
 def test_what_two_engines_received_is_there_once(tmp_path):
     ours, theirs = tmp_path / "a", tmp_path / "b"
+    is_node(theirs, "n2")
     members = [
         member(ours, "1.2.3.4"),
         member(theirs, "1.2.3.4", node="n2"),
@@ -127,10 +133,25 @@ def test_an_instance_that_is_gone_is_said(tmp_path):
         build(tmp_path, "n1", RUN, [one])
 
 
-def test_an_instance_on_another_machine_is_said(tmp_path):
+@pytest.mark.parametrize("there", ["nothing", "another folder", "ours"])
+def test_an_instance_on_another_machine_is_said(tmp_path, there):
+    """Where machines have their folders at the same path, what stands there is no other's."""
+    far = tmp_path if there == "ours" else tmp_path / "far"
+    is_node(tmp_path, "n1")
+    one = member(far, "1.2.3.4", node="n2")
+    if there == "nothing":
+        (tmp_path / "far").rename(tmp_path / "away")
+    elif there == "another folder":
+        is_node(far, "n3")
+    with pytest.raises(StorageError, match=r"on host-of-n2 \(node n2\), which is not there on this machine"):
+        build(tmp_path, "n1", RUN, [one])
+
+
+def test_an_instance_that_is_gone_from_a_folder_that_is_reached_is_said(tmp_path):
+    is_node(tmp_path / "far", "n2")
     one = member(tmp_path / "far", "1.2.3.4", node="n2")
-    (tmp_path / "far").rename(tmp_path / "away")
-    with pytest.raises(StorageError, match=r"on host-of-n2 \(node n2\); mount that folder here"):
+    (tmp_path / "far" / "instances" / one.file).unlink()
+    with pytest.raises(StorageError, match="an instance of the job is gone"):
         build(tmp_path, "n1", RUN, [one])
 
 

@@ -30,6 +30,17 @@ def node_of(root: Path) -> str:
     return name
 
 
+def is_folder_of(root: Path, node: str) -> bool:
+    """Whether the storage folder of this name is at `root`; another one may have its path here.
+
+    Waits for the disk.
+    """
+    try:
+        return (root / _FILE_NAME).read_text("ascii").strip() == node
+    except (OSError, UnicodeError):
+        return False
+
+
 def _make(file: Path) -> None:
     """Write a new name; a file that is not whole never bears the name."""
     new = file.with_name(file.name + ".new")

@@ -13,13 +13,14 @@ import filecmp
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from port104.dispatch.node import is_folder_of
 from port104.errors import StorageError
 from port104.jobs.ledger.members import Member
 from port104.jobs.ledger.runs import Run
@@ -48,7 +49,8 @@ def build(root: Path, node: str, run: Run, members: Sequence[Member]) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             (folder / INSTANCES).mkdir(parents=True)
             (folder / OUTPUT).mkdir()
-            listed = [_placed(folder, member, _source(root, node, member)) for member in members]
+            sources = _sources(root, node, members)
+            listed = [_placed(folder, *each) for each in zip(members, sources, strict=True)]
             _write(folder / MANIFEST, _manifest(run, [each for each in listed if each is not None]))
     except OSError as failure:
         raise StorageError(
@@ -84,18 +86,28 @@ def _placed(folder: Path, member: Member, source: Path) -> dict[str, Any] | None
     }
 
 
-def _source(root: Path, node: str, member: Member) -> Path:
-    """Where the instance stands; the folder of another engine must be reachable under the same path."""
-    ours = member.node == node
-    source = (root if ours else Path(member.root)) / "instances" / member.file
-    if (ours or member.root) and source.exists():
-        return source
-    if ours:
-        raise StorageError(f"an instance of the job is gone: {source}; restore the file, and rerun the job")
-    raise StorageError(
-        f"an instance of the job cannot be reached: {source}, in the storage folder of the engine on"
-        f" {member.host or 'an unknown machine'} (node {member.node}); mount that folder here under the same"
-        " path, or start that engine again"
+def _sources(root: Path, node: str, members: Sequence[Member]) -> Iterator[Path]:
+    """Where each instance stands; the folders of other engines must be there under their own paths."""
+    folders = {node: root}
+    for member in members:
+        if member.node not in folders:
+            if not is_folder_of(Path(member.root), member.node):
+                raise _out_of_reach(member)
+            folders[member.node] = Path(member.root)
+        source = folders[member.node] / "instances" / member.file
+        if not source.exists():
+            raise StorageError(
+                f"an instance of the job is gone: {source}; restore the file, and rerun the job"
+            )
+        yield source
+
+
+def _out_of_reach(member: Member) -> StorageError:
+    return StorageError(
+        f"an instance of the job is in the storage folder {member.root} of the engine on"
+        f" {member.host or 'an unknown machine'} (node {member.node}), which is not there on this machine:"
+        " engines that share a ledger must see each other's folders under the same paths, so put them on a"
+        " volume that all have, each in a folder of its own (storage.temporary), and rerun the job"
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from port104.dispatch.node import is_folder_of
 from port104.dispatch.payload import RUNS
 from port104.errors import Port104Error
 from port104.jobs.ledger.looking.places import RunPlace
@@ -39,11 +40,16 @@ def read_log(root: Path, node: str, place: RunPlace, attempt: int | None, offset
     if place.node is None or number == 0:
         raise NoLogError(f"run {place.run} has not begun: there is no log yet")
     folder = root if place.node == node else Path(place.root)
+    if place.node != node and not is_folder_of(folder, place.node):
+        raise NoLogError(
+            f"run {place.run} was carried out on {place.host or 'an unknown machine'} (node {place.node}),"
+            " whose storage folder is not reachable here: ask port104 there"
+        )
     file = folder / RUNS / place.run / str(number) / LOG
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as failure:
-        raise NoLogError(_why_none(place, number, failure, folder)) from failure
+        raise NoLogError(_why_none(place, number, failure)) from failure
     try:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
@@ -53,12 +59,7 @@ def read_log(root: Path, node: str, place: RunPlace, attempt: int | None, offset
         os.close(descriptor)
 
 
-def _why_none(place: RunPlace, number: int, failure: OSError, folder: Path) -> str:
-    if not folder.is_dir():
-        return (
-            f"run {place.run} was carried out on {place.host or 'an unknown machine'} (node {place.node}),"
-            " whose storage folder is not reachable here: ask port104 there"
-        )
+def _why_none(place: RunPlace, number: int, failure: OSError) -> str:
     if isinstance(failure, FileNotFoundError):
         return (
             f"attempt {number} of run {place.run} has no log: its pipeline writes none, or its folder was"

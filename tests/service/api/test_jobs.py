@@ -203,6 +203,9 @@ async def test_the_log_of_another_engine_is_read_where_its_folder_is_reached(api
     there = elsewhere / "runs" / run.id / "1"
     there.mkdir(parents=True)
     (there / "log").write_text("there")
+    (elsewhere / "node").write_text("another")
+    assert (await api.ask("GET", log_target(run))).problem == "no-log"
+    (elsewhere / "node").write_text("n2")
     assert (await api.ask("GET", log_target(run))).body == b"there"
 
 

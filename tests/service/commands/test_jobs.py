@@ -49,6 +49,7 @@ def detail(**changes):
 def ledger(folder):
     """A ledger with a study of two instances, which is a job, and one that is held; nobody keeps it."""
     folder.mkdir()
+    (folder / "node").write_text("n1")
     ledger = open_ledger(None, folder, "n1")
     ledger.register(str(folder), "ingress-1")
     ledger.record([arrival(1, written=10**18), arrival(2, written=10**18 + 1), arrival(9, value=None)])

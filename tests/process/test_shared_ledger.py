@@ -1,0 +1,66 @@
+"""Two whole engines with one ledger in PostgreSQL: what both receive of a study is one job."""
+
+import json
+import sys
+
+import pytest
+
+from engine_process import engine
+from port104.wire.command import Status
+from sender import Sender, image
+
+pytestmark = pytest.mark.peer
+
+COPY = "import os, shutil; shutil.copytree(os.environ['PORT104_INPUT'], 'output', dirs_exist_ok=True)"
+UIDS = [f"1.2.3.{number}" for number in range(40)]
+
+
+@pytest.fixture
+def settings(postgres):
+    local_ae = {"aeTitle": "PORT104", "processorSettings": {"timeout": 2, "pipeline-copy": "c0"}}
+    return {
+        "scp": {"aeTitles": [local_ae]},
+        "pipelines": [{"name": "copy", "id": "c0", "command": [sys.executable, "-c", COPY]}],
+        "registry": {"url": postgres.new_url()},
+        "log": {"format": "json"},
+    }
+
+
+@pytest.fixture
+def rows(settings):
+    """Reads of the ledger."""
+    import psycopg  # noqa: PLC0415 - an optional dependency
+
+    with psycopg.connect(settings["registry"]["url"], autocommit=True) as connection:
+        yield lambda sql: connection.execute(sql).fetchall()
+
+
+def send(server, uids):
+    with Sender(server.port) as sender:
+        for uid in uids:
+            assert sender.store(uid, image(uid, b"pixels", study="1.2.3")) == Status.SUCCESS
+        sender.release()
+
+
+def test_a_study_that_two_engines_receive_is_one_job(tmp_path, settings, rows):
+    with engine(tmp_path / "a", **settings) as one, engine(tmp_path / "b", **settings) as other:
+        for first in range(0, len(UIDS), 10):
+            send(one, UIDS[first : first + 5])
+            send(other, UIDS[first + 5 : first + 10])
+        one.wait_for(lambda: rows("SELECT state FROM port104_run") == [("succeeded",)], 30)
+        assert rows("SELECT state, instances FROM port104_group") == [("closed", len(UIDS))]
+        assert rows("SELECT node, COUNT(*) FROM port104_instance GROUP BY node ORDER BY node") == sorted(
+            ((server.folder / "node").read_text().strip(), len(UIDS) // 2) for server in (one, other)
+        )
+        ((run, node, attempt),) = rows("SELECT id, node, attempt FROM port104_run")
+        assert attempt == 1
+        at, away = (one, other) if (one.folder / "node").read_text().strip() == node else (other, one)
+        payload = at.folder / "runs" / run / "1"
+        listed = json.loads((payload / "manifest.json").read_bytes())["instances"]
+        assert sorted(each["sopInstanceUid"] for each in listed) == sorted(UIDS)
+        stored = {path.stat().st_ino for server in (one, other) for path in server.stored_files()}
+        assert {path.stat().st_ino for path in (payload / "dcm").iterdir()} == stored
+        assert not (away.folder / "runs").exists()
+        results = rows("SELECT sop_instance FROM port104_result ORDER BY sop_instance")
+        assert results == [(uid,) for uid in sorted(UIDS)]
+        assert (one.terminate(), other.terminate()) == (0, 0)
