@@ -58,6 +58,7 @@ def operations() -> Iterator[Operation]:
     yield from _of_associations()
     yield from _of_received()
     yield from _of_jobs()
+    yield from _of_results()
     yield from _of_health()
 
 
@@ -247,15 +248,18 @@ def _of_jobs() -> Iterator[Operation]:
             answers=(200, "the job as it is then", detail),
             problems=(400, 404, 409, 503),
         )
+
+
+def _of_results() -> Iterator[Operation]:
     one_file = {"type": "string", "minLength": 1}
     files = {"type": "array", "items": one_file, "minItems": 1, "maxItems": MOST_FILES}
     yield Operation(
-        path=f"{one}/results",
+        path=f"{jobs.PATH}/{{name}}/results",
         method="post",
         summary="Register DICOM files as results of a run: by paths on port104's machine, or an upload",
         scope="admin",
         parameters=(
-            named,
+            _in_path("Its `id`."),
             _in_query("run", "Which run, by its `id`; needed where the job has several.", {"type": "string"}),
             _in_query(
                 "destinations",
