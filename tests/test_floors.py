@@ -23,13 +23,14 @@ MAY_IMPORT = {
     "registry": GROUND | {"wire", "database"},
     "jobs": GROUND | {"database"},
     "dispatch": GROUND | {"wire", "net", "storage", "database", "registry", "jobs"},
-    "service": GROUND | {"wire", "net", "storage", "database", "registry", "jobs", "dispatch"},
+    "sending": GROUND | {"wire", "net", "storage"},
+    "service": GROUND | {"wire", "net", "storage", "database", "registry", "jobs", "dispatch", "sending"},
     "__main__": {"service"},
 }
 
 # Foreign packages that only some may import: file or room -> the packages kept for it.
 KEPT_FOR = {
-    "trio": {"net", "storage", "dispatch", "service"},
+    "trio": {"net", "storage", "dispatch", "sending", "service"},
     "pydicom": {"storage/reading.py"},
     "pynetdicom": set(),
     "asyncio": set(),

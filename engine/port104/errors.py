@@ -36,3 +36,39 @@ class StorageError(Port104Error):
 
 class FolderInUseError(StorageError):
     """Another process works in the storage folder."""
+
+
+class AssociationError(Port104Error):
+    """An association that we requested did not come to be, or ended before what was asked of it was done."""
+
+
+class ConnectError(AssociationError):
+    """No connection to the peer, or no agreement on TLS."""
+
+
+class RejectedError(AssociationError):
+    """The peer rejected the association; `transient`: it may accept another one later (PS3.8 9.3.4)."""
+
+    def __init__(self, message: str, *, transient: bool) -> None:
+        super().__init__(message)
+        self.transient = transient
+
+
+class AbortedError(AssociationError):
+    """The association was aborted, by either side, or its connection broke."""
+
+
+class TimedOutError(AssociationError):
+    """The peer took longer than it may; the association was aborted."""
+
+
+class NotAcceptedError(Port104Error):
+    """The peer accepted no presentation context for this; what else it accepted can be sent on."""
+
+
+class StatusError(Port104Error):
+    """The peer answered an operation with a status that is a failure."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status

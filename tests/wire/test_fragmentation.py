@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from port104.errors import LocalProtocolError
-from port104.wire.fragmentation import COMMAND, SMALLEST, UNLIMITED, fragments
+from port104.wire.fragmentation import COMMAND, SMALLEST, UNLIMITED, fragments, portion
 from port104.wire.pdu import PDataTF, decode
 
 
@@ -66,3 +66,12 @@ def test_one_pdu_is_laid_out_as_the_standard_says():
 def test_a_peer_that_leaves_no_room_cannot_be_sent_to(maximum):
     with pytest.raises(LocalProtocolError):
         fragments(1, b"data", 0, maximum_length=maximum)
+
+
+@given(st.integers(SMALLEST, 1000) | st.sampled_from([0, UNLIMITED]), st.integers(14, 4000))
+def test_a_portion_fits_in_full_pdus(maximum, most):
+    size = portion(maximum, most)
+    encoded = fragments(1, bytes(size), 0, maximum_length=maximum, last=False)
+    assert size > 0
+    assert len(encoded) <= most
+    assert len({length for _, length in pdvs_of(encoded)}) == 1

@@ -1,4 +1,4 @@
-"""Certificate, key and authorities of the TLS port: read from files, checked, read again when these change.
+"""Certificates, keys and authorities for TLS: read from files, checked, read again when these change.
 
 The profile is PS3.15 B.12, "BCP 195 RFC 8996, 9325 TLS Secure Transport Connection Profile": TLS 1.2 with the
 cipher suites that RFC 9325 4.2 recommends, and TLS 1.3. A file that cannot be used is named, with the reason;
@@ -88,16 +88,40 @@ class Credentials:
 
 def build_context(files: TLSFiles) -> SSL.Context:
     """Make the context that connections are accepted with. Raises ConfigurationError."""
-    context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    context.set_min_proto_version(files.minimum_version)
+    context = _profile(SSL.TLS_SERVER_METHOD, files.minimum_version)
+    _load_certificate(context, files)
+    if files.authorities is not None:
+        _load_authorities(context, files.authorities)
+        required = SSL.VERIFY_FAIL_IF_NO_PEER_CERT if files.require_certificate else 0
+        context.set_verify(SSL.VERIFY_PEER | required)
+    return context
+
+
+def build_calling_context(*, authorities: Path | None, own: TLSFiles | None) -> SSL.Context:
+    """Make the context that peers are called with. Raises ConfigurationError.
+
+    `authorities`: of peers' certificates; None: the system's. `own`: the certificate to show where a peer
+    asks for one; None: none.
+    """
+    context = _profile(SSL.TLS_CLIENT_METHOD, SSL.TLS1_2_VERSION)
+    if authorities is None:
+        context.set_default_verify_paths()
+    else:
+        _load_authorities(context, authorities)
+    context.set_verify(SSL.VERIFY_PEER)
+    if own is not None:
+        _load_certificate(context, own)
+    return context
+
+
+def _profile(method: int, minimum_version: int) -> SSL.Context:
+    context = SSL.Context(method)
+    context.set_min_proto_version(minimum_version)
     context.set_cipher_list(":".join(CIPHER_SUITES).encode())
     # Every association is authenticated anew, and an idle one keeps no buffers.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
     context.set_mode(_MODE_RELEASE_BUFFERS)
-    _load_certificate(context, files)
-    if files.authorities is not None:
-        _load_authorities(context, files)
     return context
 
 
@@ -138,16 +162,14 @@ def _key_in(
     return key
 
 
-def _load_authorities(context: SSL.Context, files: TLSFiles) -> None:
+def _load_authorities(context: SSL.Context, authorities: Path) -> None:
     store = context.get_cert_store()
-    if store is None or files.authorities is None:
+    if store is None:
         raise ValueError("a context has a store")
-    for each in certificates_in(files.authorities):
+    for each in certificates_in(authorities):
         store.add_cert(X509.from_cryptography(each))
     # A modality's own certificate may stand among the authorities, without who signed it.
     store.set_flags(X509StoreFlags.PARTIAL_CHAIN)
-    required = SSL.VERIFY_FAIL_IF_NO_PEER_CERT if files.require_certificate else 0
-    context.set_verify(SSL.VERIFY_PEER | required)
 
 
 def certificates_in(file: Path) -> list[x509.Certificate]:

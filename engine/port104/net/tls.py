@@ -1,4 +1,4 @@
-"""TLS on one accepted connection (PS3.15 B.12): handshake and end. Between them stands native/tls.h.
+"""TLS on one connection (PS3.15 B.12): handshake and end. Between them stands native/tls.h.
 
 Rules that this room keeps:
 - a peer in its handshake holds a task and nothing else: the arithmetic is a worker thread's, the waiting the
@@ -8,6 +8,7 @@ Rules that this room keeps:
 
 import contextlib
 import errno
+import ipaddress
 import socket as stdlib_socket
 
 import structlog
@@ -65,19 +66,26 @@ class HandshakeError(ConnectionAbortedError):
 
 
 class SecureSocket:
-    """The TLS side of an accepted connection. `handshake` once, then lend `records`. It owns the socket."""
+    """The TLS side of a connection. `handshake` once, then lend `records`. It owns the socket.
 
-    def __init__(self, socket: trio.socket.SocketType, context: SSL.Context) -> None:
+    `called`: the host name or address that we called, which the peer's certificate must be for; None: the
+    peer called.
+    """
+
+    def __init__(
+        self, socket: trio.socket.SocketType, context: SSL.Context, *, called: str | None = None
+    ) -> None:
         self._trio_socket = socket
         self._context = context
+        self._called = called
         self._socket: stdlib_socket.socket | None = None
         self._session: SSL.Connection | None = None
 
     async def handshake(self, deadline: float, address: str) -> PeerCertificate | None:
         """Agree on TLS until `deadline` on trio's clock. Returns the peer's certificate, if it showed one.
 
-        Raises HandshakeError, which is logged, where the two do not agree; another OSError where the peer is
-        too slow or gone: those who only look whether a port is open do that all day.
+        Raises HandshakeError where the two do not agree, which is logged where the peer called; another
+        OSError where the peer is too slow or gone: who only looks whether a port is open does that all day.
         """
         session = self._begin()
         try:
@@ -89,8 +97,7 @@ class SecureSocket:
             raise ConnectionResetError(errno.ECONNRESET, "the peer ended its TLS handshake") from failure
         except SSL.Error as failure:
             error = HandshakeError(_reason(failure))
-            hint = {"hint": error.hint} if error.hint else {}
-            log.warning("TLS handshake failed", address=address, reason=error.reason, **hint)
+            self._report(error, address)
             raise error from failure
         certificate = peer_certificate(session)
         shown = {"certificate": certificate.fingerprint} if certificate else {}
@@ -98,11 +105,21 @@ class SecureSocket:
         log.debug("TLS handshake done", address=address, **facts, **shown)
         return certificate
 
+    def _report(self, error: HandshakeError, address: str) -> None:
+        """Log it where nobody else will tell: whoever calls hears of it by the exception."""
+        if self._called is None:
+            hint = {"hint": error.hint} if error.hint else {}
+            log.warning("TLS handshake failed", address=address, reason=error.reason, **hint)
+
     def _begin(self) -> SSL.Connection:
         self._socket = stdlib_socket.socket(fileno=self._trio_socket.detach())
         self._socket.settimeout(0)
         self._session = SSL.Connection(self._context, self._socket)
-        self._session.set_accept_state()
+        if self._called is None:
+            self._session.set_accept_state()
+        else:
+            self._session.set_connect_state()
+            _expect(self._session, self._called)
         return self._session
 
     async def _agree(self, session: SSL.Connection) -> None:
@@ -115,6 +132,11 @@ class SecureSocket:
                 await trio.lowlevel.wait_writable(session.fileno())
             else:
                 return
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        """Set an option of the socket, after `handshake`."""
+        if self._socket is not None:
+            self._socket.setsockopt(level, option, value)
 
     def records(self) -> Records:
         """What the link receives and sends through. Once, after the handshake."""
@@ -140,6 +162,19 @@ class SecureSocket:
                     self._session.shutdown()
         finally:
             self._socket.close()
+
+
+def _expect(session: SSL.Connection, called: str) -> None:
+    """Have the peer's certificate be for what we called (RFC 9525), which pyOpenSSL has no call for."""
+    parameters = _LIB.SSL_get0_param(session._ssl)  # noqa: SLF001 - there is no other way to it
+    try:
+        packed = ipaddress.ip_address(called).packed
+    except ValueError:
+        name = called.encode("idna")
+        session.set_tlsext_host_name(name)
+        _LIB.X509_VERIFY_PARAM_set1_host(parameters, name, len(name))
+    else:
+        _LIB.X509_VERIFY_PARAM_set1_ip(parameters, packed, len(packed))
 
 
 def _reason(failure: SSL.Error) -> str:

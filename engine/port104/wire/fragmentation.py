@@ -8,6 +8,7 @@ _PDU = struct.Struct(">BxIIBB")
 _P_DATA_TF = 4
 # What a PDU's length counts besides the fragment: PDV item length, context ID, control header.
 _OVERHEAD = 6
+_HEADERS = _PDU.size  # of one PDU with one PDV
 # Our own cap where the peer states none: larger PDUs gained nothing and cost memory at both ends.
 UNLIMITED = 256 * 1024
 # The shortest maximum length that leaves room for a fragment, which has an even length (PS3.8 E.1).
@@ -23,7 +24,7 @@ def fragments(context_id: int, data: bytes, control: int, *, maximum_length: int
     `control`: COMMAND or 0. `maximum_length`: what the peer stated, 0 = unlimited. `last`: whether the
     command set or data set ends here. Raises LocalProtocolError where the peer's maximum leaves no room.
     """
-    room = (min(maximum_length or UNLIMITED, UNLIMITED) - _OVERHEAD) & ~1
+    room = _room(maximum_length)
     if room < 1:
         raise LocalProtocolError(
             f"the peer receives PDUs of at most {maximum_length} bytes, in which nothing fits"
@@ -35,6 +36,17 @@ def fragments(context_id: int, data: bytes, control: int, *, maximum_length: int
         ends = last and at + room >= len(data)
         pdus.append(_pdu(context_id, data[at : at + room], control | LAST if ends else control))
     return b"".join(pdus)
+
+
+def portion(maximum_length: int, most: int) -> int:
+    """Bytes of a data set that become at most `most` bytes, in PDUs as full as the peer and `most` allow."""
+    room = min(_room(maximum_length), (most - _HEADERS) & ~1)
+    return most // (room + _HEADERS) * room
+
+
+def _room(maximum_length: int) -> int:
+    """Bytes of a message in a PDU that the peer can receive, an even number."""
+    return (min(maximum_length or UNLIMITED, UNLIMITED) - _OVERHEAD) & ~1
 
 
 def _pdu(context_id: int, fragment: bytes, control: int) -> bytes:

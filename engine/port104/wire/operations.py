@@ -11,10 +11,10 @@ Rules that this room keeps:
 import msgspec
 
 from port104 import uids
-from port104.errors import LocalProtocolError
+from port104.errors import LocalProtocolError, StatusError
 from port104.wire.command import Command, CommandField, is_response, response_field
 from port104.wire.items import invalid, unexpected
-from port104.wire.status import StatusClass, class_of
+from port104.wire.status import StatusClass, class_of, words_of
 
 _LAST_MESSAGE_ID = 0xFFFF  # VR US
 _MEDIUM = 0  # priority (PS3.7 9.3.1.1)
@@ -31,6 +31,13 @@ class Response(msgspec.Struct, frozen=True):
     def status_class(self) -> StatusClass:
         """The class of the status."""
         return class_of(self.status)
+
+    def check(self) -> None:
+        """Raise StatusError where the operation was not done; a warning says that it was."""
+        if self.status_class not in (StatusClass.SUCCESS, StatusClass.WARNING):
+            raise StatusError(
+                f"the peer answered status {self.status:04X}: {words_of(self.status)}", status=self.status
+            )
 
 
 def echo_request() -> Command:

@@ -1,0 +1,1 @@
+"""Sends DICOM files: what they are, found and read ahead, over associations that port104 requests."""

@@ -1,0 +1,42 @@
+"""What of the files at hand can be sent: looked at once before, as contexts are proposed for all of them."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from port104.sending.instance_file import InstanceFile
+from port104.wire.proposal import Syntaxes
+
+# Holds the File Meta Information of any file, and all of a small one.
+_HEAD_BYTES = 64 * 1024
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A file that can be sent. `size`: bytes of its data set."""
+
+    path: Path
+    syntaxes: Syntaxes
+    sop_instance_uid: str
+    size: int
+
+
+class Unsendable(msgspec.Struct, frozen=True):
+    """A file that cannot, and why, in words that quote nothing of it."""
+
+    path: Path
+    why: str
+
+
+def look_at(paths: Iterable[Path]) -> Iterator[Candidate | Unsendable]:
+    """Look at each file. Blocks on the disk; raises nothing."""
+    for path in paths:
+        try:
+            file = InstanceFile(path, _HEAD_BYTES)
+        except ValueError as fault:
+            yield Unsendable(path, str(fault))
+        except OSError as failure:
+            yield Unsendable(path, f"it cannot be read: {failure.strerror}")
+        else:
+            file.close()
+            yield Candidate(path, file.syntaxes, file.sop_instance_uid, file.length)
