@@ -14,6 +14,8 @@ from lung_density.series import read
 
 # Far from the numbers that scanners give.
 _PICTURES, _REPORT = 9041, 9042
+# What is the same in all of a study, and highdicom does not take over.
+_OF_THE_STUDY = ("StudyDescription", "PatientAge", "PatientSize", "PatientWeight")
 
 
 def main() -> None:
@@ -29,10 +31,14 @@ def main() -> None:
 def run(source: Path, output: Path) -> Figures:
     """Measure the CT series in a folder and write the results into another. Raises UnfitError."""
     series = read(choose(source))
+    image = series.images[0]
     lungs = find(series)
     figures = measure(series, lungs)
     output.mkdir(parents=True, exist_ok=True)
     for result in (*pictures(series, lungs, _PICTURES), report(series, figures, _REPORT)):
+        for keyword in _OF_THE_STUDY:
+            if keyword in image:
+                result.add(image[keyword])
         result.save_as(output / f"{result.SOPInstanceUID}.dcm", enforce_file_format=True)
     return figures
 
