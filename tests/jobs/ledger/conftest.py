@@ -12,13 +12,13 @@ def open_database(request, tmp_path):
     opened = []
     url = request.getfixturevalue("postgres").new_url() if request.param == "postgresql" else None
 
-    def open_one():
+    def open_one(schema=SCHEMA):
         if url is None:
-            database = SqliteDatabase(tmp_path / "ledger.sqlite3", SCHEMA, journal="WAL")
+            database = SqliteDatabase(tmp_path / "ledger.sqlite3", schema, journal="WAL")
         else:
             from port104.database.postgres import PostgresDatabase  # noqa: PLC0415 - an optional dependency
 
-            database = PostgresDatabase(url, SCHEMA)
+            database = PostgresDatabase(url, schema)
         opened.append(database)
         return database
 

@@ -7,6 +7,7 @@ from port104.jobs.ledger import retention, runs
 from port104.jobs.ledger.arrivals import Arrival, known_of, record, written_before
 from port104.jobs.ledger.closing import ClosedGroup, close_due, next_due
 from port104.jobs.ledger.members import Member, members_of, register_node
+from port104.jobs.ledger.outbox import Outbox
 from port104.jobs.ledger.results import Result, register
 from port104.jobs.ledger.runs import Run
 from port104.jobs.planning import Outcome, Plan, next_attempt
@@ -25,6 +26,8 @@ class Ledger:
     def __init__(self, database: Database, node: str) -> None:
         self._database = database
         self.node = node
+        self.outbox = Outbox(database, node)
+        """Its results on their way to destinations."""
 
     def record(self, arrivals: Sequence[Arrival]) -> int:
         """Write down what came; returns how many of the arrivals were not known before."""

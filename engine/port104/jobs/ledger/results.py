@@ -1,5 +1,6 @@
-"""What runs left, and where it is to go."""
+"""What runs left, and where it is to go: what goes to one destination is an export."""
 
+import secrets
 from collections.abc import Sequence
 from typing import Literal
 
@@ -24,24 +25,43 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def register(session: Session, node: str, run_id: str, results: Sequence[Result], now: float) -> None:
-    """Write results down; what is known already stays as it is."""
-    if results:
-        session.run_many(
-            "INSERT INTO port104_result (run_id, file, destination, node, sop_class, sop_instance, state,"
-            " why, registered) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (run_id, file, destination) DO NOTHING",
-            [
-                (
-                    run_id,
-                    each.file,
-                    each.destination,
-                    node,
-                    each.sop_class_uid,
-                    each.sop_instance_uid,
-                    each.state,
-                    each.why,
-                    now,
-                )
-                for each in results
-            ],
-        )
+    """Write results down, and their exports; what is known already stays as it is."""
+    session.run_many(
+        "INSERT INTO port104_result (run_id, file, destination, node, sop_class, sop_instance, state,"
+        " why, registered, asked, due) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (run_id, file, destination) DO NOTHING",
+        [
+            (
+                run_id,
+                each.file,
+                each.destination,
+                node,
+                each.sop_class_uid,
+                each.sop_instance_uid,
+                each.state,
+                each.why,
+                *(now, now, now),
+            )
+            for each in results
+        ],
+    )
+    for destination in sorted({each.destination for each in results if each.state == "waiting"}):
+        _make_export(session, run_id, destination, now)
+
+
+def _make_export(session: Session, run_id: str, destination: str, now: float) -> None:
+    """Write down the export of a run for a destination; where it is known, what it has now."""
+    ((total,),) = session.run(
+        "SELECT COUNT(*) FROM port104_result WHERE run_id = ? AND destination = ?", run_id, destination
+    )
+    session.run(
+        "INSERT INTO port104_export (id, run_id, destination, state, registered, total, delivered, failed,"
+        " cancelled) VALUES (?, ?, ?, 'waiting', ?, ?, 0, 0, 0) ON CONFLICT (run_id, destination)"
+        " DO UPDATE SET total = excluded.total, state = 'waiting', ended = NULL"
+        " WHERE port104_export.total <> excluded.total",
+        secrets.token_hex(8),
+        run_id,
+        destination,
+        now,
+        total,
+    )

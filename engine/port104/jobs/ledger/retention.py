@@ -1,7 +1,8 @@
 """What is done with, and may be removed.
 
 Rules that this room keeps:
-- a run's folder is done with when the run ended for good and none of its results waits;
+- a run's folder is done with when the run ended for good and none of its results waits; one that could not be
+  delivered is kept as long as what failed, for it may be sent again;
 - instances are done with when every run that works on them succeeded or was cancelled, and no group of the
   same value is open or has a run that did: a later one may be worked on with all. What failed is kept;
 - files are removed first and written off afterwards: a removal that was cut off is repeated.
@@ -23,10 +24,12 @@ def runs_done_with(
         "SELECT r.id FROM port104_run r WHERE r.node = ? AND r.cleaned = 0 AND r.ended IS NOT NULL"
         " AND ((r.state = 'succeeded' AND r.ended <= ?)"
         " OR (r.state IN ('failed', 'cancelled') AND r.ended <= ?))"
-        " AND NOT EXISTS (SELECT 1 FROM port104_result x WHERE x.run_id = r.id AND x.state = 'waiting')"
+        " AND NOT EXISTS (SELECT 1 FROM port104_result x WHERE x.run_id = r.id AND"
+        " (x.state IN ('waiting', 'sending') OR (x.state = 'failed' AND x.ended > ?)))"
         " ORDER BY r.ended LIMIT ?",
         node,
         ended_well,
+        ended_badly,
         ended_badly,
         most,
     )

@@ -131,5 +131,57 @@ SCHEMA = Schema(
             """CREATE INDEX port104_run_to_clean ON port104_run (node, ended)
                 WHERE cleaned = 0 AND ended IS NOT NULL""",
         ),
+        (
+            # Delivery of results. state: also sending, delivered, failed, cancelled; asked: when its delivery
+            # was asked for last; attempt: since then; due: of the next one; status: (0000,0900) that was
+            # answered last; holder, held_until: the engine that sends it, and until when nobody else does
+            "ALTER TABLE port104_result ADD COLUMN asked DOUBLE PRECISION NOT NULL DEFAULT 0",
+            "ALTER TABLE port104_result ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE port104_result ADD COLUMN due DOUBLE PRECISION NOT NULL DEFAULT 0",
+            "ALTER TABLE port104_result ADD COLUMN status INTEGER",
+            "ALTER TABLE port104_result ADD COLUMN ended DOUBLE PRECISION",
+            "ALTER TABLE port104_result ADD COLUMN holder TEXT NOT NULL DEFAULT ''",
+            "ALTER TABLE port104_result ADD COLUMN held_until DOUBLE PRECISION NOT NULL DEFAULT 0",
+            "ALTER TABLE port104_result ADD COLUMN cancelling INTEGER NOT NULL DEFAULT 0",
+            "UPDATE port104_result SET asked = registered, due = registered",
+            "DROP INDEX port104_result_waiting",
+            """CREATE INDEX port104_result_waiting ON port104_result (node, destination, due)
+                WHERE state = 'waiting'""",
+            """CREATE INDEX port104_result_waiting_of_time ON port104_result (asked)
+                WHERE state = 'waiting'""",
+            "CREATE INDEX port104_result_sending ON port104_result (holder) WHERE state = 'sending'",
+            # The results of one run for one destination. state: waiting, failed, partial, cancelled,
+            # delivered; total and the rest: how many results there are, and how the delivery of some ended
+            """CREATE TABLE port104_export (
+                id TEXT NOT NULL PRIMARY KEY,
+                run_id TEXT NOT NULL,
+                destination TEXT NOT NULL,
+                state TEXT NOT NULL,
+                registered DOUBLE PRECISION NOT NULL,
+                ended DOUBLE PRECISION,
+                total BIGINT NOT NULL,
+                delivered BIGINT NOT NULL,
+                failed BIGINT NOT NULL,
+                cancelled BIGINT NOT NULL
+            )""",
+            "CREATE UNIQUE INDEX port104_export_of_run ON port104_export (run_id, destination)",
+            "CREATE INDEX port104_export_of_time ON port104_export (registered)",
+            "CREATE INDEX port104_export_of_destination ON port104_export (destination, registered)",
+            """CREATE INDEX port104_export_not_delivered ON port104_export (state, registered)
+                WHERE state <> 'delivered'""",
+            """INSERT INTO port104_export (id, run_id, destination, state, registered, total, delivered,
+                failed, cancelled) SELECT run_id || '-' || ROW_NUMBER() OVER (PARTITION BY run_id
+                ORDER BY destination), run_id, destination, 'waiting', MIN(registered), COUNT(*), 0, 0, 0
+                FROM port104_result WHERE state = 'waiting' GROUP BY run_id, destination""",
+            # Destinations that an engine sends nothing to: why, since when, and when it tries again
+            """CREATE TABLE port104_pause (
+                node TEXT NOT NULL,
+                destination TEXT NOT NULL,
+                why TEXT NOT NULL,
+                since DOUBLE PRECISION NOT NULL,
+                due DOUBLE PRECISION,
+                PRIMARY KEY (node, destination)
+            )""",
+        ),
     ),
 )
