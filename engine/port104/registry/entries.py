@@ -116,6 +116,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is called over TLS."""
     window: int = 1
     """Operations outstanding that are proposed to it (PS3.7 D.3.3.3); 1: none besides the one."""
+    associations: int = 2
+    """Associations with it at one time."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""Delivery of results to destinations: what is sent when, and what becomes of it."""

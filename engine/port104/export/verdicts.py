@@ -1,0 +1,107 @@
+"""What an answer means for the result that was sent. Decides; randomness is an argument.
+
+Rules that this room keeps:
+- a warning is a success with a note: the destination has the instance (PS3.4 B.2.3);
+- what the destination lacks (resources, a connection) costs a result none of its attempts: they are for what
+  may be wrong with the result itself, and a disk that is full for a night is not;
+- an association that ends in the middle of a result costs one: it may be the result that ends it.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from port104.export.policy import ExportPolicy, backed_off
+from port104.wire.command import Status
+
+# PS3.7 annex C.4: what has been done, though not quite as it was asked for.
+_WARNINGS = frozenset({0x0001, 0x0107, 0x0116})
+_RANGES = {
+    0xA700: "refused: out of resources",
+    0xA900: "error: data set does not match SOP class",
+    0xB000: "warning",
+    0xC000: "error: cannot understand",
+}
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """There was a C-STORE response. `status`: (0000,0900)."""
+
+    status: int
+
+
+class BrokenOff(msgspec.Struct, frozen=True):
+    """The association ended, or time was up, before there was one. `why`: in words."""
+
+    why: str
+
+
+class Unsendable(msgspec.Struct, frozen=True):
+    """It was not sent, and no attempt will change that (`final`), or another one may. `why`: in words."""
+
+    why: str
+    final: bool
+
+
+Answer = Answered | BrokenOff | Unsendable
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of a result, in the words of jobs.ledger.exports.Outcome.
+
+    `strike`: whether it is held against the destination; None: it says nothing of that.
+    """
+
+    state: Literal["delivered", "failed", "waiting"]
+    why: str = ""
+    status: int | None = None
+    delay: float = 0.0
+    tried: bool = True
+    strike: bool | None
+
+
+def judge(answer: Answer, attempt: int, policy: ExportPolicy, jitter: float) -> Verdict:
+    """Decide. `attempt`: how many were made before; `jitter`: from 0 to 1."""
+    if isinstance(answer, Answered):
+        return _judge_status(answer.status, attempt, policy, jitter)
+    if isinstance(answer, BrokenOff):
+        return _again(attempt, policy, jitter, why=answer.why, strike=True)
+    if answer.final:
+        return Verdict(state="failed", why=answer.why, strike=None)
+    return _again(attempt, policy, jitter, why=answer.why, strike=None)
+
+
+def words_of(status: int) -> str:
+    """Say a status in the standard's words (PS3.7 annex C, PS3.4 table B.2-1)."""
+    try:
+        return f"status {status:04X} ({Status(status).name.lower().replace('_', ' ')})"
+    except ValueError:
+        kind = _RANGES.get(status & (0xF000 if status >= 0xB000 else 0xFF00))
+        return f"status {status:04X}" + (f" ({kind})" if kind else "")
+
+
+def _judge_status(status: int, attempt: int, policy: ExportPolicy, jitter: float) -> Verdict:
+    if status == Status.SUCCESS:
+        return Verdict(state="delivered", status=status, strike=False)
+    why = words_of(status)
+    if status in _WARNINGS or status & 0xF000 == 0xB000:
+        return Verdict(state="delivered", why=why, status=status, strike=False)
+    if status & 0xFF00 == Status.OUT_OF_RESOURCES:
+        delay = backed_off(policy.first_delay, policy.longest_delay, 1, jitter)
+        return Verdict(state="waiting", why=why, status=status, delay=delay, tried=False, strike=True)
+    return _again(attempt, policy, jitter, why=why, status=status, strike=False)
+
+
+def _again(
+    attempt: int,
+    policy: ExportPolicy,
+    jitter: float,
+    *,
+    why: str,
+    strike: bool | None,
+    status: int | None = None,
+) -> Verdict:
+    if attempt + 1 >= policy.attempts:
+        return Verdict(state="failed", why=why, status=status, strike=strike)
+    delay = backed_off(policy.first_delay, policy.longest_delay, attempt + 1, jitter)
+    return Verdict(state="waiting", why=why, status=status, delay=delay, strike=strike)
