@@ -289,3 +289,38 @@ async def test_a_run_is_cancelled_from_another_engine(autojump_clock, works):
         works.ledger.cancel(run_id)
         await trio.sleep(LOOK_SECONDS + 1)
     assert works.states == [("a", "cancelled", 1)]
+
+
+async def test_what_another_engine_has_taken_is_not_carried_out(autojump_clock, works):
+    works.script.seconds = 100
+    async with dispatched(works):
+        works.job(**{"pipeline-a": "A"})
+        await trio.sleep(3)
+    members_of = works.ledger.members_of
+
+    def taken_meanwhile(run):
+        with works.database.changing() as session:
+            session.run("UPDATE port104_run SET node = 'n2', attempt = 2")
+        return members_of(run)
+
+    works.ledger.members_of = taken_meanwhile
+    async with dispatched(works):
+        await trio.sleep(30)
+    assert works.script.begun == [("a", 1)]
+    assert works.states == [("a", "running", 2)]
+
+
+async def test_a_run_that_was_taken_may_come_back_while_its_old_attempt_ends(autojump_clock, works):
+    works.script.seconds = 30
+    async with dispatched(works):
+        works.job(**{"pipeline-a": "A"})
+        await trio.sleep(3)
+        with works.database.changing() as session:
+            session.run("UPDATE port104_run SET state = 'waiting', due = 0")
+        await trio.sleep(29)  # the old attempt has ended, the new one has not
+        assert works.states == [("a", "running", 2)]
+        ((run_id,),) = works.run("SELECT id FROM port104_run")
+        await works.dispatcher.cancel(run_id)
+        await trio.sleep(1)
+    assert works.script.begun == [("a", 1), ("a", 2)]
+    assert works.states == [("a", "cancelled", 2)]

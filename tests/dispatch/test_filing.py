@@ -198,7 +198,7 @@ async def test_what_is_registered_again_after_its_folder_went_is_kept_and_cleane
     (file,) = await desks.register(report)
     assert await low.look() == (0, 0)
     assert (desks.root / file).exists()
-    desks.sql("UPDATE port104_result SET state = 'sent'")
+    desks.sql("UPDATE port104_result SET state = 'delivered'")
     assert await low.look() == (1, 0)
     assert desks.kept() == []
 

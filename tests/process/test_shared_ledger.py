@@ -1,6 +1,8 @@
 """Two whole engines with one ledger in PostgreSQL: what both receive of a study is one job."""
 
 import json
+import os
+import signal
 import sys
 
 import pytest
@@ -64,3 +66,23 @@ def test_a_study_that_two_engines_receive_is_one_job(tmp_path, settings, rows):
         results = rows("SELECT sop_instance FROM port104_result ORDER BY sop_instance")
         assert results == [(uid,) for uid in sorted(UIDS)]
         assert (one.terminate(), other.terminate()) == (0, 0)
+
+
+SLOW = ("sh", "-c", 'test "$PORT104_ATTEMPT" = 2 || exec sleep 60; cp dcm/* output/')
+
+
+def test_the_run_of_an_engine_that_is_gone_is_begun_anew(tmp_path, settings, rows):
+    settings["pipelines"][0] |= {"command": SLOW, "timeLimit": 1000}
+    with engine(tmp_path / "a", **settings) as lost:
+        send(lost, UIDS[:5])
+        lost.wait_for(lambda: any(path.read_text() for path in lost.folder.glob("runs/*/1/lock")), 30)
+        lost.kill()
+    (lock,) = lost.folder.glob("runs/*/1/lock")
+    os.kill(int(lock.read_text()), signal.SIGKILL)  # the supervisor, as if the machine were gone
+    # So long ago: its patience and the time limit.
+    assert rows("UPDATE port104_node SET heard = heard - 1400 RETURNING patience") == [(300,)]
+    with engine(tmp_path / "b", **settings) as other:
+        other.wait_for(lambda: rows("SELECT state, attempt FROM port104_run") == [("succeeded", 2)], 30)
+        assert rows("SELECT COUNT(*) FROM port104_result") == [(5,)]
+        assert "run taken over" in [entry["event"] for entry in other.log_entries()]
+        assert other.terminate() == 0

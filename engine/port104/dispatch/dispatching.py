@@ -3,6 +3,7 @@
 Rules that this room keeps:
 - what is under way is in the ledger before it begins, so that a start after a kill finds and finishes it;
 - an end that cannot be written yet is written later: until then the run is under way;
+- nothing is carried out that another engine has taken meanwhile (jobs/ledger/nodes.py);
 - a run that failed is tried again, alone; those that succeeded beside it are not.
 """
 
@@ -116,21 +117,26 @@ class Dispatcher:
         return min(LOOK_SECONDS, due or LOOK_SECONDS)
 
     def _start(self, run: Run, nursery: trio.Nursery) -> None:
-        self._under_way[run.id] = trio.Event()
-        nursery.start_soon(self._see_through, run)
+        self._under_way[run.id] = cancel = trio.Event()
+        nursery.start_soon(self._see_through, run, cancel)
 
-    async def _see_through(self, run: Run) -> None:
+    async def _see_through(self, run: Run, cancel: trio.Event) -> None:
         facts = {"run": run.id, "name": run.name, "pipeline": run.pipeline, "attempt": run.attempt}
         log.info("run begun", job=run.job_id, called=run.called_ae_title, **facts)
         began = trio.current_time()
         pipeline = self._registry().pipeline(run.pipeline_id)
         try:
-            ending, results = await self._carry_out(run, pipeline)
+            carried_out = await self._carry_out(run, pipeline, cancel)
+            if carried_out is None:
+                log.warning("run was taken over by another engine", **facts)
+                return
+            ending, results = carried_out
             attempts = 1 + (pipeline.retries if pipeline is not None else 0)
             written = partial(_write_down, run=run, ending=ending, results=results, attempts=attempts)
             again = await self._desk.insist(written)
         finally:
-            del self._under_way[run.id]
+            if self._under_way.get(run.id) is cancel:  # else it was taken over, and has come back
+                del self._under_way[run.id]
         self.look()
         facts["seconds"] = round(trio.current_time() - began, 1)
         if ending.outcome == "failed":
@@ -139,8 +145,13 @@ class Dispatcher:
         else:
             log.info("run ended", outcome=ending.outcome, results=len(results), **facts)
 
-    async def _carry_out(self, run: Run, pipeline: Pipeline | None) -> tuple[Ending, Sequence[Result]]:
-        """Make one attempt, and look at what it left; whatever goes wrong is its ending."""
+    async def _carry_out(
+        self, run: Run, pipeline: Pipeline | None, cancel: trio.Event
+    ) -> tuple[Ending, Sequence[Result]] | None:
+        """Make one attempt, and look at what it left; whatever goes wrong is its ending.
+
+        None: the run is not ours any more, and nothing was done.
+        """
         if pipeline is None:
             return _failed(
                 f"there is no pipeline {run.pipeline_id!r} any more: create it with that ID, then rerun",
@@ -148,7 +159,10 @@ class Dispatcher:
         try:
             members = await self._desk.insist(lambda ledger: ledger.members_of(run))
             folder = await trio.to_thread.run_sync(build, self._root, self._node, run, members)
-            ending = await self._backend_of(pipeline).run(run, pipeline, folder, self._under_way[run.id])
+            # The last that is done before: what is written down for it is held against our silence later.
+            if not await self._desk.insist(partial(Ledger.confirm, run=run, time_limit=pipeline.time_limit)):
+                return None
+            ending = await self._backend_of(pipeline).run(run, pipeline, folder, cancel)
             if ending.outcome != "succeeded":
                 return ending, ()
             destinations = self._destinations_of(run, pipeline)

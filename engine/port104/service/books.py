@@ -17,6 +17,7 @@ from port104.dispatch.dispatching import Dispatcher
 from port104.dispatch.filing import Filing
 from port104.dispatch.lookout import Lookout, Runs
 from port104.dispatch.node import node_of
+from port104.dispatch.pulse import beat
 from port104.jobs.grouping import GroupingRule
 from port104.jobs.ledger.ledger import Ledger
 from port104.jobs.ledger.opening import look_into, open_ledger
@@ -45,13 +46,14 @@ class Books(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def keeping_books(
-    url: str | None, root: Path, registry: Callable[[], Registry]
+    url: str | None, root: Path, registry: Callable[[], Registry], patience: float | None
 ) -> AsyncIterator[Books]:
     """Keep the ledger while the block runs, in the database at `url` or the storage folder `root`.
 
-    Raises DatabaseError, StorageError or ConfigurationError when it cannot be opened.
+    `patience`: seconds after which others may take over the runs of this engine; None: never. Raises
+    DatabaseError, StorageError or ConfigurationError when it cannot be opened.
     """
-    ledger = await trio.to_thread.run_sync(partial(_open, url, root))
+    ledger = await trio.to_thread.run_sync(partial(_open, url, root, patience))
     lookout = Lookout(partial(look_into, url, root), root, ledger.node)
     try:
         desk = Desk(ledger)
@@ -63,6 +65,8 @@ async def keeping_books(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keeper.run)
             nursery.start_soon(dispatcher.run)
+            if url is not None:
+                nursery.start_soon(beat, desk, patience, dispatcher.look)
             yield Books(desk, keeper, lookout, dispatcher, Filing(desk, root, ledger.node))
             nursery.cancel_scope.cancel()
         if desk.fault is None:
@@ -115,8 +119,8 @@ def _id_of(id_or_name: str, registry: Registry) -> str:
     return id_or_name if pipeline is None else pipeline.id
 
 
-def _open(url: str | None, root: Path) -> Ledger:
+def _open(url: str | None, root: Path, patience: float | None) -> Ledger:
     put_back(root)
     ledger = open_ledger(url, root, node_of(root))
-    ledger.register(str(root), socket.gethostname())
+    ledger.register(str(root), socket.gethostname(), patience)
     return ledger

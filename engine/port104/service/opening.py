@@ -42,7 +42,12 @@ async def opened(settings: Settings, origins: Mapping[str, str]) -> AsyncIterato
         ) as store,
         open_registrar(settings, origins) as registrar,
         recording(settings.audit, [*registrar.registry.local_aes]) as trail,
-        keeping_books(settings.registry.url, store.root, lambda: registrar.registry) as books,
+        keeping_books(
+            settings.registry.url,
+            store.root,
+            lambda: registrar.registry,
+            settings.jobs.take_over_after_seconds,
+        ) as books,
     ):
         report_recovery(store)
         yield Opened(store, registrar, trail, books)

@@ -7,7 +7,7 @@ import pytest
 
 from port104.jobs.ledger import exports
 from port104.jobs.ledger.exports import Outcome
-from port104.jobs.ledger.members import register_node
+from port104.jobs.ledger.nodes import register_node
 from port104.jobs.ledger.results import Result, register
 from port104.jobs.ledger.tables import SCHEMA
 

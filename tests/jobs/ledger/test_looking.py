@@ -15,7 +15,7 @@ from port104.jobs.ledger.looking.instances import WantedInstances, instances
 from port104.jobs.ledger.looking.jobs import WantedJobs, job, jobs
 from port104.jobs.ledger.looking.pages import FaultyPageError, Page
 from port104.jobs.ledger.looking.ways import ways
-from port104.jobs.ledger.members import register_node
+from port104.jobs.ledger.nodes import register_node
 from port104.jobs.ledger.results import Result, register
 from port104.jobs.ledger.runs import begin, cancel, end, make_job, postpone
 

@@ -7,7 +7,7 @@ import structlog
 
 from api_client import ELSEWHERE, serving_api
 from arrivals import arrival, plan_by
-from port104.jobs.ledger.members import register_node
+from port104.jobs.ledger.nodes import register_node
 
 SETTINGS = {"pipeline-a": "A", "pipeline-b": "B"}
 NO_LIMIT = {"A": 9, "B": 9}

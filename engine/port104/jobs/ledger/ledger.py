@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from port104.database.session import Database, Session
-from port104.jobs.ledger import retention, runs
+from port104.jobs.ledger import nodes, retention, runs
 from port104.jobs.ledger.arrivals import Arrival, known_of, record, written_before
 from port104.jobs.ledger.closing import ClosedGroup, close_due, next_due
-from port104.jobs.ledger.members import Member, members_of, register_node
+from port104.jobs.ledger.members import Member, members_of
+from port104.jobs.ledger.nodes import TakenRun
 from port104.jobs.ledger.outbox import Outbox
 from port104.jobs.ledger.results import Result, register
 from port104.jobs.ledger.runs import Run
@@ -115,6 +116,23 @@ class Ledger:
         with self._database.changing() as session:
             return runs.rerun(session, run_id, session.now())
 
+    # ---- this engine among others ----
+
+    def hear(self) -> None:
+        """Write down that this engine lives."""
+        with self._database.changing() as session:
+            nodes.hear(session, self.node, session.now())
+
+    def confirm(self, run: Run, time_limit: float) -> bool:
+        """As nodes.confirm."""
+        with self._database.changing() as session:
+            return nodes.confirm(session, self.node, run, time_limit, session.now())
+
+    def take_over(self) -> list[TakenRun]:
+        """As nodes.take_over."""
+        with self._database.changing() as session:
+            return nodes.take_over(session, self.node, session.now())
+
     # ---- what is done with ----
 
     def runs_done_with(self, succeeded: float, failed: float, most: int) -> list[str]:
@@ -143,10 +161,10 @@ class Ledger:
 
     # ---- stored files ----
 
-    def register(self, root: str, host: str) -> None:
-        """Write down where this storage folder is."""
+    def register(self, root: str, host: str, patience: float | None = None) -> None:
+        """As nodes.register_node."""
         with self._database.changing() as session:
-            register_node(session, self.node, root, host, session.now())
+            nodes.register_node(session, self.node, root, host, session.now(), patience)
 
     def unknown(self, identities: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
         """Which of the instances (when it was written, file) are not written down."""

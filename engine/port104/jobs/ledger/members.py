@@ -40,15 +40,3 @@ def members_of(session: Session, group_id: str) -> list[Member]:
         group_id,
     )
     return [Member(*row) for row in rows]
-
-
-def register_node(session: Session, node: str, root: str, host: str, now: float) -> None:
-    """Write down where a storage folder is."""
-    session.run(
-        "INSERT INTO port104_node (node, root, host, started) VALUES (?, ?, ?, ?) ON CONFLICT (node)"
-        " DO UPDATE SET root = excluded.root, host = excluded.host, started = excluded.started",
-        node,
-        root,
-        host,
-        now,
-    )

@@ -99,7 +99,7 @@ def begin(session: Session, node: str, limits: Mapping[str, int], now: float) ->
             session.run(
                 "UPDATE port104_run SET state = 'running', node = ?, attempt = attempt + 1, started = ?,"
                 " ended = NULL, why = '',"
-                " to_be_cancelled = 0, cleaned = 0 WHERE id = ?",
+                " to_be_cancelled = 0, cleaned = 0, time_limit = 0 WHERE id = ?",
                 node,
                 now,
                 run_id,

@@ -183,5 +183,12 @@ SCHEMA = Schema(
                 PRIMARY KEY (node, destination)
             )""",
         ),
+        # Engines that are gone. heard: when one lived; patience: seconds after which others may take its
+        # runs, none: never. time_limit: seconds that an attempt may take; of earlier ones it is not known.
+        (
+            "ALTER TABLE port104_node ADD COLUMN heard DOUBLE PRECISION NOT NULL DEFAULT 0",
+            "ALTER TABLE port104_node ADD COLUMN patience DOUBLE PRECISION",
+            "ALTER TABLE port104_run ADD COLUMN time_limit DOUBLE PRECISION NOT NULL DEFAULT 1e12",
+        ),
     ),
 )

@@ -1,4 +1,4 @@
-"""`jobs`: how long what is done with is kept."""
+"""`jobs`: how long what is done with is kept, and when other engines take over."""
 
 from typing import Annotated
 
@@ -7,10 +7,16 @@ from msgspec import Meta
 from port104.service.settings.section import Section
 
 Hours = Annotated[float, Meta(ge=0, le=876_000)]
+# At least: what an engine may need from its last word on a run to its beginning, and a command from its time
+# limit to its end.
+Patience = Annotated[float, Meta(ge=60, le=86_400)]
 
 
 class JobsSettings(Section, frozen=True):
-    """How long is kept what is done with; when space runs low, only what failed is kept longer."""
+    """How long is kept what is done with; when space runs low, only what failed is kept longer.
+
+    And when others that share the ledger take over the runs of an engine that is gone.
+    """
 
     keep_succeeded_runs_hours: Hours = 24.0
     """The folder of a run that succeeded: its payload, log and output. It stays while results wait."""
@@ -19,3 +25,6 @@ class JobsSettings(Section, frozen=True):
     keep_instances_hours: Hours | None = None
     """Instances, after their group was closed, where every run that works on them succeeded or was cancelled.
     Null (the default): for ever."""
+    take_over_after_seconds: Patience | None = 300.0
+    """Of engines that share a ledger: runs of this one, where it is not heard of for so long and for the time
+    limit of its pipeline besides, are begun anew by another. Null: never."""
