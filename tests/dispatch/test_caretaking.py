@@ -123,6 +123,53 @@ async def test_a_run_that_is_run_again_has_a_folder_again(house):
     assert await house.caretaker.look() == (1, 0)
 
 
+async def test_a_run_that_is_run_again_meanwhile_is_not_written_off(house):
+    _, (run,) = house.study(1)
+    house.end(run)
+    house.ledger.rerun(run.id)
+    again = house.ledger.begin({"A": 1})
+    house.ledger.write_off_runs([run.id])
+    house.end(again)
+    house.low = True
+    assert await house.caretaker.look() == (1, 0)
+
+
+async def test_folders_of_runs_that_went_on_elsewhere_go_in_their_time(house):
+    runs = [house.study(number)[1][0] for number in range(4)]
+    elsewhere, going_on, waited_for, ours = runs
+    with house.database.changing() as session:
+        for run in (elsewhere, going_on, waited_for):
+            session.run("UPDATE port104_run SET node = 'n2', attempt = 2 WHERE id = ?", run.id)
+    for run in (elsewhere, waited_for):
+        with house.database.changing() as session:
+            session.run(
+                "UPDATE port104_run SET state = 'succeeded', ended = ? WHERE id = ?", house.now, run.id
+            )
+    house.ledger.register_results(waited_for.id, [Result(file="x", destination="PACS", state="waiting")])
+    house.end(ours)
+    (house.root / "runs" / "unknown").mkdir()
+    house.now += HOUR - 1
+    assert await house.caretaker.look_for_left() == 0
+    house.now += 1
+    assert await house.caretaker.look_for_left() == 1
+    assert [house.folder(run).exists() for run in runs] == [False, True, True, True]
+    assert (house.root / "runs" / "unknown").exists()
+
+
+async def test_a_folder_that_could_not_be_removed_is_tried_again(house, monkeypatch):
+    _, (run,) = house.study(1)
+    assert await house.caretaker.look_for_left() == 0
+    house.end(run)
+    house.low = True
+    with monkeypatch.context() as patched:
+        patched.setattr("port104.dispatch.caretaking.shutil.rmtree", lambda *_, **__: None)
+        await house.caretaker.look()
+    assert house.folder(run).exists()
+    house.now += HOUR
+    assert await house.caretaker.look_for_left() == 1
+    assert not house.folder(run).exists()
+
+
 async def test_instances_stay_unless_it_is_asked_for(house):
     path, (run,) = house.study(1)
     house.end(run)

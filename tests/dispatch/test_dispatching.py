@@ -324,3 +324,14 @@ async def test_a_run_that_was_taken_may_come_back_while_its_old_attempt_ends(aut
         await trio.sleep(1)
     assert works.script.begun == [("a", 1), ("a", 2)]
     assert works.states == [("a", "cancelled", 2)]
+
+
+async def test_no_payload_is_made_while_folders_are_removed(autojump_clock, works):
+    async with dispatched(works):
+        async with works.desk.folders:
+            works.job(**{"pipeline-a": "A"})
+            await trio.sleep(30)
+            assert works.states == [("a", "running", 1)]
+            assert not (works.root / "runs").exists()
+        await trio.sleep(3)
+    assert works.states == [("a", "succeeded", 1)]

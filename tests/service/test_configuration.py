@@ -350,6 +350,6 @@ def test_hosts_that_are_fine(tmp_path: Path, host):
     assert source == SourceSettings(ae_title="CT 1", host_ip=host)
 
 
-@pytest.mark.parametrize("file", sorted(Path(__file__).parents[2].glob("examples/*")), ids=str)
+@pytest.mark.parametrize("file", sorted(Path(__file__).parents[2].glob("examples/*.*")), ids=str)
 def test_the_examples_load(file):
     assert load(file, {}, {}).warnings == ()

@@ -6,6 +6,7 @@ Rules that this room keeps:
   name any more that others use.
 """
 
+import itertools
 import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -24,6 +25,8 @@ log = structlog.get_logger("port104.jobs")
 LOOK_SECONDS = 60.0
 # Removed at a time, so that the ledger and the disk are there for others in between.
 _AT_ONCE = 500
+# Folders are held against the ledger each hour, the first time after a minute.
+_LOOKS_FOR_LEFT = 60
 _ASIDE = "removing"
 
 
@@ -56,9 +59,11 @@ class Caretaker:
 
     async def run(self) -> None:
         """Look each minute, until cancelled."""
-        while True:
+        for number in itertools.count():
             await trio.sleep(LOOK_SECONDS)
             runs, instances = await self.look()
+            if number % _LOOKS_FOR_LEFT == 0:
+                runs += await self.look_for_left()
             if runs or instances:
                 log.info("removed what was done with", runs=runs, instances=instances)
 
@@ -69,6 +74,21 @@ class Caretaker:
             kept_instances = None if retention.instances is None else 0.0
             retention = Retention(0.0, retention.failed, kept_instances)
         return await self._runs(retention), await self._instances(retention)
+
+    async def look_for_left(self) -> int:
+        """Remove folders that the ledger does not look for here; returns how many.
+
+        Of runs whose later attempts other engines made, and of those that could not be removed before.
+        """
+        kept, removed = self._retention(), 0
+        there = await trio.to_thread.run_sync(_folders_in, self._root / RUNS)
+        for some in (there[first : first + _AT_ONCE] for first in range(0, len(there), _AT_ONCE)):
+            asked = partial(Ledger.left_done_with, run_ids=some, succeeded=kept.succeeded, failed=kept.failed)
+            async with self._desk.folders:
+                left = await self._desk.insist(asked)
+                await trio.to_thread.run_sync(_remove_folders, self._root / RUNS, left)
+            removed += len(left)
+        return removed
 
     async def _runs(self, retention: Retention) -> int:
         removed = 0
@@ -108,6 +128,10 @@ def put_back(root: Path) -> None:
     aside = root / _ASIDE
     for path in aside.iterdir() if aside.exists() else ():
         _give_back(path, root / "instances" / path.name[:2] / path.name)
+
+
+def _folders_in(runs: Path) -> list[str]:
+    return [path.name for path in runs.iterdir() if path.is_dir()] if runs.exists() else []
 
 
 def _remove_folders(runs: Path, run_ids: Sequence[str]) -> None:

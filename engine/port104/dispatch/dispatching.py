@@ -158,6 +158,8 @@ class Dispatcher:
             )
         try:
             members = await self._desk.insist(lambda ledger: ledger.members_of(run))
+            async with self._desk.folders:
+                pass  # whoever found it done with, before it was begun again, has removed what there was
             folder = await trio.to_thread.run_sync(build, self._root, self._node, run, members)
             # The last that is done before: what is written down for it is held against our silence later.
             if not await self._desk.insist(partial(Ledger.confirm, run=run, time_limit=pipeline.time_limit)):

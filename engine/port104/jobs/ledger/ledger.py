@@ -143,6 +143,14 @@ class Ledger:
                 session, self.node, ended_well=now - succeeded, ended_badly=now - failed, most=most
             )
 
+    def left_done_with(self, run_ids: Sequence[str], succeeded: float, failed: float) -> list[str]:
+        """Of runs whose folders are here: those that went on elsewhere, or were written off, and may go."""
+        with self._database.reading() as session:
+            now = session.now()
+            return retention.left_done_with(
+                session, self.node, run_ids, ended_well=now - succeeded, ended_badly=now - failed
+            )
+
     def write_off_runs(self, run_ids: Sequence[str]) -> None:
         """Write down that the folders of runs are gone."""
         with self._database.changing() as session:

@@ -12,6 +12,13 @@ from collections.abc import Sequence
 
 from port104.database.session import Session
 
+_DONE_WITH = (
+    "r.ended IS NOT NULL AND ((r.state = 'succeeded' AND r.ended <= ?)"
+    " OR (r.state IN ('failed', 'cancelled') AND r.ended <= ?))"
+    " AND NOT EXISTS (SELECT 1 FROM port104_result x WHERE x.run_id = r.id AND"
+    " (x.state IN ('waiting', 'sending') OR (x.state = 'failed' AND x.ended > ?)))"
+)
+
 
 def runs_done_with(
     session: Session, node: str, *, ended_well: float, ended_badly: float, most: int
@@ -21,11 +28,7 @@ def runs_done_with(
     `ended_well`, `ended_badly`: Unix times before which they must have ended, by whether they succeeded.
     """
     rows = session.run(
-        "SELECT r.id FROM port104_run r WHERE r.node = ? AND r.cleaned = 0 AND r.ended IS NOT NULL"
-        " AND ((r.state = 'succeeded' AND r.ended <= ?)"
-        " OR (r.state IN ('failed', 'cancelled') AND r.ended <= ?))"
-        " AND NOT EXISTS (SELECT 1 FROM port104_result x WHERE x.run_id = r.id AND"
-        " (x.state IN ('waiting', 'sending') OR (x.state = 'failed' AND x.ended > ?)))"
+        f"SELECT r.id FROM port104_run r WHERE r.node = ? AND r.cleaned = 0 AND {_DONE_WITH}"  # noqa: S608 - no value is in it
         " ORDER BY r.ended LIMIT ?",
         node,
         ended_well,
@@ -36,9 +39,28 @@ def runs_done_with(
     return [row[0] for row in rows]
 
 
+def left_done_with(
+    session: Session, node: str, run_ids: Sequence[str], *, ended_well: float, ended_badly: float
+) -> list[str]:
+    """Of runs whose folders are on `node`: those that went on elsewhere, or were written off, and may go."""
+    rows = session.run(
+        f"SELECT r.id FROM port104_run r WHERE r.id IN ({', '.join('?' * len(run_ids))})"  # noqa: S608 - as above
+        f" AND (r.node <> ? OR r.cleaned = 1) AND {_DONE_WITH}",
+        *run_ids,
+        node,
+        ended_well,
+        ended_badly,
+        ended_badly,
+    )
+    return [row[0] for row in rows]
+
+
 def write_off_runs(session: Session, run_ids: Sequence[str]) -> None:
-    """Write down that the folders of runs are gone."""
-    session.run_many("UPDATE port104_run SET cleaned = 1 WHERE id = ?", [(run_id,) for run_id in run_ids])
+    """Write down that the folders of runs are gone; not of one that is run again meanwhile."""
+    session.run_many(
+        "UPDATE port104_run SET cleaned = 1 WHERE id = ? AND state IN ('succeeded', 'failed', 'cancelled')",
+        [(run_id,) for run_id in run_ids],
+    )
 
 
 def instances_done_with(
