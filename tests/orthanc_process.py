@@ -38,6 +38,11 @@ class Orthanc:
             assert refused.code in (400, 404), refused
             return None
 
+    def instances(self):
+        """SOP instance UIDs of what it holds."""
+        held = self._call("/instances?expand")
+        return {one["MainDicomTags"]["SOPInstanceUID"] for one in held}
+
     def send(self, identifiers):
         """Send instances in one association, past those that are refused; returns when all were."""
         order = {"Resources": identifiers, "Permissive": True, "Synchronous": True}
@@ -49,8 +54,8 @@ class Orthanc:
 
 
 @contextlib.contextmanager
-def orthanc(folder, destination_port):
-    """Start Orthanc with `folder` for its files; stop it at the end."""
+def orthanc(folder, destination_port, dicom_port=None):
+    """Start Orthanc with `folder` for its files; stop it at the end. `dicom_port`: on which it receives."""
     program = find_peer("Orthanc")
     http_port = free_port()
     settings = {
@@ -59,7 +64,10 @@ def orthanc(folder, destination_port):
         "HttpPort": http_port,
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
-        "DicomServerEnabled": False,
+        "DicomServerEnabled": dicom_port is not None,
+        "DicomPort": dicom_port or 4242,
+        "DicomAlwaysAllowStore": True,
+        "DicomAlwaysAllowEcho": True,
         "OverwriteInstances": True,
         "DicomAet": "ORTHANC",
         "DicomModalities": {"port104": ["PORT104", "127.0.0.1", destination_port]},

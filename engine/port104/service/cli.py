@@ -1,6 +1,7 @@
 """The command line. Hardly more than click is imported here, so that help and completion are quick.
 
-Exit codes: 0 done, 1 failure, 2 wrong usage, configuration or values, 3 nothing there to work with.
+Exit codes: 0 done, 1 failure, 2 wrong usage, configuration or values, 3 nothing there to work with, 4 a peer
+rejected the association, 5 some was sent and some not.
 """
 
 from pathlib import Path
@@ -8,14 +9,16 @@ from typing import NoReturn
 
 import click
 
-from port104.errors import ConfigurationError, Port104Error
+from port104.errors import ConfigurationError, ConnectError, Port104Error, RejectedError
 from port104.service.commands.config import config
+from port104.service.commands.echo import echo
 from port104.service.commands.entries import VERBS
 from port104.service.commands.faults import CommandError
 from port104.service.commands.jobs import jobs
 from port104.service.commands.places import given, settings_options
 from port104.service.commands.received import groups, instances
 from port104.service.commands.results import results
+from port104.service.commands.send import send
 from port104.service.commands.status import status
 from port104.service.commands.tokens import token
 from port104.service.commands.user import user
@@ -52,8 +55,10 @@ def start(config: Path | None, **options: str | None) -> None:
     raise SystemExit(start_service(config, given(options)))
 
 
-for _command in (status, *VERBS, jobs, results, instances, groups, token, user, config):
+for _command in (status, *VERBS, echo, send, jobs, results, instances, groups, token, user, config):
     port104.add_command(_command)
+
+_EXIT_CODES = {ConfigurationError: 2, ConnectError: 3, RejectedError: 4}
 
 
 def main() -> NoReturn:
@@ -69,4 +74,4 @@ def main() -> NoReturn:
 def _exit_code(error: Port104Error) -> int:
     if isinstance(error, CommandError):
         return error.exit_code
-    return 2 if isinstance(error, ConfigurationError) else 1
+    return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), 1)

@@ -115,6 +115,25 @@ def identify(path: Path) -> tuple[str, str]:
     return found[0], found[1]
 
 
+def referenced_files(path: Path) -> list[tuple[str, ...]]:
+    """The files that a DICOMDIR names (0004,1500), as names of folders below its own and of the file there.
+
+    Raises ValueError, which says why it is none; OSError.
+    """
+    try:
+        records = pydicom.dcmread(path).DirectoryRecordSequence
+        values = [record.get("ReferencedFileID") for record in records]
+        names = [(each,) if isinstance(each, str) else tuple(each) for each in values if each]
+    except OSError:
+        raise
+    except Exception as failure:  # a damaged file can make pydicom raise anything
+        raise ValueError("it is no DICOMDIR (PS3.10 8.6) that can be read") from failure
+    for parts in names:
+        if any("/" in part or part in (".", "..") for part in parts):
+            raise ValueError("it names files outside of its folder")
+    return names
+
+
 def tag_of(keyword: str) -> int | None:
     """The tag (group << 16 | element) of a keyword (PS3.6 6); None: no element has it."""
     return tag_for_keyword(keyword)
