@@ -1,1 +1,72 @@
-"""port104: a DICOM ingress engine."""
+"""DICOM ingress engine; `port104.associate` and what belongs to it are its library (docs/library.md).
+
+A name is loaded when it is asked for: commands that need none of them start quickly.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from port104.errors import (
+        AbortedError,
+        AssociationError,
+        ConnectError,
+        LocalProtocolError,
+        NotAcceptedError,
+        Port104Error,
+        RejectedError,
+        StatusError,
+        TimedOutError,
+    )
+    from port104.net.calling import Timeouts
+    from port104.net.credentials import TLSFiles
+    from port104.net.credentials import build_calling_context as tls_context
+    from port104.sending.association import SendingAssociation
+    from port104.sending.library import associate
+    from port104.wire.items import UserIdentity
+    from port104.wire.operations import Response
+    from port104.wire.status import StatusClass
+
+__all__ = [
+    "AbortedError",
+    "AssociationError",
+    "ConnectError",
+    "LocalProtocolError",
+    "NotAcceptedError",
+    "Port104Error",
+    "RejectedError",
+    "Response",
+    "SendingAssociation",
+    "StatusClass",
+    "StatusError",
+    "TLSFiles",
+    "TimedOutError",
+    "Timeouts",
+    "UserIdentity",
+    "associate",
+    "tls_context",
+]
+
+_PLACES = {
+    "Response": "wire.operations",
+    "SendingAssociation": "sending.association",
+    "StatusClass": "wire.status",
+    "TLSFiles": "net.credentials",
+    "Timeouts": "net.calling",
+    "UserIdentity": "wire.items",
+    "associate": "sending.library",
+    "tls_context": "net.credentials",
+}
+_NAMES = {"tls_context": "build_calling_context"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name of the library."""
+    if name not in __all__:
+        raise AttributeError(f"module port104 has no attribute {name!r}")
+    return getattr(import_module(f"port104.{_PLACES.get(name, 'errors')}"), _NAMES.get(name, name))
+
+
+def __dir__() -> list[str]:
+    """What the library has."""
+    return __all__

@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import trio
 
 from port104.net.calling import Address, Timeouts
 from port104.net.requestor import Requestor
 from port104.net.requestor import associate as request_association
+from port104.sending.data_sets import EncodedDataSet
 from port104.sending.instance_file import InstanceFile
 from port104.wire.operations import Response
 from port104.wire.proposal import Proposal
@@ -29,13 +31,16 @@ class SendingAssociation:
         """C-ECHO (PS3.4 annex A). Raises NotAcceptedError where Verification was not accepted."""
         return await self._requestor.echo()
 
-    async def store(self, path: Path) -> Response:
-        """C-STORE of a file as it is (PS3.4 annex B). Whether it was a success stands in the response.
+    async def store(self, instance: Path | str | Any) -> Response:
+        """C-STORE of a file as it is, or of a pydicom.Dataset (PS3.4 annex B).
 
-        Raises ValueError where it is no file that can be sent, and says why; OSError where it cannot be read;
-        NotAcceptedError where the peer takes no such data set.
+        Whether it was a success stands in the response. Raises ValueError where it is nothing that can be
+        sent, and says why; OSError where the file cannot be read; NotAcceptedError where the peer takes no
+        such data set.
         """
-        file = await trio.to_thread.run_sync(InstanceFile, path)
+        if not isinstance(instance, Path | str):
+            return await self._requestor.store(await trio.to_thread.run_sync(EncodedDataSet, instance))
+        file = await trio.to_thread.run_sync(InstanceFile, Path(instance))
         try:
             return await self._requestor.store(file)
         finally:
