@@ -13,7 +13,8 @@ class EncodedDataSet:
     def __init__(self, data_set: Any) -> None:
         """Encode a pydicom.Dataset in the transfer syntax of its `file_meta`.
 
-        Where that names none it is Explicit VR Little Endian. Raises ValueError where it has no SOP class or instance UID, or cannot be encoded.
+        Where that names none it is Explicit VR Little Endian. Raises ValueError where the data set has no
+        SOP class or instance UID, or cannot be encoded.
         """
         self.syntaxes = syntaxes_of(data_set)
         self.sop_instance_uid = str(data_set.get("SOPInstanceUID") or "")
