@@ -3,6 +3,7 @@
 import contextlib
 
 import pytest
+import structlog
 import trio
 
 from arrivals import arrival
@@ -308,6 +309,22 @@ async def test_what_another_engine_has_taken_is_not_carried_out(autojump_clock, 
         await trio.sleep(30)
     assert works.script.begun == [("a", 1)]
     assert works.states == [("a", "running", 2)]
+
+
+@pytest.mark.parametrize("outcome", ["succeeded", "failed"])
+async def test_the_end_of_what_another_engine_has_taken_does_not_count(autojump_clock, works, outcome):
+    works.script.endings["a"] = [Ending(outcome)]
+    with structlog.testing.capture_logs() as entries:
+        async with dispatched(works):
+            works.job(**{"pipeline-a": "A"})
+            await trio.sleep(0.5)
+            with works.database.changing() as session:
+                session.run("UPDATE port104_run SET node = 'n2', attempt = 2")
+            await trio.sleep(3)
+    assert works.states == [("a", "running", 2)]
+    assert [(each["event"], each.get("outcome")) for each in entries if each["log_level"] == "warning"] == [
+        ("run ended too late", outcome)
+    ]
 
 
 async def test_a_run_that_was_taken_may_come_back_while_its_old_attempt_ends(autojump_clock, works):

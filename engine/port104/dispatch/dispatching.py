@@ -133,13 +133,16 @@ class Dispatcher:
             ending, results = carried_out
             attempts = 1 + (pipeline.retries if pipeline is not None else 0)
             written = partial(_write_down, run=run, ending=ending, results=results, attempts=attempts)
-            again = await self._desk.insist(written)
+            counts, again = await self._desk.insist(written)
         finally:
             if self._under_way.get(run.id) is cancel:  # else it was taken over, and has come back
                 del self._under_way[run.id]
         self.look()
         facts["seconds"] = round(trio.current_time() - began, 1)
-        if ending.outcome == "failed":
+        if not counts:
+            hint = "another engine had taken it over: this one was not heard of for jobs.takeOverAfterSeconds"
+            log.warning("run ended too late", outcome=ending.outcome, hint=hint, **facts)
+        elif ending.outcome == "failed":
             hint = "no further attempt" if again is None else f"tried again in {again:.0f} s"
             log.warning("run failed", reason=ending.why, hint=hint, **facts)
         else:
@@ -182,9 +185,12 @@ def _failed(why: str) -> tuple[Ending, Sequence[Result]]:
 
 def _write_down(
     ledger: Ledger, run: Run, ending: Ending, results: Sequence[Result], attempts: int
-) -> float | None:
-    """Write an ending down; returns in how many seconds there is another attempt, or None."""
+) -> tuple[bool, float | None]:
+    """Write an ending down.
+
+    Returns whether it counts, which it does not where another engine has the run by now; and in how many
+    seconds there is another attempt, or None.
+    """
     if ending.outcome == "failed":
         return ledger.fail(run, ending.why, attempts)
-    ledger.end(run, ending.outcome, ending.why, results)
-    return None
+    return ledger.end(run, ending.outcome, ending.why, results), None

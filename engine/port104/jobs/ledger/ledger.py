@@ -87,19 +87,17 @@ class Ledger:
             register(session, self.node, run_id, results, session.now())
             session.run("UPDATE port104_run SET cleaned = 0 WHERE id = ?", run_id)
 
-    def fail(self, run: Run, why: str, attempts: int) -> float | None:
-        """Write down that an attempt failed; returns in how many seconds there is another one, or None.
+    def fail(self, run: Run, why: str, attempts: int) -> tuple[bool, float | None]:
+        """Write down that an attempt failed; False: it is not this attempt any more, as `end` says.
 
-        `attempts`: how many there may be.
+        And in how many seconds there is another one, or None. `attempts`: how many there may be.
         """
         with self._database.changing() as session:
             now = session.now()
             due = next_attempt(run.tries, attempts, run.retry_delay, now)
             if due is None:
-                runs.end(session, run, "failed", why, now)
-                return None
-            runs.postpone(session, run, why, due, now)
-            return due - now
+                return runs.end(session, run, "failed", why, now), None
+            return runs.postpone(session, run, why, due, now), due - now
 
     def cancel(self, run_id: str) -> str | None:
         """As runs.cancel."""
