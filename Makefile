@@ -9,13 +9,14 @@ PEERS := storescu:dcmtk echoscu:dcmtk dcmsend:dcmtk dcmdump:dcmtk Orthanc:orthan
 	pg_lsclusters:postgresql
 CRASH_ROUNDS ?= 200
 CRASH_JOBS_ROUNDS ?= 200
+CRASH_EXPORTS_ROUNDS ?= 100
 MINUTES ?= 30
 POWERCUT_ROUNDS ?= 200
 SECONDS ?= 60
 INPUTS ?= 2000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint native-test hostile-survey fuzz differential coverage crash crash-jobs powercut soak \
+.PHONY: help build run test lint native-test hostile-survey fuzz differential coverage crash crash-jobs crash-exports powercut soak \
 	guard bench bench-quick peers format clean bench-tls
 
 help: ## say what each target does
@@ -58,6 +59,9 @@ crash: build ## kill -9 under load, CRASH_ROUNDS times (200)
 
 crash-jobs: build ## kill -9 while studies become jobs and pipelines run, CRASH_JOBS_ROUNDS times (200)
 	PORT104_CRASH_JOBS_ROUNDS=$(CRASH_JOBS_ROUNDS) $(BIN)/python -m pytest tests/crash/test_crash_jobs.py
+
+crash-exports: build ## kill -9 while results are delivered, CRASH_EXPORTS_ROUNDS times (100)
+	PORT104_CRASH_EXPORTS_ROUNDS=$(CRASH_EXPORTS_ROUNDS) $(BIN)/python -m pytest -s tests/crash/test_crash_exports.py
 
 powercut: build ## cut the power under load (simulated), POWERCUT_ROUNDS times (200)
 	PORT104_POWERCUT_ROUNDS=$(POWERCUT_ROUNDS) $(BIN)/python -m pytest tests/powercut/test_powercut.py

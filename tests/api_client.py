@@ -158,7 +158,13 @@ async def serving_api(folder, **settings):
         ledger.register(str(folder), "ingress-1")
         lookout = Lookout(partial(look_into, None, folder), folder, NODE)
         try:
-            api = API(registrar, configured.api, lookout, Runs(ledger), Filing(Desk(ledger), folder, NODE))
+            api = API(
+                registrar,
+                configured.api,
+                lookout,
+                Runs(ledger),
+                Filing(Desk(ledger), folder, NODE, lambda: None),
+            )
             api.ledger = ledger
             yield api
         finally:

@@ -97,10 +97,10 @@ def own_environment():
     return {name: value for name, value in os.environ.items() if not name.startswith("PORT104_")}
 
 
-def write_settings(folder, *, durability="sync", scp=None, storage=None, **sections):
+def write_settings(folder, *, durability="sync", scp=None, scu=None, storage=None, **sections):
     """Write a configuration with `folder` as storage folder; returns a free port, its path and the log's.
 
-    `scp` and `storage` change those settings, `sections` are further ones (`log`, `audit`).
+    `scp`, `scu` and `storage` change those settings, `sections` are further ones (`log`, `audit`).
     """
     port = free_port()
     settings = {
@@ -111,7 +111,8 @@ def write_settings(folder, *, durability="sync", scp=None, storage=None, **secti
                 "rejectUnknownSources": False,
                 "aeTitles": [{"aeTitle": "PORT104"}],
             }
-            | (scp or {})
+            | (scp or {}),
+            "scu": scu or {},
         },
         "storage": {
             "temporary": str(folder),

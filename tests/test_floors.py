@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "jobs": GROUND | {"database"},
     "dispatch": GROUND | {"wire", "net", "storage", "database", "registry", "jobs"},
     "sending": GROUND | {"wire", "net", "storage"},
-    "export": GROUND | {"wire", "net", "storage", "database", "registry", "jobs"},
+    "export": GROUND | {"wire", "net", "storage", "database", "registry", "jobs", "sending"},
     "service": GROUND
     | {"wire", "net", "storage", "database", "registry", "jobs", "dispatch", "export", "sending"},
     "__main__": {"service"},
@@ -34,7 +34,7 @@ MAY_IMPORT = {
 KEPT_FOR = {
     "trio": {
         *("net", "storage", "dispatch", "sending", "service"),
-        *(f"export/{shell}.py" for shell in ("courier", "exporting", "holding", "recording")),
+        *(f"export/{shell}.py" for shell in ("courier", "dimse", "exporting", "holding", "recording")),
     },
     "pydicom": {"storage/reading.py"},
     "pynetdicom": {"sending/data_sets.py"},

@@ -71,6 +71,7 @@ class Works:
         self.desk = Desk(self.ledger)
         self.script = Script()
         self.registry = Pipelines(*pipelines)
+        self.left = []
         self.dispatcher = Dispatcher(
             self.desk,
             "n1",
@@ -78,6 +79,7 @@ class Works:
             lambda: self.registry,
             lambda pipeline: self.script,
             lambda run, pipeline: pipeline.destinations,
+            results_left=lambda: self.left.append(trio.current_time()),
         )
 
     def job(self, number=1, **settings):

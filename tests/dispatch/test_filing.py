@@ -36,7 +36,7 @@ class Desks:
         self.folder = root / "runs" / self.run.id / "1"
         (self.folder / "output" / "deep").mkdir(parents=True)
         self.desk = Desk(self.ledger)
-        self.filing = Filing(self.desk, root, "n1")
+        self.filing = Filing(self.desk, root, "n1", lambda: None)
 
     def sql(self, statement):
         with self.database.changing() as session:

@@ -9,6 +9,7 @@ from outgoing import World, destination, result
 from port104.database.faults import DatabaseError
 from port104.database.sqlite import SqliteDatabase
 from port104.dispatch.desk import Desk
+from port104.dispatch.node import is_folder_of
 from port104.export.exporting import CLEAR_SECONDS, Exporter
 from port104.export.policy import ExportPolicy
 from port104.jobs.ledger.ledger import Ledger
@@ -35,7 +36,13 @@ class Works:
         self.ledger = Ledger(self.database, self.node)
         self.ledger.register(str(self.root), "host")
         self.exporter = Exporter(
-            Desk(self.ledger), self.node, lambda: self.entries, self.world.open, self.policy, lambda: 0.0
+            Desk(self.ledger),
+            self.node,
+            is_folder_of,
+            lambda: self.entries,
+            self.world.open,
+            self.policy,
+            lambda: 0.0,
         )
 
     def put(self, *numbers, destination="PACS", run="r"):
@@ -109,9 +116,9 @@ async def test_warnings_are_successes_with_a_note(autojump_clock, works):
         await trio.sleep(1)
     assert works.exports == [("PACS", "delivered")]
     assert works.ask("SELECT status, why FROM port104_result ORDER BY file") == [
-        (0xB000, "status B000 (coercion of data elements)"),
-        (0xB006, "status B006 (elements discarded)"),
-        (0xB007, "status B007 (data set does not match sop class warning)"),
+        (0xB000, "status B000: coercion of data elements"),
+        (0xB006, "status B006: elements discarded"),
+        (0xB007, "status B007: data set does not match SOP class"),
     ]
 
 
@@ -125,7 +132,7 @@ async def test_a_failure_is_tried_again_and_ends_as_a_dead_letter_that_can_be_re
         await trio.sleep(60)
         assert works.exports == [("PACS", "partial")]
         assert works.ask("SELECT attempt, status, why FROM port104_result WHERE state = 'failed'") == [
-            (3, 0xC001, "status C001 (error: cannot understand)")
+            (3, 0xC001, "status C001: error: cannot understand")
         ]
         ((export,),) = works.ask("SELECT id FROM port104_export")
         assert await works.exporter.retry(export) == 1

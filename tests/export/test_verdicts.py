@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from port104.export.policy import ExportPolicy, backed_off
-from port104.export.verdicts import Answered, BrokenOff, Unsendable, judge, words_of
+from port104.export.verdicts import Answered, BrokenOff, Unsendable, judge
 
 POLICY = ExportPolicy(attempts=3, first_delay=10, longest_delay=100)
 
@@ -58,22 +58,6 @@ def test_only_success_and_warnings_deliver(status, attempt, jitter):
     )
     assert verdict.status == status
     assert (verdict.state == "waiting") or verdict.delay == 0
-
-
-@pytest.mark.parametrize(
-    ("status", "words"),
-    [
-        (0xA700, "status A700 (out of resources)"),
-        (0xA7FF, "status A7FF (refused: out of resources)"),
-        (0xA901, "status A901 (error: data set does not match SOP class)"),
-        (0xC123, "status C123 (error: cannot understand)"),
-        (0xB999, "status B999 (warning)"),
-        (0x0122, "status 0122 (sop class not supported)"),
-        (0x0999, "status 0999"),
-    ],
-)
-def test_statuses_are_said_in_the_standards_words(status, words):
-    assert words_of(status) == words
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))

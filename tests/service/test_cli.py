@@ -36,7 +36,7 @@ def file(tmp_path: Path):
         "aeTitles": [{"aeTitle": "A"}, {"aeTitle": "B"}],
         "sources": [{"aeTitle": "CT1", "hostIp": "10.0.0.5"}],
     }
-    file.write_text(json.dumps({"dicom": {"scp": scp, "scu": {"aeTitle": "X"}}}))
+    file.write_text(json.dumps({"dicom": {"scp": scp, "scu": {"export": {"agent": "X"}}}}))
     return file
 
 
@@ -69,7 +69,7 @@ def test_check_of_a_good_file(run, file):
         "AE titles: A, B",
         "sources: 1; others are rejected",
         "storage: /payloads, durability sync",
-        "without effect, because port104 does not export yet: dicom.scu.aeTitle",
+        "without effect, because a destination says itself how it is sent to: dicom.scu.export.agent",
     ]
 
 
@@ -197,7 +197,7 @@ def test_start_reports_once_what_has_no_effect(run, file, service):
     _, _, err = run("start", "-f", file)
     [entry] = map(json.loads, err.splitlines())
     assert entry["event"] == "settings without effect"
-    assert entry["settings"] == {"port104 does not export yet": ["dicom.scu.aeTitle"]}
+    assert entry["settings"] == {"a destination says itself how it is sent to": ["dicom.scu.export.agent"]}
 
 
 @pytest.mark.parametrize(

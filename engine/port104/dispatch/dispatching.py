@@ -56,14 +56,20 @@ class Dispatcher:
         registry: Callable[[], HasPipelines],
         backend_of: Callable[[Pipeline], Backend],
         destinations_of: Callable[[Run, Pipeline], Sequence[str]],
+        *,
+        results_left: Callable[[], None],
     ) -> None:
-        """`root`, `node`: the storage folder and its name. `destinations_of`: where results of a run go."""
+        """`root`, `node`: the storage folder and its name. `destinations_of`: where results of a run go.
+
+        `results_left`: is told that there may be some.
+        """
         self._desk = desk
         self._node = node
         self._root = root
         self._registry = registry
         self._backend_of = backend_of
         self._destinations_of = destinations_of
+        self._results_left = results_left
         self._news = trio.Event()
         self._under_way: dict[str, trio.Event] = {}
 
@@ -138,6 +144,7 @@ class Dispatcher:
             if self._under_way.get(run.id) is cancel:  # else it was taken over, and has come back
                 del self._under_way[run.id]
         self.look()
+        self._results_left()
         facts["seconds"] = round(trio.current_time() - began, 1)
         if not counts:
             hint = "another engine had taken it over: this one was not heard of for jobs.takeOverAfterSeconds"

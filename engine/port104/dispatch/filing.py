@@ -15,7 +15,7 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -55,12 +55,16 @@ class FaultyFilesError(Port104Error):
 
 
 class Filing:
-    """Puts files into the folders of their runs, and registers them. `root`, `node`: our storage folder."""
+    """Puts files into the folders of their runs, and registers them. `root`, `node`: our storage folder.
 
-    def __init__(self, desk: Desk, root: Path, node: str) -> None:
+    `registered`: is told that there are some.
+    """
+
+    def __init__(self, desk: Desk, root: Path, node: str, registered: Callable[[], None]) -> None:
         self._desk = desk
         self._root = root
         self._node = node
+        self._registered = registered
 
     async def register(
         self, place: RunPlace, sources: Sequence[Source], destinations: Sequence[str]
@@ -76,6 +80,7 @@ class Filing:
                 put = partial(put_into, self._root, folder, sources, destinations)
                 results = await trio.to_thread.run_sync(put)
                 await self._desk.do(lambda ledger: ledger.register_results(place.run, results))
+        self._registered()
         return list(dict.fromkeys(each.file for each in results))
 
     async def receive(self, parts: AsyncIterator[bytes]) -> IO[bytes]:

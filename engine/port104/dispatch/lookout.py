@@ -34,6 +34,18 @@ class Runs(Protocol):
         ...
 
 
+class Exports(Protocol):
+    """Lets results be sent again, and not be; export.Exporter does. All raise DatabaseError."""
+
+    async def retry(self, export_id: str) -> int | None:
+        """Send what failed or was cancelled of an export; returns how much, None: there is no such export."""
+        ...
+
+    async def cancel(self, export_id: str) -> int | None:
+        """Send nothing more of an export; returns as `retry` does."""
+        ...
+
+
 class Lookout:
     """Answers questions about the ledger. `root`, `node`: the storage folder and its name."""
 

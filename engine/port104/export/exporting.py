@@ -7,6 +7,7 @@ Rules that this room keeps:
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import structlog
 import trio
@@ -17,7 +18,6 @@ from port104.export.courier import Courier
 from port104.export.holding import Batch, Holder
 from port104.export.policy import ExportPolicy
 from port104.export.queue import ExportQueue, Turn, Wanted
-from port104.export.reach import within_reach
 from port104.export.recording import Recorder
 from port104.registry.entries import Destination
 
@@ -38,14 +38,19 @@ class Exporter:
         self,
         desk: Desk,
         node: str,
+        is_folder_of: Callable[[Path, str], bool],
         destinations: Callable[[], Mapping[str, Destination]],
         open_peer: OpenPeer,
         policy: ExportPolicy,
         jitter: Callable[[], float],
     ) -> None:
-        """`node`: the storage folder's name. `destinations`: by name, as they are now."""
+        """`node`: the storage folder's name. `destinations`: by name, as they are now.
+
+        `is_folder_of`: whether the storage folder of a name is at a path (dispatch/node.py).
+        """
         self._desk = desk
         self._node = node
+        self._is_folder_of = is_folder_of
         self._destinations = destinations
         self._open_peer = open_peer
         self._policy = policy
@@ -136,8 +141,11 @@ class Exporter:
     async def _nodes(self) -> Sequence[str]:
         """The storage folders whose results can be sent from here: our own, and those that we see."""
         others = await self._desk.do(lambda ledger: ledger.outbox.other_nodes())
-        seen = await trio.to_thread.run_sync(within_reach, others) if others else ()
+        seen = await trio.to_thread.run_sync(self._seen_of, others) if others else ()
         return [self._node, *seen]
+
+    def _seen_of(self, others: Sequence[tuple[str, str]]) -> list[str]:
+        return [node for node, root in others if self._is_folder_of(Path(root), node)]
 
     async def _take_turn(self, destination: Destination, turn: Turn, nodes: Sequence[str]) -> None:
         courier = Courier(

@@ -16,7 +16,8 @@ from port104.export.contracts import Desk
 from port104.jobs.ledger.exports import Outcome
 from port104.jobs.ledger.ledger import Ledger
 
-_MOST_NOTED = 100
+# A transaction of so many costs hardly more than of one, and after a kill no more are sent again.
+_MOST_NOTED = 16
 
 _Pause = tuple[str, float | None]
 """Why a destination is left alone, and until when on trio's clock."""

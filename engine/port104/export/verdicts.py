@@ -13,15 +13,7 @@ import msgspec
 
 from port104.export.policy import ExportPolicy, backed_off
 from port104.wire.command import Status
-
-# PS3.7 annex C.4: what has been done, though not quite as it was asked for.
-_WARNINGS = frozenset({0x0001, 0x0107, 0x0116})
-_RANGES = {
-    0xA700: "refused: out of resources",
-    0xA900: "error: data set does not match SOP class",
-    0xB000: "warning",
-    0xC000: "error: cannot understand",
-}
+from port104.wire.status import StatusClass, class_of, words_of
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -71,20 +63,11 @@ def judge(answer: Answer, attempt: int, policy: ExportPolicy, jitter: float) -> 
     return _again(attempt, policy, jitter, why=answer.why, strike=None)
 
 
-def words_of(status: int) -> str:
-    """Say a status in the standard's words (PS3.7 annex C, PS3.4 table B.2-1)."""
-    try:
-        return f"status {status:04X} ({Status(status).name.lower().replace('_', ' ')})"
-    except ValueError:
-        kind = _RANGES.get(status & (0xF000 if status >= 0xB000 else 0xFF00))
-        return f"status {status:04X}" + (f" ({kind})" if kind else "")
-
-
 def _judge_status(status: int, attempt: int, policy: ExportPolicy, jitter: float) -> Verdict:
-    if status == Status.SUCCESS:
+    kind, why = class_of(status), f"status {status:04X}: {words_of(status)}"
+    if kind is StatusClass.SUCCESS:
         return Verdict(state="delivered", status=status, strike=False)
-    why = words_of(status)
-    if status in _WARNINGS or status & 0xF000 == 0xB000:
+    if kind is StatusClass.WARNING:
         return Verdict(state="delivered", why=why, status=status, strike=False)
     if status & 0xFF00 == Status.OUT_OF_RESOURCES:
         delay = backed_off(policy.first_delay, policy.longest_delay, 1, jitter)

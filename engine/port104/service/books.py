@@ -15,7 +15,7 @@ from port104.dispatch.caretaking import Retention, put_back
 from port104.dispatch.desk import Desk
 from port104.dispatch.dispatching import Dispatcher
 from port104.dispatch.filing import Filing
-from port104.dispatch.lookout import Lookout, Runs
+from port104.dispatch.lookout import Exports, Lookout, Runs
 from port104.dispatch.node import node_of
 from port104.dispatch.pulse import beat
 from port104.jobs.grouping import GroupingRule
@@ -25,8 +25,10 @@ from port104.jobs.ledger.runs import Run
 from port104.jobs.planning import Plan, plan
 from port104.registry.entries import Pipeline
 from port104.registry.registry import Registry
+from port104.service.delivery import exporter_of
 from port104.service.processing import destinations_of, rule_of
 from port104.service.settings.jobs import JobsSettings
+from port104.service.settings.scu import ScuSettings
 
 _HOUR = 3600.0
 
@@ -34,7 +36,7 @@ _HOUR = 3600.0
 class Books(msgspec.Struct, frozen=True):
     """What the rest of the service uses of it. `runs`: what cancels and repeats them.
 
-    `filing`: takes results that somebody registers by hand.
+    `filing`: takes results that somebody registers by hand. `exports`: what steers their delivery.
     """
 
     desk: Desk
@@ -42,35 +44,46 @@ class Books(msgspec.Struct, frozen=True):
     lookout: Lookout
     runs: Runs
     filing: Filing
+    exports: Exports
 
 
 @asynccontextmanager
 async def keeping_books(
-    url: str | None, root: Path, registry: Callable[[], Registry], patience: float | None
+    url: str | None,
+    root: Path,
+    registry: Callable[[], Registry],
+    patience: float | None,
+    scu: ScuSettings,
 ) -> AsyncIterator[Books]:
     """Keep the ledger while the block runs, in the database at `url` or the storage folder `root`.
 
-    `patience`: seconds after which others may take over the runs of this engine; None: never. Raises
-    DatabaseError, StorageError or ConfigurationError when it cannot be opened.
+    `patience`: seconds after which others may take over the runs of this engine; None: never. `scu`: how
+    results are delivered. Raises DatabaseError, StorageError or ConfigurationError when it cannot be opened.
     """
     ledger = await trio.to_thread.run_sync(partial(_open, url, root, patience))
     lookout = Lookout(partial(look_into, url, root), root, ledger.node)
     try:
         desk = Desk(ledger)
         by = _ByRegistry(registry)
-        dispatcher = Dispatcher(desk, ledger.node, root, registry, backend_of, by.destinations_of)
+        exporter = exporter_of(scu, desk, ledger.node, registry)
+        dispatcher = Dispatcher(
+            desk, ledger.node, root, registry, backend_of, by.destinations_of, results_left=exporter.look
+        )
         keeper = Bookkeeper(
             desk, root, by.rule_of, plan_of=by.plan_of, replaces=by.replaces, job_made=dispatcher.look
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keeper.run)
             nursery.start_soon(dispatcher.run)
+            nursery.start_soon(exporter.run)
             if url is not None:
                 nursery.start_soon(beat, desk, patience, dispatcher.look)
-            yield Books(desk, keeper, lookout, dispatcher, Filing(desk, root, ledger.node))
+            filing = Filing(desk, root, ledger.node, exporter.look)
+            yield Books(desk, keeper, lookout, dispatcher, filing, exporter)
             nursery.cancel_scope.cancel()
         if desk.fault is None:
             await keeper.finish()
+            await exporter.finish()
     finally:
         with trio.CancelScope(shield=True):
             await lookout.close()

@@ -47,6 +47,7 @@ async def opened(settings: Settings, origins: Mapping[str, str]) -> AsyncIterato
             store.root,
             lambda: registrar.registry,
             settings.jobs.take_over_after_seconds,
+            settings.dicom.scu,
         ) as books,
     ):
         report_recovery(store)

@@ -159,6 +159,7 @@ def _destination(settings: DestinationSettings) -> Destination:
         port=settings.port,
         tls=settings.tls,
         window=settings.window,
+        associations=settings.associations,
     )
 
 
@@ -170,6 +171,7 @@ def _destination_settings(entry: Destination) -> DestinationSettings:
         port=entry.port,
         tls=entry.tls,
         window=entry.window,
+        associations=entry.associations,
     )
 
 

@@ -82,6 +82,11 @@ WAITING = (
     "dicom.scp.tls.port",
     "dicom.scp.tls.reloadInterval",
     "dicom.scp.tls.requireClientCertificate",
+    # What waits goes on by what held when it came.
+    "dicom.scu.aeTitle",
+    "dicom.scu.export",
+    "dicom.scu.maximumNumberOfAssociations",
+    "dicom.scu.tls",
     "jobs",
     "log.file",
     "log.format",

@@ -36,7 +36,7 @@ def test_the_walk_through(run, folder):
         assert (code, out, err) == (0, f"{done} (no port104 runs here; kept in {folder / FILE_NAME})\n", "")
     assert run("list", "aetitle")[1] == "COVIDAET\tCOVIDAET\tpipeline-covid=17\t\t\t\t\t\n"
     assert run("list", "src")[1] == "MYPACS\tMYPACS\t10.0.0.5\t\t\t\t\n"
-    assert run("list", "dest")[1] == "MYPACS\tMYPACSAET\t10.0.0.5\t1104\t\t1\t\n"
+    assert run("list", "dest")[1] == "MYPACS\tMYPACSAET\t10.0.0.5\t1104\t\t2\t1\t\n"
     assert run("delete", "src", "MYPACS")[0] == 0
     assert run("list", "src") == (0, "", "")
 
@@ -88,13 +88,14 @@ def test_every_flag_of_a_source_and_a_destination(run, folder):
         "certificateNames": ["ct1.local"],
         "origin": None,
     }
-    run(*DESTINATION, "--tls", "--window", "8")
+    run(*DESTINATION, "--tls", "--associations", "4", "--window", "8")
     assert shown(run, "dest", "MYPACS") == {
         "name": "MYPACS",
         "aeTitle": "MYPACSAET",
         "hostIp": "10.0.0.5",
         "port": 1104,
         "tls": True,
+        "associations": 4,
         "window": 8,
         "origin": None,
     }

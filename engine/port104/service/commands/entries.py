@@ -56,7 +56,7 @@ _EXAMPLES = {
     ),
     ("create", "dest"): (
         "port104 create dest -n MYPACS -a MYPACSAET -i 10.0.0.5 -p 1104",
-        "port104 create dest -n VNA -a VNA -i vna.hospital.example -p 2762 --tls --window 8",
+        "port104 create dest -n VNA -a VNA -i vna.hospital.example -p 2762 --tls --associations 4",
     ),
     ("create", "pipeline"): (
         'port104 create pipeline -n covid --command "python3 /opt/covid.py" --destination MYPACS',
@@ -235,6 +235,7 @@ _COLUMNS: "dict[str, dict[str, Callable[[Document], Any]]]" = {
         "host": lambda of: of["hostIp"],
         "port": lambda of: of["port"],
         "TLS": lambda of: of["tls"] or None,
+        "associations": lambda of: of["associations"],
         "window": lambda of: of["window"],
         "from": lambda of: of["origin"],
     },

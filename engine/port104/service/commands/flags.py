@@ -125,6 +125,13 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("-p/--port", "port", "Its TCP port.", "number", "PORT"),
         Flag("--tls/--no-tls", "tls", "Whether it is called over TLS; default: no.", "switch"),
         Flag(
+            "--associations",
+            "associations",
+            "Associations with it at one time, 1 to 100; default: 2.",
+            "number",
+            "N",
+        ),
+        Flag(
             "--window",
             "window",
             "Operations outstanding that are proposed to it, 1 to 256; default: 1.",

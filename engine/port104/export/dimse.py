@@ -1,0 +1,108 @@
+"""Destinations that are sent to by C-STORE: what goes wrong there, in the words that delivery decides by."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import trio
+from OpenSSL import SSL
+
+from port104.errors import (
+    AssociationError,
+    ConfigurationError,
+    LocalProtocolError,
+    NotAcceptedError,
+    StatusError,
+)
+from port104.export.contracts import BrokenOffError, NotProposedError, UnreachableError, UnsendableError
+from port104.net.calling import Address, Timeouts
+from port104.net.requestor import Requestor, associate
+from port104.registry.entries import Destination
+from port104.sending.candidates import Candidate, look_at
+from port104.sending.instance_file import InstanceFile
+from port104.wire.proposal import VERIFICATION, Proposal, Syntaxes, shares
+
+
+class DimseCaller(msgspec.Struct, frozen=True, kw_only=True):
+    """Opens associations with destinations; `open` is a contracts.OpenPeer.
+
+    `tls`: makes what they are called with over TLS; called in a worker thread, it raises ConfigurationError.
+    """
+
+    calling_ae_title: str
+    tls: Callable[[], SSL.Context]
+    timeouts: Timeouts = Timeouts()
+
+    @asynccontextmanager
+    async def open(self, destination: Destination, paths: Sequence[Path]) -> AsyncIterator["DimsePeer"]:
+        """As the contract says."""
+        async with AsyncExitStack() as stack:
+            try:
+                proposal = self._proposal(destination, await trio.to_thread.run_sync(_syntaxes_of, paths))
+                address = await self._address(destination)
+                requestor = await stack.enter_async_context(associate(address, proposal, self.timeouts))
+            except (AssociationError, ConfigurationError, LocalProtocolError) as fault:
+                raise UnreachableError(str(fault)) from fault
+            yield DimsePeer(requestor, frozenset(proposal.syntaxes))
+
+    def _proposal(self, destination: Destination, syntaxes: Sequence[Syntaxes]) -> Proposal:
+        return Proposal(
+            calling_ae_title=self.calling_ae_title,
+            called_ae_title=destination.ae_title,
+            # A further one would not fit, and is proposed by the next association.
+            syntaxes=shares(syntaxes or (VERIFICATION,))[0],
+        )
+
+    async def _address(self, destination: Destination) -> Address:
+        context = await trio.to_thread.run_sync(self.tls) if destination.tls else None
+        return Address(destination.host, destination.port, context)
+
+
+class DimsePeer:
+    """An association; a contracts.Peer. `proposed`: what it was made for."""
+
+    def __init__(self, requestor: Requestor, proposed: frozenset[Syntaxes]) -> None:
+        self._requestor = requestor
+        self._proposed = proposed
+
+    async def store(self, path: Path) -> int:
+        """As the contract says."""
+        file = await trio.to_thread.run_sync(_opened, path)
+        try:
+            if file.syntaxes not in self._proposed:
+                raise NotProposedError(f"{file.syntaxes} was not proposed")
+            return (await self._requestor.store(file)).status
+        except NotAcceptedError as refusal:
+            raise UnsendableError(str(refusal), final=False) from refusal
+        except AssociationError as end:
+            raise BrokenOffError(str(end)) from end
+        except (OSError, LocalProtocolError) as failure:
+            # In the middle of it, so that the association had to be aborted.
+            raise BrokenOffError(f"its file cannot be read on: {failure}") from failure
+        finally:
+            file.close()
+
+    async def echo(self) -> None:
+        """As the contract says."""
+        try:
+            (await self._requestor.echo()).check()
+        except (AssociationError, NotAcceptedError, StatusError) as failure:
+            raise BrokenOffError(f"C-ECHO: {failure}") from failure
+
+
+def _syntaxes_of(paths: Sequence[Path]) -> list[Syntaxes]:
+    """What the files need; those that cannot be sent say so when it is their turn."""
+    return [found.syntaxes for found in look_at(paths) if isinstance(found, Candidate)]
+
+
+def _opened(path: Path) -> InstanceFile:
+    """Open a file. Raises UnsendableError."""
+    try:
+        return InstanceFile(path)
+    except FileNotFoundError as failure:
+        raise UnsendableError("its file is gone", final=True) from failure
+    except OSError as failure:
+        raise UnsendableError(f"its file cannot be read: {failure.strerror}", final=False) from failure
+    except ValueError as fault:
+        raise UnsendableError(str(fault), final=True) from fault

@@ -1,0 +1,61 @@
+"""Delivery of results, as the settings have it."""
+
+import random
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from OpenSSL import SSL
+
+from port104.dispatch.desk import Desk
+from port104.dispatch.node import is_folder_of
+from port104.export.dimse import DimseCaller
+from port104.export.exporting import Exporter
+from port104.export.policy import ExportPolicy
+from port104.net.credentials import TLSFiles, build_calling_context
+from port104.registry.registry import Registry
+from port104.service.settings.scu import CallingTlsSettings, ScuSettings
+
+_HOUR = 3600.0
+
+
+def exporter_of(scu: ScuSettings, desk: Desk, node: str, registry: Callable[[], Registry]) -> Exporter:
+    """Put together what delivers results. `node`: the storage folder's name."""
+    caller = DimseCaller(calling_ae_title=scu.ae_title, tls=partial(_tls_of, scu.tls))
+    return Exporter(
+        desk,
+        node,
+        is_folder_of,
+        lambda: registry().destinations,
+        caller.open,
+        policy_of(scu),
+        random.random,
+    )
+
+
+def policy_of(scu: ScuSettings) -> ExportPolicy:
+    """How results are delivered."""
+    export = scu.export
+    return ExportPolicy(
+        attempts=1 + export.maximum_retries,
+        first_delay=export.retry_delay,
+        patience=export.give_up_after_hours * _HOUR,
+        failure_threshold=export.failure_threshold,
+        associations=scu.maximum_number_of_associations,
+    )
+
+
+def _tls_of(settings: CallingTlsSettings) -> SSL.Context:
+    """Read the files, which may have been renewed. Raises ConfigurationError."""
+    own = None
+    if settings.certificate is not None:
+        own = TLSFiles(
+            certificate=Path(settings.certificate),
+            key=_path(settings.key),
+            password=_path(settings.password_file),
+        )
+    return build_calling_context(authorities=_path(settings.certificate_authorities), own=own)
+
+
+def _path(name: str | None) -> Path | None:
+    return None if name is None else Path(name)
