@@ -127,6 +127,29 @@ int p104_read_store_request(const uint8_t *bytes, size_t length, p104_store_requ
     return 1;
 }
 
+static int is_number(const value *number, uint16_t expected)
+{
+    return number->bytes && little_16(number->bytes) == expected;
+}
+
+int p104_read_store_response(const uint8_t *bytes, size_t length, uint16_t message_id, const uint8_t *sop_instance,
+                             size_t sop_instance_length, uint16_t *status)
+{
+    value values[ELEMENTS] = {{NULL, 0}};
+    if (!split(bytes, length, values) || !numbers_are_sound(values))
+        return 0;
+    if (!is_number(&values[FIELD], C_STORE_RSP) || !is_number(&values[RESPONDED_TO], message_id)
+        || !is_number(&values[DATA_SET_TYPE], NO_DATA_SET) || !values[STATUS].bytes)
+        return 0;
+    value *named = &values[SOP_INSTANCE];
+    strip_padding(named);
+    if (named->length > 0
+        && (named->length != sop_instance_length || memcmp(named->bytes, sop_instance, sop_instance_length) != 0))
+        return 0;
+    *status = little_16(values[STATUS].bytes);
+    return 1;
+}
+
 /* ---- writing ---- */
 
 static uint8_t *put_little_16(uint8_t *at, unsigned number)

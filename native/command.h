@@ -1,5 +1,5 @@
-/* command.h - the two command sets that pass by the thousand: C-STORE-RQ in, C-STORE-RSP out
- * (PS3.7 9.3.1, annex E). Every other command set is Python's.
+/* command.h - the command sets that pass by the thousand: C-STORE-RQ in and C-STORE-RSP out, and where port104
+ * sends, C-STORE-RSP in (PS3.7 9.3.1, annex E). Every other command set is Python's.
  *
  * Pure: no allocation, no system call, no global state. */
 
@@ -25,6 +25,12 @@ typedef struct {
  * SOP instance, the latter by a valid UID; 0 for anything else, well-formed or not, which is to be judged
  * elsewhere. Whatever comes twice counts as it came last. */
 int p104_read_store_request(const uint8_t *bytes, size_t length, p104_store_request *out);
+
+/* Whether a whole command set is a plain C-STORE-RSP to the request that has message_id and this SOP instance UID, which
+ * it need not repeat. Returns 1 and its status; 0 for anything else, well-formed or not, which is to be judged
+ * elsewhere. */
+int p104_read_store_response(const uint8_t *bytes, size_t length, uint16_t message_id, const uint8_t *sop_instance,
+                             size_t sop_instance_length, uint16_t *status);
 
 /* Encode the C-STORE-RSP to request as whole P-DATA-TF PDUs of at most peer_maximum_length bytes each
  * (0: unlimited, else at least P104_SMALLEST_PDU). out has P104_RESPONSE_ROOM bytes; request's UIDs have at

@@ -393,6 +393,49 @@ class Spool:
             self._spool = ffi.NULL
 
 
+# How a courier ended: see enum p104_courier_end.
+COURIER_DONE: int = lib.P104_COURIER_DONE
+COURIER_FILE: int = lib.P104_COURIER_FILE
+COURIER_RESPONSE: int = lib.P104_COURIER_RESPONSE
+COURIER_BROKEN: int = lib.P104_COURIER_BROKEN
+
+COURIER_LONGEST: int = lib.P104_COURIER_LONGEST
+"""Bytes of the longest data set that a courier takes."""
+
+
+class Parcel(msgspec.Struct, frozen=True):
+    """A file for `deliver`; fields as in native/courier.h p104_parcel. `sop_instance` has no padding."""
+
+    path: bytes
+    size: int
+    modified: int
+    data_set_at: int
+    command: bytes
+    sop_instance: bytes
+    message_id: int
+    context_id: int
+
+
+def deliver(
+    link: Link, parcels: Sequence[Parcel], peer_maximum_length: int, send_timeout: int
+) -> tuple[list[int], int]:
+    """Send files one after the other, and wait meanwhile; see p104_courier. For a thread of its own.
+
+    Returns the statuses of those that were answered, and why it ended (COURIER_...).
+    """
+    kept = [(ffi.new("char[]", parcel.path), ffi.from_buffer(parcel.command)) for parcel in parcels]
+    given = ffi.new("p104_parcel[]", len(parcels))
+    for one, parcel, (path, command) in zip(given, parcels, kept, strict=True):
+        one.path, one.command, one.command_length = path, command, len(parcel.command)
+        one.size, one.modified, one.data_set_at = parcel.size, parcel.modified, parcel.data_set_at
+        one.sop_instance = ffi.from_buffer(parcel.sop_instance)
+        one.sop_instance_length = len(parcel.sop_instance)
+        one.message_id, one.context_id = parcel.message_id, parcel.context_id
+    end = ffi.new("int *")
+    done = lib.p104_courier(link._link, given, len(parcels), peer_maximum_length, send_timeout, end)  # noqa: SLF001
+    return [given[index].status for index in range(done)], end[0]
+
+
 def file_name(called_ae_title: str, sop_instance_uid: str) -> str:
     """Name the file of an instance, without suffix; see p104_file_name.
 

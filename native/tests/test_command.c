@@ -192,6 +192,56 @@ static void test_fragments(void)
     }
 }
 
+/* ---- responses to what we sent ---- */
+
+static int reads_response(const uint8_t *bytes, size_t length, uint16_t *status)
+{
+    const uint8_t *instance = (const uint8_t *)INSTANCE;
+    uint16_t first = 0;
+    int result = p104_read_store_response(guarded_at_start(memory, bytes, length), length, 7, instance, strlen(INSTANCE),
+                                          &first);
+    CHECK(p104_read_store_response(guarded_at_end(memory, bytes, length), length, 7, instance, strlen(INSTANCE), status)
+          == result);
+    CHECK(!result || first == *status);
+    return result;
+}
+
+static size_t put_response(uint8_t *out, unsigned field, unsigned message_id, unsigned data_set_type, const char *instance)
+{
+    size_t at = put_number(out, 0x0100, field);
+    at += put_number(out + at, 0x0120, message_id);
+    at += put_number(out + at, 0x0800, data_set_type);
+    at += put_number(out + at, 0x0900, 0xa700);
+    return at + put_uid(out + at, 0x1000, instance);
+}
+
+static void test_a_plain_response(void)
+{
+    uint8_t bytes[ROOM];
+    uint16_t status;
+    CHECK(reads_response(bytes, put_response(bytes, 0x8001, 7, 0x0101, INSTANCE), &status) && status == 0xa700);
+    CHECK(reads_response(bytes, put_response(bytes, 0x8001, 7, 0x0101, NULL), &status) && status == 0xa700);
+    CHECK(reads_response(bytes, put_response(bytes, 0x8001, 7, 0x0101, ""), &status));
+}
+
+static void test_responses_that_are_not_plain(void)
+{
+    uint8_t bytes[ROOM];
+    uint16_t status;
+    CHECK(!reads_response(bytes, put_response(bytes, 0x8030, 7, 0x0101, INSTANCE), &status));
+    CHECK(!reads_response(bytes, put_response(bytes, 0x8001, 8, 0x0101, INSTANCE), &status));
+    CHECK(!reads_response(bytes, put_response(bytes, 0x8001, 7, 0x0001, INSTANCE), &status));
+    CHECK(!reads_response(bytes, put_response(bytes, 0x8001, 7, 0x0101, "1.2.4"), &status));
+    CHECK(!reads_response(bytes, put_response(bytes, 0x8001, 7, 0x0101, "1.2.34"), &status));
+    CHECK(!reads_response(bytes, 30, &status)); /* without a status */
+    CHECK(!reads_response(bytes, 0, &status));
+    size_t length = put_response(bytes, 0x8001, 7, 0x0101, INSTANCE);
+    for (size_t cut = 1; cut < length; cut++) /* a number or an element is cut off, or all that is asked for is there */
+        CHECK(!reads_response(bytes, cut, &status) || cut == 40);
+    bytes[4] = 1;
+    CHECK(!reads_response(bytes, length, &status));
+}
+
 int main(void)
 {
     memory = guarded_new(ROOM);
@@ -202,6 +252,8 @@ int main(void)
     test_no_message_id();
     test_a_response();
     test_fragments();
-    printf("test_command: 7 cases\n");
+    test_a_plain_response();
+    test_responses_that_are_not_plain();
+    printf("test_command: 9 cases\n");
     return 0;
 }

@@ -8,7 +8,7 @@ import trio
 
 from acceptor_service import serving
 from part10_files import data_set, descriptors, write_file
-from port104.errors import AbortedError, ConnectError, RejectedError
+from port104.errors import AbortedError, AssociationError, ConnectError, RejectedError
 from port104.net.calling import Address
 from port104.net.requestor import associate
 from port104.sending.candidates import Candidate, look_at
@@ -35,10 +35,25 @@ class Books:
 
 
 class Peer:
-    """Answers from memory; `answer` may raise."""
+    """Answers from memory; `answer` may raise. `plain`: files go by the batch."""
 
-    def __init__(self, answer):
+    def __init__(self, answer, *, plain=True):
         self.answer = answer
+        self.plain = plain
+
+    async def store_files(self, files):
+        await trio.lowlevel.checkpoint()
+        responses = []
+        for file in files if self.plain else ():
+            try:
+                responses.append(Response(1, self.answer(file.sop_instance_uid)))
+            except AssociationError:
+                if not responses:
+                    raise
+                break
+            except OSError:
+                break
+        return responses
 
     async def store(self, file):
         await trio.lowlevel.checkpoint()
@@ -57,7 +72,7 @@ def no_descriptor_stays_open():
     assert descriptors() == before
 
 
-def associations(answer, counted=None, limit=99):
+def associations(answer, counted=None, limit=99, *, plain=True):
     """Gives associations with peers that `answer`."""
 
     @contextlib.asynccontextmanager
@@ -67,7 +82,7 @@ def associations(answer, counted=None, limit=99):
             if len(counted) > limit:
                 raise RejectedError("local limit exceeded", transient=True)
         await trio.lowlevel.checkpoint()
-        yield Peer(answer)
+        yield Peer(answer, plain=plain)
 
     return give
 
@@ -92,14 +107,16 @@ async def test_each_is_stored_once(tmp_path, candidates, number, window):
         assert len(service.files()) == 101
 
 
-async def test_a_file_that_ends_its_association_keeps_no_other_back(candidates):
+@pytest.mark.parametrize(("plain", "window"), [(True, 1), (False, 1), (False, 3)])
+async def test_a_file_that_ends_its_association_keeps_no_other_back(candidates, plain, window):
     def answer(uid):
         if uid == "1.2.50":
             raise AbortedError("gone")
         return 0xB000
 
     books, counted = Books(), []
-    assert await deliver(candidates, associations(answer, counted), books.report) is None
+    give = associations(answer, counted, plain=plain)
+    assert await deliver(candidates, give, books.report, window=window) is None
     assert books.statuses() == {0xB000: 99, "gone": 1}
     assert len(counted) == 2
 
@@ -139,7 +156,7 @@ async def test_files_that_changed_meanwhile_are_told(tmp_path, candidates):
     write_file(tmp_path, "1.9").rename(candidates[1].path)
     candidates[2].path.write_text("no DICOM any more")
     books = Books()
-    await deliver(candidates[:4], associations(lambda uid: 0), books.report)
+    await deliver(candidates[:4], associations(lambda uid: 0, plain=False), books.report)
     assert [books.outcomes[one.sop_instance_uid].why for one in candidates[:4]] == [
         "it cannot be read: No such file or directory",
         "it was replaced by another instance meanwhile",
@@ -171,7 +188,8 @@ async def test_more_than_128_contexts_need_a_second_association(tmp_path):
     assert [len(syntaxes) for syntaxes in counted] == [128, 2]
 
 
-async def test_cancelled_it_leaves_nothing_open(tmp_path):
+@pytest.mark.parametrize("window", [1, 3])
+async def test_cancelled_it_leaves_nothing_open(tmp_path, window):
     files = list(look_at(write_file(tmp_path, f"1.2.{number}", 1_500_000) for number in range(20)))
 
     class Never(Peer):
@@ -181,7 +199,7 @@ async def test_cancelled_it_leaves_nothing_open(tmp_path):
     @contextlib.asynccontextmanager
     async def give(syntaxes):
         await trio.lowlevel.checkpoint()
-        yield Never(None)
+        yield Never(None, plain=False)
 
     with trio.move_on_after(0.1):
-        await deliver(files, give, Books().report)
+        await deliver(files, give, Books().report, window=window)

@@ -8,12 +8,12 @@ Rules that this room keeps:
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 import trio
 
+from port104 import native
 from port104.errors import (
     AbortedError,
     AssociationError,
@@ -25,6 +25,8 @@ from port104.errors import (
 )
 from port104.net.calling import Address, Timeouts, call
 from port104.net.connection import Connection
+from port104.net.courier import Errand, errands, run
+from port104.net.outgoing import DataSet, WholeFile
 from port104.wire.association import Association, AssociationLimits, Role
 from port104.wire.command import Command, Status, has_response, is_response, response_to
 from port104.wire.events import (
@@ -46,29 +48,6 @@ from port104.wire.refusals import abort_words, context_words, reject_words
 
 # Of a data set in one send: what the socket does not take must fit into the link's queue, of 256 KiB.
 _PORTION = 240 * 1024
-
-
-class DataSet(Protocol):
-    """An instance that can be sent."""
-
-    @property
-    def syntaxes(self) -> Syntaxes:
-        """Its SOP class UID and its transfer syntax UID."""
-        ...
-
-    @property
-    def sop_instance_uid(self) -> str:
-        """Its SOP instance UID."""
-        ...
-
-    @property
-    def length(self) -> int:
-        """Bytes of the data set."""
-        ...
-
-    async def read(self) -> bytes:
-        """Its next bytes, an even number of them but at its end; empty where it ends too early."""
-        ...
 
 
 class Requestor:
@@ -112,6 +91,19 @@ class Requestor:
         context_id = self.context_of(data_set.syntaxes)
         request = store_request(data_set.syntaxes.abstract_syntax, data_set.sop_instance_uid)
         return await self._invoke(context_id, request, data_set)
+
+    async def store_files(self, files: Sequence[WholeFile]) -> list[Response]:
+        """C-STORE of files, one after the other, as long as that goes plainly: several times faster.
+
+        Returns the responses to the first of them, of which there may be none; the others are for `store`,
+        which tells what is wrong. Takes data sets up to native.COURIER_LONGEST.
+        """
+        async with self._sending:
+            self._look()
+            if self._operations.outstanding:
+                return []
+            tasks = list(errands(files, self._contexts, self._operations, self._association))
+            return await self._run(tasks) if tasks else []
 
     def context_of(self, syntaxes: Syntaxes) -> int:
         """The presentation context ID for it. Raises NotAcceptedError, which says why there is none."""
@@ -211,6 +203,42 @@ class Requestor:
     def _give_up(self, why: str) -> AssociationError:
         self.abort(TimedOutError(why))
         return self._end or TimedOutError(why)
+
+    # ---- files that a thread sends ----
+
+    async def _run(self, tasks: list[Errand]) -> list[Response]:
+        self._reading = True
+        try:
+            statuses, end = await run(
+                self._connection, tasks, self._association.peer_maximum_length, self._timeouts.send
+            )
+        finally:
+            self._reading = False
+            self._readers.unpark_all()
+        answered = zip(tasks, statuses, strict=False)
+        responses = [Response(errand.parcel.message_id, status) for errand, status in answered]
+        try:
+            if end == native.COURIER_RESPONSE:
+                request, parcel = tasks[len(responses)]
+                self._operations.adopt(parcel.context_id, request)
+                responses.append(await self._response(parcel.message_id))
+            elif end == native.COURIER_BROKEN:
+                raise self._broken()
+        except AssociationError:
+            if not responses:
+                raise  # else the next call does, and what was answered is not lost
+        return responses
+
+    def _broken(self) -> AssociationError:
+        """A message was not sent whole: say why, and let nobody use the association."""
+        self._take_events()
+        if self._end is not None:
+            return self._end
+        if self._link.unsent:
+            return self._give_up(f"{self._address} took no byte for {self._timeouts.send:g} s")
+        end = self._lost("the peer takes no more")
+        self.abort(end)
+        return end
 
     # ---- bytes ----
 

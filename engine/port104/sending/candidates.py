@@ -13,12 +13,17 @@ _HEAD_BYTES = 64 * 1024
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A file that can be sent. `size`: bytes of its data set."""
+    """A file that can be sent. `size`: bytes of its data set, which begins at `data_set_at`.
+
+    `modified`: in nanoseconds of the epoch.
+    """
 
     path: Path
     syntaxes: Syntaxes
     sop_instance_uid: str
     size: int
+    data_set_at: int = 0
+    modified: int = 0
 
 
 class Unsendable(msgspec.Struct, frozen=True):
@@ -39,4 +44,6 @@ def look_at(paths: Iterable[Path]) -> Iterator[Candidate | Unsendable]:
             yield Unsendable(path, f"it cannot be read: {failure.strerror}")
         else:
             file.close()
-            yield Candidate(path, file.syntaxes, file.sop_instance_uid, file.length)
+            yield Candidate(
+                path, file.syntaxes, file.sop_instance_uid, file.length, file.data_set_at, file.modified
+            )

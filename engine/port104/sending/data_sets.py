@@ -8,7 +8,7 @@ from port104.wire.proposal import Syntaxes
 
 
 class EncodedDataSet:
-    """A data set in memory; satisfies net.requestor.DataSet."""
+    """A data set in memory; satisfies net.outgoing.DataSet."""
 
     def __init__(self, data_set: Any) -> None:
         """Encode a pydicom.Dataset in the transfer syntax of its `file_meta`.

@@ -17,7 +17,7 @@ import msgspec
 import trio
 
 from port104.errors import AbortedError, AssociationError, LocalProtocolError, NotAcceptedError
-from port104.net.requestor import DataSet
+from port104.net.outgoing import DataSet
 from port104.sending.candidates import Candidate
 from port104.sending.instance_file import HEAD_BYTES, InstanceFile
 from port104.wire.operations import Response
@@ -43,6 +43,10 @@ class Peer(Protocol):
 
     async def store(self, data_set: DataSet) -> Response:
         """C-STORE."""
+        ...
+
+    async def store_files(self, files: Sequence[Candidate]) -> list[Response]:
+        """C-STORE of as many of the first files as go plainly."""
         ...
 
 
@@ -134,6 +138,43 @@ class _Run:
 
     async def send(self, peer: Peer) -> None:
         """Send what waits. What was taken and could not be tried waits again afterwards."""
+        if self._window == 1:
+            await self._send_plainly(peer)
+        else:
+            await self._send_several(peer)
+
+    async def _send_plainly(self, peer: Peer) -> None:
+        """One operation at a time: files go by the batch, and each that does not go so by itself."""
+        while self._waiting and self.end is None:
+            batch = self._take_batch()
+            untold = deque(batch)
+            try:
+                for response in await peer.store_files(batch):
+                    self._answered(untold.popleft(), response)
+                if untold:
+                    await self._send_singly(peer, untold)
+            except AssociationError as failure:
+                self.end = failure
+                self._report(Outcome(untold.popleft(), why=str(failure)))
+            finally:
+                self._waiting.extendleft(reversed(untold))
+
+    async def _send_singly(self, peer: Peer, untold: deque[Candidate]) -> None:
+        """Send the next file, or tell why that cannot be."""
+        opened: list[_Opened] = []
+        try:
+            await trio.to_thread.run_sync(_open_all, [untold[0]], opened)
+        except BaseException:
+            self._put_back(opened)
+            raise
+        untold.popleft()
+        await self._send_one(peer, *opened[0])
+
+    def _answered(self, candidate: Candidate, response: Response) -> None:
+        self.progress += 1
+        self._report(Outcome(candidate, response))
+
+    async def _send_several(self, peer: Peer) -> None:
         sender, receiver = trio.open_memory_channel[list[_Opened]](0)
         try:
             async with trio.open_nursery() as nursery:
@@ -200,9 +241,11 @@ class _Run:
             self.end = self.end or AbortedError(str(failure))
             self.progress += 1
             self._report(Outcome(candidate, why=f"it cannot be read on: {failure}"))
+        except trio.Cancelled:  # another operation ended the association
+            self._waiting.appendleft(candidate)
+            raise
         else:
-            self.progress += 1
-            self._report(Outcome(candidate, response))
+            self._answered(candidate, response)
         finally:
             file.close()
 

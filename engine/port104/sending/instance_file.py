@@ -19,7 +19,7 @@ _PIECE_BYTES = 2 * 1024 * 1024
 
 
 class InstanceFile:
-    """One instance; satisfies net.requestor.DataSet. `close` it, whatever became of it."""
+    """One instance; satisfies net.outgoing.DataSet. `close` it, whatever became of it."""
 
     def __init__(self, path: Path, head_bytes: int = HEAD_BYTES) -> None:
         """Open `path` and read its first `head_bytes`. Blocks on the disk.
@@ -30,7 +30,8 @@ class InstanceFile:
         self._descriptor = -1
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            size = os.fstat(descriptor).st_size
+            status = os.fstat(descriptor)
+            size = status.st_size
             head = os.pread(descriptor, head_bytes, 0)
             meta = self._meta(head)
             self._descriptor, descriptor = (descriptor, -1) if size > len(head) else (-1, descriptor)
@@ -40,8 +41,8 @@ class InstanceFile:
         self.syntaxes = Syntaxes(meta.sop_class_uid, meta.transfer_syntax_uid)
         self.sop_instance_uid = meta.sop_instance_uid
         self.length = size - meta.data_set_at
-        self.held = len(head)
-        """Bytes that it takes in memory."""
+        self.data_set_at = meta.data_set_at
+        self.modified = status.st_mtime_ns
         self._head = head[meta.data_set_at :]
         if len(head) < size and len(self._head) % 2:
             self._head = self._head[:-1]

@@ -81,15 +81,20 @@ class Operations:
         """
         if self.room < 1:
             raise LocalProtocolError(f"{self.outstanding} operations are outstanding, and no more may be")
-        numbered = msgspec.structs.replace(request, message_id=self._next_id())
-        self._outstanding[self._last_id] = (context_id, numbered)
+        numbered = msgspec.structs.replace(request, message_id=self.number())
+        self.adopt(context_id, numbered)
         return numbered
 
-    def _next_id(self) -> int:
+    def number(self) -> int:
+        """Give the message ID of an operation that is invoked and answered elsewhere; see `adopt`."""
         while True:
             self._last_id = self._last_id % _LAST_MESSAGE_ID + 1
             if self._last_id not in self._outstanding:
                 return self._last_id
+
+    def adopt(self, context_id: int, request: Command) -> None:
+        """Take up an operation that was invoked elsewhere, under the message ID of `number`."""
+        self._outstanding[request.message_id or 0] = (context_id, request)
 
     def answer(self, context_id: int, command: Command) -> Response:
         """Take a response, which ends its operation. Raises RemoteProtocolError where it answers none."""
