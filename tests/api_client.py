@@ -49,6 +49,19 @@ class Runs:
         return self._ledger.rerun(run_id)
 
 
+class Exports:
+    """A lookout.Exports: what an exporter does, without threads."""
+
+    def __init__(self, ledger):
+        self._outbox = ledger.outbox
+
+    async def retry(self, export_id):
+        return self._outbox.retry(export_id, 0.5)
+
+    async def cancel(self, export_id):
+        return self._outbox.cancel(export_id, 0.5)
+
+
 class Answer:
     """A response; names of headers are in lower case."""
 
@@ -79,7 +92,7 @@ class Answer:
 class API:
     """A gatekeeper over a registrar of its own; `ask` sends a request to it."""
 
-    def __init__(self, registrar, settings, lookout, runs, filing):
+    def __init__(self, registrar, settings, lookout, runs, filing, exports):
         self.registrar = registrar
         self.watch = Watch()
         self.has_room = True
@@ -103,6 +116,7 @@ class API:
             lookout=lookout,
             runs=runs,
             filing=filing,
+            exports=exports,
             has_room=lambda: self.has_room,
         )
         self.gatekeeper = gatekeeper_of(settings, self.behind)
@@ -164,6 +178,7 @@ async def serving_api(folder, **settings):
                 lookout,
                 Runs(ledger),
                 Filing(Desk(ledger), folder, NODE, lambda: None),
+                Exports(ledger),
             )
             api.ledger = ledger
             yield api

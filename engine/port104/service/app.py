@@ -125,6 +125,7 @@ class _Parts:
             health=health,
             lookout=books.lookout,
             runs=books.runs,
+            exports=books.exports,
             filing=books.filing,
             has_room=self._has_room,
         )

@@ -13,6 +13,7 @@ from port104.errors import ConfigurationError, ConnectError, Port104Error, Rejec
 from port104.service.commands.config import config
 from port104.service.commands.echo import echo
 from port104.service.commands.entries import VERBS
+from port104.service.commands.exports import exports
 from port104.service.commands.faults import CommandError
 from port104.service.commands.jobs import jobs
 from port104.service.commands.places import given, settings_options
@@ -55,7 +56,7 @@ def start(config: Path | None, **options: str | None) -> None:
     raise SystemExit(start_service(config, given(options)))
 
 
-for _command in (status, *VERBS, echo, send, jobs, results, instances, groups, token, user, config):
+for _command in (status, *VERBS, echo, send, jobs, results, exports, instances, groups, token, user, config):
     port104.add_command(_command)
 
 _EXIT_CODES = {ConfigurationError: 2, ConnectError: 3, RejectedError: 4}

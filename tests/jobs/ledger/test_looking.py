@@ -10,6 +10,7 @@ from arrivals import RULE, arrival, plan_by
 from port104.database.sqlite import SqliteSession
 from port104.jobs.ledger.arrivals import record
 from port104.jobs.ledger.closing import close_due
+from port104.jobs.ledger.looking.exports import WantedExports, exports
 from port104.jobs.ledger.looking.groups import WantedGroups, groups
 from port104.jobs.ledger.looking.instances import WantedInstances, instances
 from port104.jobs.ledger.looking.jobs import WantedJobs, job, jobs
@@ -348,12 +349,20 @@ GROUPS = [
     ({"state": "open"}, "g USING INDEX port104_group_not_closed_of_time"),
     ({"state": "holding"}, "g USING INDEX port104_group_not_closed_of_time"),
 ]
+EXPORTS = [
+    ({}, "e USING INDEX port104_export_of_time"),
+    ({"state": "waiting"}, "e USING INDEX port104_export_not_delivered"),
+    ({"state": "failed"}, "e USING INDEX port104_export_not_delivered"),
+    ({"destination": "PACS"}, "e USING INDEX port104_export_of_destination"),
+    ({"job": "1"}, "e USING INDEX port104_export_of_run"),
+]
 QUESTIONS = [
     pytest.param(question, kind(**wanted), index, first, id=f"{question.__name__} {wanted} {first}")
     for question, kind, several in (
         (instances, WantedInstances, INSTANCES),
         (jobs, WantedJobs, JOBS),
         (groups, WantedGroups, GROUPS),
+        (exports, WantedExports, EXPORTS),
     )
     for wanted, index in several
     for first in (True, False)
@@ -365,6 +374,10 @@ QUESTIONS = [
 def test_a_question_is_answered_by_an_index(database, question, wanted, index, first):
     for number in range(3):
         study(database, number, 100 + 10 * number)
+        with database.changing() as session:
+            register(
+                session, "n1", f"r{number}", [Result(file="a", destination="PACS", state="waiting")], 100
+            )
     come(database, arrival(90, value="open"), arrival(91, value=None), now=900)
     after = "" if first else (look(database, question, type(wanted)(), Page(1)).following)
     with database.reading() as session:
@@ -372,7 +385,7 @@ def test_a_question_is_answered_by_an_index(database, question, wanted, index, f
         question(explaining, wanted, Page(10, after))
     lines = [line for each in explaining.plans for line in each]
     assert any(index in line for line in lines), lines
-    assert not [line for line in lines if re.match(r"SCAN i|SCAN (g|j|r|o)$", line)], lines
+    assert not [line for line in lines if re.match(r"SCAN i|SCAN (g|j|r|o|e)$", line)], lines
 
 
 @pytest.mark.parametrize("open_database", ["sqlite"], indirect=True)
@@ -383,7 +396,8 @@ def test_the_way_of_an_instance_is_found_by_indexes(database):
         assert ways(explaining, "1.2.3.1")
         assert job(explaining, made)
     for line in [line for each in explaining.plans for line in each]:
-        assert not re.match(r"SCAN (?!c$|chain$)", line), explaining.plans
+        # Of pauses there is one for each destination that is left alone.
+        assert not re.match(r"SCAN (?!c$|chain$|port104_pause$)", line), explaining.plans
 
 
 def test_who_looks_sees_one_moment_and_is_in_nobodys_way(open_database):

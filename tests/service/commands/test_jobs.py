@@ -39,7 +39,8 @@ LINE = "j1\trunning\tPORT104\t2\tnormal\t2026-11-29T08:00:00.000Z\ta: running (a
 
 
 def detail(**changes):
-    return {"job": JOB | changes, "group": {"value": "1.2"}, "resultCounts": {"waiting": 1}, "results": []}
+    told = {"group": {"value": "1.2"}, "resultCounts": {"waiting": 1}, "exports": [], "results": []}
+    return {"job": JOB | changes} | told
 
 
 # ---- without an engine ----

@@ -9,11 +9,12 @@ RESULT = {
     "sopClassUid": "1.2",
     "sopInstanceUid": "1.2.3",
     "state": "waiting",
+    "ended": None,
     "why": "",
     "node": "n1",
     "registered": "2026-11-29T08:00:00.000Z",
 }
-LINE = "r1\truns/r1/1/registered/0f.dcm\twaiting\tPACS\t\n"
+LINE = "r1\truns/r1/1/registered/0f.dcm\twaiting\tPACS\t\t\n"
 
 
 @pytest.fixture

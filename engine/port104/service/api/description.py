@@ -14,9 +14,11 @@ from importlib.metadata import version
 
 import msgspec
 
+from port104.jobs.ledger.looking.exports import Export, ExportDetail
 from port104.jobs.ledger.looking.groups import Group
 from port104.jobs.ledger.looking.instances import Instance
-from port104.jobs.ledger.looking.jobs import Job, JobDetail, Result
+from port104.jobs.ledger.looking.jobs import Job, JobDetail
+from port104.jobs.ledger.looking.results import Result
 from port104.jobs.ledger.looking.ways import InstanceWay
 from port104.registry.catalogue import Token
 from port104.service.api import health
@@ -26,14 +28,17 @@ from port104.service.associations import Association
 from port104.service.registration import KINDS, ORIGIN, WARNINGS
 from port104.service.schema import keys
 
-_ANSWERED = (Association, Instance, InstanceWay, Group, Job, JobDetail, Result, health.Status, Problem, Token)
+_ANSWERED = (
+    *(Association, Instance, InstanceWay, Group, Job, JobDetail, Result, Export, ExportDetail),
+    *(health.Status, Problem, Token),
+)
 _PROBLEMS = {
     304: "what the client has is what there is",
     400: "the request is wrong: `errors` names each field or parameter",
     401: "a token is needed, or is not known",
     403: "the token's scope does not do, or a web page of another site asks",
     404: "there is none",
-    409: "a name, AE title or ID is taken or read-only, the ID another, or no run is in such a state",
+    409: "a name, AE title or ID is taken or read-only, the ID another, or nothing is in such a state",
     412: "somebody else changed the entry meanwhile",
     413: "the body is too large",
     415: "the body is no JSON",
@@ -54,7 +59,7 @@ def description() -> Schema:
             "title": "port104",
             "version": version("port104"),
             "description": "AE titles, sources, destinations and pipelines, changed while port104 runs;"
-            " associations; what was received, and what became of it; jobs; health.",
+            " associations; what was received, and what became of it; jobs; delivery; health.",
         },
         "security": [{"token": []}, {}],
         "paths": paths,

@@ -10,10 +10,11 @@ import msgspec
 
 from port104.dispatch.filing import MOST_FILES
 from port104.dispatch.run_log import MOST_BYTES
+from port104.jobs.exporting import EXPORT_STATES
 from port104.jobs.ledger.looking import groups, pages
 from port104.jobs.ledger.looking.jobs import STATES as JOB_STATES
 from port104.registry.catalogue import SCOPES
-from port104.service.api import entries, health, jobs, received, records, results, tokens
+from port104.service.api import entries, exports, health, jobs, received, records, results, tokens
 from port104.service.api.queries import MOST
 from port104.service.associations import STATES
 from port104.service.registration import KINDS
@@ -58,6 +59,7 @@ def operations() -> Iterator[Operation]:
     yield from _of_associations()
     yield from _of_received()
     yield from _of_jobs()
+    yield from _of_exports()
     yield from _of_results()
     yield from _of_health()
 
@@ -277,6 +279,37 @@ def _of_results() -> Iterator[Operation]:
         answers=(200, "what is registered", {"type": "array", "items": ref("Result")}),
         problems=(400, 404, 409, 413, 415, 503, 507),
     )
+
+
+def _of_exports() -> Iterator[Operation]:
+    one, named, detail = f"{exports.PATH}/{{name}}", _in_path("Its `id`."), ref("ExportDetail")
+    yield _list_of(
+        exports.PATH,
+        "Exports: what runs left for which destination, and whether it is there; the latest first",
+        "Export",
+        _filters(exports.FILTERS, state={"enum": [*EXPORT_STATES]}),
+    )
+    yield Operation(
+        path=one,
+        method="get",
+        summary="One export with its results",
+        parameters=(named,),
+        answers=(200, "the export", detail),
+        problems=(400, 404, 503),
+    )
+    for path, summary in (
+        (f"{one}/retry", "Send what of an export failed or was cancelled, with attempts of its own"),
+        (f"{one}/cancel", "Send nothing more of an export"),
+    ):
+        yield Operation(
+            path=path,
+            method="post",
+            summary=summary,
+            scope="admin",
+            parameters=(named,),
+            answers=(200, "the export as it is then", detail),
+            problems=(400, 404, 409, 503),
+        )
 
 
 def _list_of(path: str, summary: str, name: str, filters: Sequence[Schema]) -> Operation:

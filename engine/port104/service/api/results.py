@@ -22,8 +22,9 @@ from port104.dispatch.filing import (
 )
 from port104.dispatch.lookout import Lookout
 from port104.errors import StorageError
-from port104.jobs.ledger.looking.jobs import JobRun, job, results_in
+from port104.jobs.ledger.looking.jobs import JobRun, job
 from port104.jobs.ledger.looking.places import run_place
+from port104.jobs.ledger.looking.results import results_in
 from port104.registry.likeness import by_folded, nearest
 from port104.registry.registry import Registry
 from port104.service.api.bodies import media_type_of, parts_of, read_body

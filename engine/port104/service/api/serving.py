@@ -9,7 +9,7 @@ import structlog
 import trio
 
 from port104.dispatch.filing import Filing
-from port104.dispatch.lookout import Lookout, Runs
+from port104.dispatch.lookout import Exports, Lookout, Runs
 from port104.errors import ConfigurationError
 from port104.registry.addresses import parse_address
 from port104.service.api.access import Access
@@ -17,6 +17,7 @@ from port104.service.api.application import application
 from port104.service.api.control import bind_control_socket, remove_control_socket
 from port104.service.api.documentation import documentation_resources
 from port104.service.api.entries import entry_resources
+from port104.service.api.exports import export_resources
 from port104.service.api.gatekeeper import Gatekeeper
 from port104.service.api.health import Health, health_resources
 from port104.service.api.https import HTTPSCredentials, https_from
@@ -47,6 +48,7 @@ class Behind(msgspec.Struct, frozen=True, kw_only=True):
     health: Health
     lookout: Lookout
     runs: Runs
+    exports: Exports
     filing: Filing
     has_room: Callable[[], bool]
 
@@ -60,6 +62,7 @@ def gatekeeper_of(settings: ApiSettings, behind: Behind) -> Gatekeeper:
     resources += received_resources(behind.lookout)
     resources += job_resources(behind.lookout, behind.runs)
     resources += result_resources(behind.lookout, behind.filing, lambda: registrar.registry, behind.has_room)
+    resources += export_resources(behind.lookout, behind.exports)
     resources += health_resources(behind.health)
     if settings.documentation:
         resources += documentation_resources()

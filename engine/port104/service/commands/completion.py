@@ -9,8 +9,9 @@ from port104.service.commands.places import PLACE_OPTIONS, place_of
 
 if TYPE_CHECKING:
     from port104.service.commands.keeping import Keeper
+    from port104.service.commands.looking import What
 
-_MOST_JOBS = 200
+_MOST_IDS = 200
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
@@ -34,15 +35,24 @@ def token_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list
 
 def job_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Offer the IDs of the latest jobs."""
+    return _latest("jobs", ctx, incomplete)
+
+
+def export_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the IDs of the latest exports."""
+    return _latest("exports", ctx, incomplete)
+
+
+def _latest(what: "What", ctx: click.Context, incomplete: str) -> list[str]:
     from port104.service.commands.reaching import reach_ledger  # noqa: PLC0415 - only completion pays for it
 
     place = place_of(dict.fromkeys(PLACE_OPTIONS) | ctx.params)
     try:
         with reach_ledger(place, patience=0) as ledger:
-            ids = [str(job["id"]) for job in ledger.listed("jobs", {}, _MOST_JOBS)]
+            ids = [str(each["id"]) for each in ledger.listed(what, {}, _MOST_IDS)]
     except Exception:  # noqa: BLE001 - a shell that waits for words must see none of it
         return []
-    return [job_id for job_id in ids if job_id.startswith(incomplete)]
+    return [each for each in ids if each.startswith(incomplete)]
 
 
 def _names(

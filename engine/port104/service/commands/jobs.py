@@ -104,7 +104,7 @@ _run = click.option("--run", metavar="ID", help="Only this run; default: all of 
 @output_option
 @place_options
 def show(job: str, output: str, **options: Any) -> None:
-    """Show JOB with its group, its runs and its results."""
+    """Show JOB with its group, its runs, its results and what was delivered of them."""
     from port104.service.commands.reaching import reach_ledger  # noqa: PLC0415 - help does not need it
 
     with reach_ledger(place_of(options)) as ledger:
@@ -121,6 +121,9 @@ def show(job: str, output: str, **options: Any) -> None:
     for row, run in zip(rows, detail["job"]["runs"], strict=True):
         row.insert(2, "cancelling" if run["cancelling"] else run["state"])
     print_rows(titles, rows)
+    if detail["exports"]:
+        keys = ("id", "run", "destination", "state", "total", "delivered", "failed", "ended")
+        print_rows(("export", *keys[1:]), [[words(each[key]) for key in keys] for each in detail["exports"]])
     if detail["results"]:
         print_results(detail["results"])
 
@@ -228,7 +231,16 @@ def watch(job: str | None, limit: int, **options: Any) -> None:
 
     Of one JOB until it has ended: exits with 0 when it succeeded, else 1.
     """
-    from port104.service.commands.watching import watch as watch_jobs  # noqa: PLC0415 - help does not need it
+    from port104.service.commands.watching import Watched  # noqa: PLC0415 - help does not need it
+    from port104.service.commands.watching import watch as watch_all  # noqa: PLC0415
 
+    watched = Watched(
+        "jobs",
+        COLUMNS,
+        row_of,
+        lambda ledger, one: ledger.job(one)["job"],
+        ("running", "waiting"),
+        "succeeded",
+    )
     filters = filters_of(options)
-    raise SystemExit(watch_jobs(place_of(options), job, filters, limit))
+    raise SystemExit(watch_all(place_of(options), watched, job, filters, limit))

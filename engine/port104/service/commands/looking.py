@@ -18,8 +18,9 @@ from port104.service.commands.keeping import Document
 from port104.service.commands.remote import Api
 from port104.service.configuration import Configuration
 
-What = Literal["instances", "groups", "jobs"]
+What = Literal["instances", "groups", "jobs", "exports"]
 Act = Literal["cancel", "rerun"]
+ExportAct = Literal["cancel", "retry"]
 
 _PAGE = 1000
 
@@ -62,6 +63,14 @@ class Looker(Protocol):
 
     def register(self, job_id: str, files: Sequence[Path], of: Registering) -> list[Document]:
         """Register files as results of a run; returns what is registered."""
+        ...
+
+    def export(self, export_id: str) -> Document:
+        """Everything of one export."""
+        ...
+
+    def act_on_export(self, export_id: str, act: ExportAct) -> Document:
+        """Act on an export; returns it as it is then."""
         ...
 
 
@@ -126,6 +135,16 @@ class RemoteLooker:
             return registered
         return [result for file in files for result in self._uploaded(path, file)]
 
+    def export(self, export_id: str) -> Document:
+        """As the protocol says."""
+        export: Document = self._api.ask("GET", f"/api/exports/{_quoted(export_id)}").document
+        return export
+
+    def act_on_export(self, export_id: str, act: ExportAct) -> Document:
+        """As the protocol says."""
+        export: Document = self._api.ask("POST", f"/api/exports/{_quoted(export_id)}/{act}").document
+        return export
+
     def _uploaded(self, path: str, file: Path) -> list[Document]:
         try:
             with file.open("rb") as upload:
@@ -145,13 +164,19 @@ class DirectLooker:
 
     def listed(self, what: What, filters: Mapping[str, str], limit: int) -> list[Document]:
         """As the protocol says."""
-        from port104.jobs.ledger.looking import groups, instances, jobs  # noqa: PLC0415 - where nobody runs
+        from port104.jobs.ledger.looking import (  # noqa: PLC0415 - where nobody runs
+            exports,
+            groups,
+            instances,
+            jobs,
+        )
         from port104.jobs.ledger.looking.pages import Page  # noqa: PLC0415
 
         questions: dict[What, tuple[Callable[..., Any], type[msgspec.Struct]]] = {
             "instances": (instances.instances, instances.WantedInstances),
             "groups": (groups.groups, groups.WantedGroups),
             "jobs": (jobs.jobs, jobs.WantedJobs),
+            "exports": (exports.exports, exports.WantedExports),
         }
         read, kind = questions[what]
         given: dict[str, Any] = dict(filters)
@@ -191,19 +216,27 @@ class DirectLooker:
             yield part
             offset += len(part)
 
+    def export(self, export_id: str) -> Document:
+        """As the protocol says."""
+        from port104.jobs.ledger.looking.exports import export  # noqa: PLC0415
+
+        found = self._asked(export, export_id)
+        if found is None:
+            raise RefusedError("there is no such export: port104 exports list shows those that there are")
+        document: Document = msgspec.to_builtins(found)
+        return document
+
+    def act_on_export(self, export_id: str, act: ExportAct) -> Document:
+        """As the protocol says; there is nobody who could."""
+        raise _nobody(f"{act} {export_id}")
+
     def act(self, job_id: str, act: Act, run_id: str | None) -> Document:
         """As the protocol says; there is nobody who could."""
-        raise OutOfReachError(
-            f"no port104 runs here that could {act} {run_id or job_id}: start it (port104 start), or name its"
-            " address (--url)"
-        )
+        raise _nobody(f"{act} {run_id or job_id}")
 
     def register(self, job_id: str, files: Sequence[Path], of: Registering) -> list[Document]:
         """As the protocol says; there is nobody who could."""
-        raise OutOfReachError(
-            f"no port104 runs here that could register {len(files)} results of {of.run or job_id}: start it"
-            " (port104 start), or name its address (--url)"
-        )
+        raise _nobody(f"register {len(files)} results of {of.run or job_id}")
 
     def _asked(self, question: Callable[..., AnswerT], *arguments: Any) -> AnswerT:
         with self._database.reading() as session:
@@ -226,6 +259,12 @@ def looking_directly(configuration: Configuration, folder: Path) -> Iterator[Dir
         yield DirectLooker(database)
     finally:
         database.close()
+
+
+def _nobody(act: str) -> OutOfReachError:
+    return OutOfReachError(
+        f"no port104 runs here that could {act}: start it (port104 start), or name its address (--url)"
+    )
 
 
 def _documents(found: list[Any]) -> list[Document]:

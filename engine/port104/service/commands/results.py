@@ -9,7 +9,7 @@ from port104.service.commands import completion
 from port104.service.commands.output import output_option, print_document, print_rows, words
 from port104.service.commands.places import place_of, place_options
 
-_COLUMNS = ("run", "file", "state", "destination", "why")
+_COLUMNS = ("run", "file", "state", "destination", "ended", "why")
 
 
 @click.group()

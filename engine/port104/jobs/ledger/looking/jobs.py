@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from port104.database.session import Session
+from port104.jobs.ledger.looking.exports import Export, exports_of_runs
 from port104.jobs.ledger.looking.groups import Group, group
 from port104.jobs.ledger.looking.pages import (
     Conditions,
@@ -18,14 +19,12 @@ from port104.jobs.ledger.looking.pages import (
     read_page,
     sought,
 )
+from port104.jobs.ledger.looking.results import MOST_RESULTS, Result, read_results
 from port104.jobs.planning import PRIORITIES
 
 State = Literal["running", "waiting", "failed", "cancelled", "succeeded"]
 STATES: tuple[State, ...] = ("running", "waiting", "failed", "cancelled", "succeeded")
 """Of runs and jobs: a job is in the first of these that one of its runs is in."""
-
-MOST_RESULTS = 1000
-"""Results that are told of one job: a run may leave a hundred thousand."""
 
 _WORDS = {number: word for word, number in PRIORITIES.items()}
 _AT_ONCE = 500  # parameters of one statement; SQLite takes 999 at least
@@ -66,30 +65,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     runs: list[JobRun]
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A file that a run left, for one destination; empty: for none. `registered`: ISO 8601, UTC.
-
-    `state`: it waits for its delivery, is kept where it is, or is unreadable: no DICOM file; `why` says why
-    then. `file`: its path below the storage folder of `node`.
-    """
-
-    run: str
-    file: str
-    destination: str
-    sop_class_uid: str
-    sop_instance_uid: str
-    state: str
-    why: str
-    node: str
-    registered: str
-
-
 class JobDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A job with everything that is known of it. `resultCounts`: state -> how many results are in it."""
+    """A job with everything that is known of it. `resultCounts`: state -> how many results are in it.
+
+    `exports`: what was delivered of them where.
+    """
 
     job: Job
     group: Group | None
     result_counts: dict[str, int]
+    exports: list[Export]
     results: list[Result]
 
 
@@ -102,7 +87,6 @@ class WantedJobs(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 _COLUMNS = "j.id, j.group_id, j.called, j.priority, j.created, COALESCE(g.instances, 0)"
-_RESULT = "run_id, file, destination, sop_class, sop_instance, state, why, node, registered"
 _JOBS = "port104_job j LEFT JOIN port104_group g ON g.id = j.group_id"
 _ALL = Listing(_COLUMNS, _JOBS, key=("j.created", "j.id"), kinds=tuple[float, str])
 # Of a state that few runs are in, jobs are found by these: CROSS keeps SQLite from going through all jobs.
@@ -152,31 +136,18 @@ def detail_of(session: Session, shown: Job) -> JobDetail:
     runs = [run.id for run in shown.runs]
     of_runs = f"FROM port104_result WHERE run_id IN ({', '.join('?' * len(runs))})"
     counts = session.run(f"SELECT state, COUNT(*) {of_runs} GROUP BY state ORDER BY state", *runs)
-    results = session.run(
-        f"SELECT {_RESULT} {of_runs} ORDER BY run_id, file, destination LIMIT ?",
-        *runs,
-        MOST_RESULTS,
-    )
     return JobDetail(
         job=shown,
         group=group(session, shown.group),
         result_counts=dict(counts),
-        results=[_result(row) for row in results],
+        exports=exports_of_runs(session, runs),
+        results=read_results(
+            session,
+            f"WHERE run_id IN ({', '.join('?' * len(runs))}) ORDER BY run_id, file, destination LIMIT ?",
+            *runs,
+            MOST_RESULTS,
+        ),
     )
-
-
-def results_in(session: Session, run_id: str, files: Sequence[str]) -> list[Result]:
-    """Read the results of a run that are in some files, by their paths."""
-    rows = []
-    for first in range(0, len(files), _AT_ONCE):
-        some = files[first : first + _AT_ONCE]
-        rows += session.run(
-            f"SELECT {_RESULT} FROM port104_result WHERE run_id = ?"  # noqa: S608 - no value is in it
-            f" AND file IN ({', '.join('?' * len(some))}) ORDER BY file, destination",
-            run_id,
-            *some,
-        )
-    return [_result(row) for row in rows]
 
 
 def _with_runs(session: Session, rows: Sequence[Sequence[Any]]) -> list[Job]:
@@ -225,19 +196,4 @@ def _run(row: Sequence[Any]) -> JobRun:
         ended=iso_or_none(ended),
         why=why,
         node=node,
-    )
-
-
-def _result(row: Sequence[Any]) -> Result:
-    run, file, destination, sop_class, sop_instance, state, why, node, registered = row
-    return Result(
-        run=run,
-        file=file,
-        destination=destination,
-        sop_class_uid=sop_class,
-        sop_instance_uid=sop_instance,
-        state=state,
-        why=why,
-        node=node,
-        registered=iso(registered),
     )
