@@ -17,7 +17,7 @@ from port104.jobs.ledger.exports import Outcome
 from port104.jobs.ledger.ledger import Ledger
 
 # A transaction of so many costs hardly more than of one, and after a kill no more are sent again.
-_MOST_NOTED = 16
+MOST_NOTED = 16
 
 _Pause = tuple[str, float | None]
 """Why a destination is left alone, and until when on trio's clock."""
@@ -34,7 +34,7 @@ class Recorder:
         self._pauses: dict[str, _Pause | None] = {}
         self._known: dict[str, _Pause] = {}
         self._news = trio.Event()
-        self._room = trio.Event()
+        self._written = trio.Event()
 
     def note(self, outcome: Outcome) -> None:
         """Write this down soon. Never waits."""
@@ -60,9 +60,8 @@ class Recorder:
 
     async def room(self) -> None:
         """Wait until more may be noted."""
-        while len(self._outcomes) >= _MOST_NOTED:
-            self._room = trio.Event()
-            await self._room.wait()
+        while len(self._outcomes) >= MOST_NOTED:
+            await self._written.wait()
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -86,7 +85,8 @@ class Recorder:
         for destination, written in pauses.items():
             if self._pauses[destination] == written:
                 del self._pauses[destination]
-        self._room.set()
+        self._written.set()
+        self._written = trio.Event()
         if any(each.state == "waiting" for each in outcomes):
             self._waits_again()
 

@@ -1,0 +1,192 @@
+"""A destination by C-STORE: everything that may go wrong there is said in the words of delivery."""
+
+import contextlib
+import os
+
+import pytest
+import trio
+
+from acceptor_service import serving
+from part10_files import write_file
+from port104.errors import ConfigurationError
+from port104.export.contracts import BrokenOffError, NotProposedError, UnreachableError, UnsendableError
+from port104.export.dimse import DimseCaller
+from port104.net.calling import Timeouts
+from port104.net.credentials import Credentials, build_calling_context
+from port104.registry.entries import Destination
+from port104.wire.pdu import Abort, AssociateRJ
+from raw_peer import SECONDARY_CAPTURE
+from scripted_acceptor import acceptor
+from tls_peers import Site
+
+MR = "1.2.840.10008.5.1.4.1.1.4"
+QUICK = Timeouts(connect=5.0, associate=5.0, send=5.0, response=0.2)
+
+
+def fail():
+    raise ConfigurationError("there is no such certificate")
+
+
+def calling(port, paths=(), *, tls=None):
+    caller = DimseCaller(calling_ae_title="ENGINE", tls=tls or fail, timeouts=QUICK)
+    entry = Destination(name="PACS", ae_title="PACS", host="127.0.0.1", port=port, tls=tls is not None)
+    return caller.open(entry, paths)
+
+
+@contextlib.asynccontextmanager
+async def called(script, paths=()):
+    async with acceptor(script) as address, calling(address.port, paths) as peer:
+        yield peer
+
+
+def statuses(*answers):
+    """Accept, and answer each message in turn; then serve until the release."""
+
+    async def script(peer):
+        request = await peer.accept()
+        assert (request.calling_ae_title, request.called_ae_title) == ("ENGINE", "PACS")
+        for status in answers:
+            context, command, _ = await peer.take_message()
+            await peer.respond(context, command, status)
+        await peer.serve()
+
+    return script
+
+
+async def test_files_are_stored_and_the_statuses_told(tmp_path):
+    paths = [write_file(tmp_path, f"1.2.{number}") for number in range(3)]
+    async with called(statuses(0, 0xB000, 0xA700), paths) as peer:
+        assert [await peer.store(path) for path in paths] == [0, 0xB000, 0xA700]
+
+
+async def test_over_an_association_that_was_made_for_others(tmp_path):
+    path, other = write_file(tmp_path, "1.2.3"), write_file(tmp_path, "1.2.4", sop_class=MR)
+    async with called(statuses(), [path]) as peer:
+        with pytest.raises(NotProposedError):
+            await peer.store(other)
+        assert await peer.store(path) == 0
+
+
+async def test_what_the_peer_does_not_accept_is_no_fault_of_the_association(tmp_path):
+    path, other = write_file(tmp_path, "1.2.3"), write_file(tmp_path, "1.2.4", sop_class=MR)
+
+    async def script(peer):
+        await peer.accept(allowed_sop_classes=frozenset({SECONDARY_CAPTURE}))
+        await peer.serve()
+
+    async with called(script, [path, other]) as peer:
+        with pytest.raises(UnsendableError, match="does not accept SOP class") as refused:
+            await peer.store(other)
+        assert not refused.value.final
+        assert await peer.store(path) == 0
+
+
+async def test_files_that_cannot_be_sent(tmp_path):
+    path, text, closed = write_file(tmp_path, "1.2.3"), tmp_path / "text", tmp_path / "closed"
+    text.write_text("no DICOM")
+    closed.symlink_to(closed)  # whoever opens it is told that there are too many links
+    async with called(statuses(), [path, text, closed, tmp_path / "gone"]) as peer:
+        for each, final, words in (
+            (tmp_path / "gone", True, "its file is gone"),
+            (text, True, "no DICOM file"),
+            (closed, False, "its file cannot be read"),
+        ):
+            with pytest.raises(UnsendableError, match=words) as refused:
+                await peer.store(each)
+            assert refused.value.final is final
+        assert await peer.store(path) == 0
+
+
+async def test_a_file_that_is_cut_while_it_is_sent_ends_the_association(tmp_path):
+    path = write_file(tmp_path, "1.2.3", 8_000_000)
+
+    async def script(peer):
+        await peer.accept()
+        await peer.receive()
+        os.truncate(path, 2_000_000)
+        await peer.aborted()
+
+    async with called(script, [path]) as peer:
+        with pytest.raises(BrokenOffError, match="its file cannot be read on"):
+            await peer.store(path)
+
+
+async def test_an_abort_in_the_middle(tmp_path):
+    path = write_file(tmp_path, "1.2.3")
+
+    async def script(peer):
+        await peer.accept()
+        await peer.take_message()
+        await peer.send(Abort(0, 0).encode())
+
+    async with called(script, [path]) as peer:
+        with pytest.raises(BrokenOffError, match="aborted"):
+            await peer.store(path)
+
+
+async def test_a_peer_that_hangs(tmp_path):
+    path = write_file(tmp_path, "1.2.3")
+
+    async def script(peer):
+        await peer.accept()
+        await peer.take_message()
+        await peer.aborted()
+
+    async with called(script, [path]) as peer:
+        with pytest.raises(BrokenOffError, match=r"sent no response within 0\.2 s"):
+            await peer.store(path)
+
+
+async def test_a_rejected_association():
+    async def script(peer):
+        await peer.receive()
+        await peer.send(AssociateRJ(1, 1, 7).encode())
+
+    async with acceptor(script) as address:
+        with pytest.raises(UnreachableError, match="called AE title not recognized"):
+            async with calling(address.port):
+                pass
+
+
+async def test_nobody_listens():
+    async with acceptor(None) as address:
+        port = address.port
+    with pytest.raises(UnreachableError, match="cannot be reached: Connection refused"):
+        async with calling(port):
+            pass
+
+
+@pytest.mark.parametrize(("status", "words"), [(0, ""), (0x0122, "SOP class not supported")])
+async def test_an_echo(status, words):
+    async with called(statuses(status)) as peer:
+        if not words:
+            await peer.echo()
+        else:
+            with pytest.raises(BrokenOffError, match=words):
+                await peer.echo()
+
+
+async def test_over_tls(tmp_path):
+    site, path = Site(tmp_path), write_file(tmp_path, "1.2.3")
+    credentials = Credentials(site.files(authorities=None), 0)
+
+    def context():
+        return build_calling_context(authorities=site.authorities, own=None)
+
+    async with serving(tmp_path / "storage", credentials=credentials) as service:
+        async with calling(service.port, [path], tls=context) as peer:
+            assert await peer.store(path) == 0
+        with pytest.raises(UnreachableError, match="no such certificate"):
+            async with calling(service.port, [path], tls=fail):
+                pass
+
+
+async def test_what_goes_wrong_within_comes_out_as_it_is():
+    async def script(peer):
+        await peer.accept()
+        await peer.aborted()
+
+    async with acceptor(script) as address:
+        with pytest.raises(trio.TooSlowError):
+            async with calling(address.port):
+                raise trio.TooSlowError
