@@ -28,11 +28,13 @@ class Played:
     """A destination: `script` says what comes of each call, in turn; then all is well.
 
     A number is a status; "abort" ends the association; "hang" takes `patience` seconds and then ends it;
-    "gone" is an instance whose file is gone. `refuses`: there is no association.
+    "gone" is an instance whose file is gone. `always`: number -> what comes of it whenever it is sent, then.
+    `refuses`: there is no association.
     """
 
     def __init__(self):
         self.script = []
+        self.always = {}
         self.refuses = False
         self.mute = False
         self.hangs = False
@@ -79,7 +81,7 @@ class Association:
         assert not self._ended
         played, number = self._played, int(path.stem)
         played.calls.append(number)
-        act = played.script.pop(0) if played.script else 0
+        act = played.script.pop(0) if played.script else played.always.get(number, 0)
         await trio.sleep(self._patience if act == "hang" else played.seconds)
         if act == "gone":
             raise UnsendableError("its file is gone", final=True)

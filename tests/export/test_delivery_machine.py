@@ -132,7 +132,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         if not engine.holds or self.database.time >= engine.held_until:
             return
         delivery = engine.holds.pop(0)
-        verdict = judge(answer, delivery.attempt, POLICY, 0)
+        verdict = judge(answer, delivery.attempt, POLICY, 0, waited=delivery.waited, works=False)
         if verdict.state == "delivered":
             self.seen[delivery.key] = node
             self.succeeded.add(delivery.key)

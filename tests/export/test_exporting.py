@@ -205,6 +205,19 @@ async def test_one_without_room_is_left_alone_until_it_has_some(autojump_clock, 
     assert set(works.pacs.stored.values()) == {1}
 
 
+async def test_what_a_destination_always_refuses_keeps_no_other_back(autojump_clock, works):
+    bad = {0, 1, 2, 7}
+    works.put(*range(10))
+    works.pacs.always = dict.fromkeys(bad, 0xA700)
+    async with exporting(works):
+        await trio.sleep(300)
+        assert set(works.pacs.stored) == set(range(10)) - bad
+        works.put(*range(20, 30), run="s")
+        await trio.sleep(1200)  # while it takes nothing, it is left alone as one without room
+        assert len(works.pacs.stored) == 16
+    assert works.states().count("delivered") == 16
+
+
 async def test_those_that_hang_slow_no_other(autojump_clock, works):
     for number in range(10):
         works.entries[f"D{number}"] = destination(f"D{number}")

@@ -5,9 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from port104.export.policy import ExportPolicy, backed_off
-from port104.export.verdicts import Answered, BrokenOff, Unsendable, judge
+from port104.export.verdicts import Answered, BrokenOff, Unsendable
+from port104.export.verdicts import judge as judge_with
 
 POLICY = ExportPolicy(attempts=3, first_delay=10, longest_delay=100)
+
+
+def judge(answer, attempt, policy=POLICY, jitter=0, *, waited=0, works=False):
+    return judge_with(answer, attempt, policy, jitter, waited=waited, works=works)
 
 
 @pytest.mark.parametrize("status", [0xB000, 0xB006, 0xB007, 0xB123, 0x0001, 0x0107, 0x0116])
@@ -32,8 +37,17 @@ def test_a_failure_is_tried_again_until_the_attempts_end(status):
 
 @pytest.mark.parametrize("status", [0xA700, 0xA701])
 def test_a_destination_without_room_costs_no_attempt(status):
-    verdict = judge(Answered(status), 99, POLICY, 0)
+    verdict = judge(Answered(status), 99)
     assert (verdict.state, verdict.tried, verdict.strike) == ("waiting", False, True)
+    assert [judge(Answered(status), 0, waited=waited).delay for waited in (0, 40, 1e6)] == [10, 40, 100]
+
+
+def test_one_that_is_refused_while_others_are_taken_has_its_attempts():
+    verdicts = [judge(Answered(0xA700), attempt, works=True) for attempt in (0, 2)]
+    assert [(each.state, each.tried, each.strike) for each in verdicts] == [
+        ("waiting", True, True),
+        ("failed", True, True),
+    ]
 
 
 def test_what_ends_an_association_has_its_attempts_too():

@@ -2,15 +2,20 @@
 
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing
 
 import pytest
 
 from engine_process import engine, free_port
+from orthanc_process import orthanc
 from peers import find_peer
 from port104.wire.command import Status
 from receiving import Receiver
-from sender import Sender, image
+from sender import Sender, element, image, uid
+
+STUDY = element(0x0020, 0x000D, b"UI", uid("1.2.3"))
+SERIES = element(0x0020, 0x000E, b"UI", uid("1.2.3.9"))
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -39,7 +44,9 @@ def settings(**ports):
 def send(server, *numbers):
     with Sender(server.port) as sender:
         for number in numbers:
-            assert sender.store(f"1.2.3.{number}", image(f"1.2.3.{number}", b"pixels")) == Status.SUCCESS
+            # Orthanc takes nothing without a series, and says that it lacks resources then.
+            data_set = image(f"1.2.3.{number}", b"pixels").replace(STUDY, STUDY + SERIES)
+            assert sender.store(f"1.2.3.{number}", data_set) == Status.SUCCESS
         sender.release()
 
 
@@ -52,19 +59,28 @@ def states(server):
     return dict(rows(server, "SELECT destination, state FROM port104_export"))
 
 
+def listed(server):
+    """What the command line says of it."""
+    line = [sys.executable, "-m", "port104", "exports", "list", "--storage", str(server.folder)]
+    return subprocess.run(line, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
 @pytest.mark.peer
-def test_results_reach_dcmtk_while_another_destination_is_down(tmp_path):
-    port, received = free_port(), tmp_path / "received"
+def test_results_reach_dcmtk_and_orthanc_while_another_destination_is_down(tmp_path):
+    port, other, received = free_port(), free_port(), tmp_path / "received"
     received.mkdir()
     arguments = [find_peer("storescp"), "-od", str(received), "-aet", "DCMTK", str(port)]
     with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as storescp:
         try:
-            with engine(tmp_path / "storage", **settings(DCMTK=port, DOWN=free_port())) as server:
+            given = settings(DCMTK=port, ORTHANC=other, DOWN=free_port())
+            with orthanc(tmp_path, port, other) as archive, engine(tmp_path / "storage", **given) as server:
                 send(server, 1, 2, 3)
-                server.wait_for(lambda: states(server).get("DCMTK") == "delivered", 60)
-                assert states(server)["DOWN"] == "waiting"
+                there = {"DCMTK": "delivered", "ORTHANC": "delivered", "DOWN": "waiting"}
+                server.wait_for(lambda: states(server) == there, 60)
                 ((why,),) = rows(server, "SELECT why FROM port104_pause")
                 assert why.endswith("cannot be reached: Connection refused")
+                assert archive.instances() == {"1.2.3.1", "1.2.3.2", "1.2.3.3"}
+                assert why in listed(server)
                 assert server.terminate() == 0
         finally:
             storescp.kill()

@@ -94,7 +94,14 @@ class Courier:
             batch.deliveries.extend(misfits)
 
     def _note(self, delivery: Delivery, answer: Answer) -> None:
-        verdict = judge(answer, delivery.attempt, self._queue.policy, self._jitter())
+        verdict = judge(
+            answer,
+            delivery.attempt,
+            self._queue.policy,
+            self._jitter(),
+            waited=delivery.waited,
+            works=self._queue.works(self._destination.name),
+        )
         self._recorder.note(
             Outcome(
                 delivery=delivery,

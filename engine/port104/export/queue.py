@@ -108,6 +108,10 @@ class ExportQueue:
         lane = self._lane(turn.destination)
         lane.turns = [each for each in lane.turns if each is not turn]
 
+    def works(self, destination: str) -> bool:
+        """Whether it has taken, or judged, a result, and failed in nothing since."""
+        return self._lane(destination).trust is _Trust.WORKS
+
     def judged(self, destination: str, now: float, *, strike: bool | None, why: str) -> bool:
         """A result was answered, or was not, as verdicts.Verdict says.
 

@@ -167,7 +167,7 @@ def test_a_retry_gives_attempts_of_its_own(database):
     assert work(database, exports.retry, identity(database), HALF, 300) == 1
     assert tally(database) == [("waiting", 2, 1, 0, 0)]
     (again,) = take(database, now=300)
-    assert (again.key, again.attempt, again.asked) == (other.key, 0, 300)
+    assert (again.key, again.attempt, again.waited) == (other.key, 0, 0)
     settle(database, delivered(again))
     assert tally(database) == [("delivered", 2, 2, 0, 0)]
 

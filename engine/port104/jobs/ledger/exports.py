@@ -21,7 +21,7 @@ _COUNTED = ("delivered", "failed", "cancelled")
 class Delivery(msgspec.Struct, frozen=True):
     """A result that is to be sent. `root`: the storage folder that its `file` is in, of `node`.
 
-    `attempt`: how many were made since it was asked for, at the Unix time `asked`.
+    `attempt`: how many were made since it was asked for, which was `waited` seconds ago when it was taken.
     """
 
     run_id: str
@@ -32,7 +32,7 @@ class Delivery(msgspec.Struct, frozen=True):
     sop_class_uid: str
     sop_instance_uid: str
     attempt: int
-    asked: float
+    waited: float
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -108,7 +108,7 @@ def take(
         if rows:
             root = _root_of(session, node)
             taken += [
-                Delivery(run_id, file, destination, node, root, sop_class, sop_instance, attempt, asked)
+                Delivery(run_id, file, destination, node, root, sop_class, sop_instance, attempt, now - asked)
                 for _, run_id, file, sop_class, sop_instance, attempt, asked in sorted(rows)
             ]
     return taken
