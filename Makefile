@@ -17,7 +17,7 @@ INPUTS ?= 2000000
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test lint native-test hostile-survey fuzz differential coverage crash crash-jobs crash-exports powercut soak \
-	guard bench bench-quick peers format clean bench-tls
+	guard bench bench-quick bench-senders peers format clean bench-tls
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -81,6 +81,9 @@ bench-quick: build peers ## a small part of it, in two minutes
 
 bench-tls: build peers ## over TLS beside DCMTK, into build/bench/tls/, in two minutes
 	$(BIN)/python bench/run.py --part tls --folder /dev/shm --results build/bench/tls
+
+bench-senders: build peers ## port104 send beside dcmsend and storescu, to port104 and DCMTK, in ten minutes
+	$(BIN)/python bench/senders.py
 
 hostile-survey: build peers ## the hostile cases against port104, DCMTK, Orthanc and pynetdicom, into docs/, in half an hour
 	cd tests && PYTHONPATH=.:../bench ../$(BIN)/python -m hostile.survey

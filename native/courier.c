@@ -28,17 +28,20 @@ enum {
     IS_LAST = 2,      /* PS3.8 E.2 */
     /* As the rest of port104 cuts where the peer states no maximum. */
     UNLIMITED = 256 * 1024,
-    /* What a link queues at most; a peer that takes nothing may leave all of it there. */
-    PIECE = 240 * 1024,
     /* A peer that takes longer than this to respond is waited for by the loop, which holds no thread for it. */
     PATIENCE_MS = 50,
 };
 
 typedef struct {
-    p104_link *link;
-    uint8_t *buffer; /* one message */
+    uint8_t *bytes;
     size_t size;
-    size_t room; /* bytes of a data set in one PDU */
+    size_t length; /* 0: there is none */
+} message;
+
+typedef struct {
+    p104_link *link;
+    message messages[2]; /* the one that is sent, and the next one, which is read while the peer works */
+    size_t room;         /* bytes of a data set in one PDU */
     int send_timeout;
 } courier;
 
@@ -75,15 +78,15 @@ static int read_whole(int file, uint8_t *into, size_t length, off_t from)
     return 1;
 }
 
-/* Fill the buffer with the data set as PDUs, behind the command. Returns the message's length, or 0. */
-static size_t fill(courier *self, const p104_parcel *parcel, int file)
+/* Fill the message with the data set as PDUs, behind the command. Returns its length, or 0. */
+static size_t fill(const message *into, size_t room, const p104_parcel *parcel, int file)
 {
     size_t left = (size_t)(parcel->size - parcel->data_set_at);
     off_t from = (off_t)parcel->data_set_at;
-    uint8_t *at = self->buffer + parcel->command_length;
-    memcpy(self->buffer, parcel->command, parcel->command_length);
+    uint8_t *at = into->bytes + parcel->command_length;
+    memcpy(into->bytes, parcel->command, parcel->command_length);
     do {
-        size_t fragment = left < self->room ? left : self->room;
+        size_t fragment = left < room ? left : room;
         if (!read_whole(file, at + HEADER, fragment, from))
             return 0;
         from += (off_t)fragment;
@@ -93,20 +96,20 @@ static size_t fill(courier *self, const p104_parcel *parcel, int file)
         put_pdu_header(at, parcel->context_id, fragment, left == 0);
         at += HEADER + fragment;
     } while (left > 0);
-    return (size_t)(at - self->buffer);
+    return (size_t)(at - into->bytes);
 }
 
-static int make_room(courier *self, const p104_parcel *parcel)
+static int make_room(message *into, size_t room, const p104_parcel *parcel)
 {
     size_t data_set = (size_t)(parcel->size - parcel->data_set_at);
-    size_t needed = parcel->command_length + data_set + 1 + (data_set / self->room + 1) * HEADER;
-    if (needed <= self->size)
+    size_t needed = parcel->command_length + data_set + 1 + (data_set / room + 1) * HEADER;
+    if (needed <= into->size)
         return 1;
-    uint8_t *larger = realloc(self->buffer, needed);
+    uint8_t *larger = realloc(into->bytes, needed);
     if (!larger)
         return 0;
-    self->buffer = larger;
-    self->size = needed;
+    into->bytes = larger;
+    into->size = needed;
     return 1;
 }
 
@@ -119,17 +122,19 @@ static int is_the_same(int file, const p104_parcel *parcel)
     return status.st_size == parcel->size && modified == parcel->modified;
 }
 
-static size_t pack(courier *self, const p104_parcel *parcel)
+/* Make parcel's message; its length stays 0 where that cannot be. */
+static void pack(message *into, size_t room, const p104_parcel *parcel)
 {
     int64_t length = parcel->size - parcel->data_set_at;
-    if (length < 0 || length > P104_COURIER_LONGEST || !make_room(self, parcel))
-        return 0;
+    into->length = 0;
+    if (length < 0 || length > P104_COURIER_LONGEST || !make_room(into, room, parcel))
+        return;
     int file = open(parcel->path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
-        return 0;
-    size_t packed = is_the_same(file, parcel) ? fill(self, parcel, file) : 0;
+        return;
+    if (is_the_same(file, parcel))
+        into->length = fill(into, room, parcel, file);
     close(file);
-    return packed;
 }
 
 /* ---- the connection ---- */
@@ -147,33 +152,25 @@ static int stands(p104_link *link)
     return p104_link_at_hand(link) > 0 || p104_link_receive(link, 0) >= 0;
 }
 
-static int flush(const courier *self)
+static int send_message(courier *self, const message *sent)
 {
-    size_t before = p104_link_unsent(self->link);
+    size_t at = 0;
     int waited = 0;
-    int result;
-    while ((result = p104_link_flush(self->link)) == 1) {
-        size_t unsent = p104_link_unsent(self->link);
-        if (unsent < before)
-            waited = 0;
-        before = unsent;
-        if (is_ready(self->link, POLLOUT))
+    while (at < sent->length) {
+        long took = p104_link_send_some(self->link, sent->bytes + at, sent->length - at);
+        if (took < 0)
+            return P104_COURIER_BROKEN;
+        at += (size_t)took;
+        waited = took > 0 ? 0 : waited;
+        if (at == sent->length || is_ready(self->link, POLLOUT))
             continue;
         waited += PATIENCE_MS;
-        if (waited >= self->send_timeout || !stands(self->link))
-            return 0;
+        if (waited >= self->send_timeout)
+            return P104_COURIER_STUCK;
+        if (!stands(self->link))
+            return P104_COURIER_BROKEN;
     }
-    return result == 0;
-}
-
-static int send_message(const courier *self, size_t length)
-{
-    for (size_t at = 0; at < length; at += PIECE) {
-        size_t piece = length - at < PIECE ? length - at : PIECE;
-        if (p104_link_send(self->link, self->buffer + at, piece) < 0 || !flush(self))
-            return 0;
-    }
-    return 1;
+    return P104_COURIER_DONE;
 }
 
 /* Take the response to parcel. Returns 1, or 0 where no plain one came soon. */
@@ -202,13 +199,16 @@ static int take_response(const courier *self, p104_parcel *parcel)
 
 /* ---- all of them ---- */
 
-static int deliver(courier *self, p104_parcel *parcel)
+/* Send the packed message of parcel, pack that of next meanwhile, and take the response. */
+static int deliver(courier *self, p104_parcel *parcel, const message *packed, const p104_parcel *next, message *spare)
 {
-    size_t length = pack(self, parcel);
-    if (length == 0)
+    if (packed->length == 0)
         return P104_COURIER_FILE;
-    if (!send_message(self, length))
-        return P104_COURIER_BROKEN;
+    int sent = send_message(self, packed);
+    if (sent != P104_COURIER_DONE)
+        return sent;
+    if (next)
+        pack(spare, self->room, next);
     return take_response(self, parcel) ? P104_COURIER_DONE : P104_COURIER_RESPONSE;
 }
 
@@ -217,10 +217,18 @@ size_t p104_courier(p104_link *link, p104_parcel *parcels, size_t count, uint32_
 {
     uint32_t longest = peer_maximum_length == 0 || peer_maximum_length > UNLIMITED ? UNLIMITED : peer_maximum_length;
     courier self = {.link = link, .room = (longest - PDV_OVERHEAD) & ~(size_t)1, .send_timeout = send_timeout};
-    size_t done = 0;
     *end = P104_COURIER_DONE;
-    while (done < count && (*end = deliver(&self, &parcels[done])) == P104_COURIER_DONE)
+    if (count > 0)
+        pack(&self.messages[0], self.room, &parcels[0]);
+    size_t done = 0;
+    while (done < count) {
+        const p104_parcel *next = done + 1 < count ? &parcels[done + 1] : NULL;
+        *end = deliver(&self, &parcels[done], &self.messages[done % 2], next, &self.messages[(done + 1) % 2]);
+        if (*end != P104_COURIER_DONE)
+            break;
         done++;
-    free(self.buffer);
+    }
+    free(self.messages[0].bytes);
+    free(self.messages[1].bytes);
     return done;
 }

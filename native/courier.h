@@ -27,7 +27,8 @@ enum p104_courier_end {
     P104_COURIER_DONE = 0,     /* every parcel was answered */
     P104_COURIER_FILE = 1,     /* the next one's file cannot be read, or is another: nothing was sent of it */
     P104_COURIER_RESPONSE = 2, /* the next one was sent, and no plain response came yet: the link stands before what came */
-    P104_COURIER_BROKEN = 3    /* the next one was not sent whole: the association cannot be used on */
+    P104_COURIER_BROKEN = 3,   /* the next one was not sent whole: the association cannot be used on */
+    P104_COURIER_STUCK = 4     /* the same, as the peer took no byte in time */
 };
 
 /* Send count parcels. peer_maximum_length: of its PDUs, 0 or P104_SMALLEST_PDU and more. send_timeout: milliseconds in which

@@ -463,6 +463,20 @@ int p104_link_send(p104_link *link, const uint8_t *bytes, size_t length)
     return result;
 }
 
+long p104_link_send_some(p104_link *link, const uint8_t *bytes, size_t length)
+{
+    pthread_mutex_lock(&link->lock);
+    long result = link->send_errno ? -link->send_errno : flush_locked(link);
+    if (result == 0)
+        result = send_some(link, bytes, length);
+    else if (result > 0)
+        result = 0; /* what is queued goes first */
+    if (result < 0)
+        settle_send(link, (int)result);
+    pthread_mutex_unlock(&link->lock);
+    return result;
+}
+
 int p104_link_flush(p104_link *link)
 {
     pthread_mutex_lock(&link->lock);

@@ -206,10 +206,25 @@ static void test_a_peer_that_takes_nothing(void)
             p104_link_interrupt(made.link);
         else if (how == 2)
             transmit(made.peer, bytes, put_response_to(bytes, INSTANCE, 1, 0));
-        CHECK(courier(made, &one, 1, 0, P104_COURIER_BROKEN) == 0);
-        CHECK(p104_link_unsent(made.link) > 0);
+        CHECK(courier(made, &one, 1, 0, how == 1 ? P104_COURIER_BROKEN : P104_COURIER_STUCK) == 0);
+        CHECK(p104_link_unsent(made.link) == 0);
         pair_free(made);
     }
+}
+
+static void test_what_is_queued_goes_first(void)
+{
+    static uint8_t much[200 * 1024];
+    pair made = pair_new();
+    p104_parcel one = parcel_of(1, 'a', 50);
+    CHECK(p104_link_send(made.link, much, sizeof much) == 0);
+    CHECK(p104_link_send(made.link, much, sizeof much) == 0);
+    CHECK(p104_link_unsent(made.link) > 0);
+    CHECK(courier(made, &one, 1, 0, P104_COURIER_STUCK) == 0);
+    CHECK(received(made) > 0 && p104_link_flush(made.link) == 0);
+    respond(made, 1, 0);
+    CHECK(courier(made, &one, 1, 0, P104_COURIER_DONE) == 1);
+    pair_free(made);
 }
 
 static void read_slowly(pair made)
@@ -289,6 +304,7 @@ int main(void)
     test_a_peer_that_goes_after_the_message();
     test_a_peer_that_is_gone();
     test_a_peer_that_takes_nothing();
+    test_what_is_queued_goes_first();
     test_a_peer_that_is_slow();
     test_calls_that_fail();
     test_what_cannot_be_put_back();
@@ -298,6 +314,6 @@ int main(void)
         unlink(path);
     }
     CHECK(rmdir(folder) == 0);
-    printf("test_courier: 10 cases\n");
+    printf("test_courier: 11 cases\n");
     return 0;
 }

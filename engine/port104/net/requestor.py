@@ -222,19 +222,19 @@ class Requestor:
                 request, parcel = tasks[len(responses)]
                 self._operations.adopt(parcel.context_id, request)
                 responses.append(await self._response(parcel.message_id))
-            elif end == native.COURIER_BROKEN:
-                raise self._broken()
+            elif end in (native.COURIER_BROKEN, native.COURIER_STUCK):
+                raise self._broken(stuck=end == native.COURIER_STUCK)
         except AssociationError:
             if not responses:
                 raise  # else the next call does, and what was answered is not lost
         return responses
 
-    def _broken(self) -> AssociationError:
+    def _broken(self, *, stuck: bool) -> AssociationError:
         """A message was not sent whole: say why, and let nobody use the association."""
         self._take_events()
         if self._end is not None:
             return self._end
-        if self._link.unsent:
+        if stuck:
             return self._give_up(f"{self._address} took no byte for {self._timeouts.send:g} s")
         end = self._lost("the peer takes no more")
         self.abort(end)

@@ -23,6 +23,8 @@ from port104.sending.instance_file import HEAD_BYTES, InstanceFile
 from port104.wire.operations import Response
 from port104.wire.proposal import Syntaxes, shares
 
+# Given to a thread at one time, which holds two in memory; a hop to it costs what two small files do.
+_PLAIN_FILES = 128
 # Opened at one time: each association holds two batches.
 _BATCH_FILES = 32
 _BATCH_BYTES = 4 * 1024 * 1024
@@ -146,7 +148,7 @@ class _Run:
     async def _send_plainly(self, peer: Peer) -> None:
         """One operation at a time: files go by the batch, and each that does not go so by itself."""
         while self._waiting and self.end is None:
-            batch = self._take_batch()
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _PLAIN_FILES))]
             untold = deque(batch)
             try:
                 for response in await peer.store_files(batch):
