@@ -75,14 +75,17 @@ async def test_it_stops_before_what_is_not_plain(tmp_path, files):
 async def test_while_another_operation_is_outstanding_nothing_goes_so(files):
     async def script(peer):
         context_id, command, _ = await peer.take_message()
-        await trio.testing.wait_all_tasks_blocked()
+        taken.set()
+        await told.wait()
         await peer.respond(context_id, command)
         await peer.serve()
 
+    taken, told = trio.Event(), trio.Event()
     async with associated(script, window=3) as requestor, trio.open_nursery() as nursery:
         nursery.start_soon(requestor.echo)
-        await trio.lowlevel.checkpoint()
+        await taken.wait()
         assert await requestor.store_files(files) == []
+        told.set()
 
 
 async def test_a_slow_response_is_waited_for_by_the_loop(tmp_path):
