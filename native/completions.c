@@ -8,18 +8,20 @@
 #include "spool_inside.h"
 
 #include <errno.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
+    SOP_INSTANCE_UID = 0x00080018,
     /* Told at once from this many on: a wake-up costs the event loop some ten times what a completion does. */
     TELL_FROM = 128,
     /* More are not kept: the threads wait until the event loop has taken some. */
     NOTICE_LIMIT = 16 * 1024,
     /* Taken from the list under one lock. */
-    TAKEN_AT_ONCE = 64,
+    TAKEN_AT_ONCE = 128,
 };
 
 /* ---- what is told ---- */
@@ -32,7 +34,7 @@ static void pack(const p104_picker *picker, p104_completion *out)
     for (int index = 0; index < picker->count; index++) {
         const p104_picked *picked = &picker->picked[index];
         size_t need = 6 + (size_t)picked->length;
-        if (!picked->found)
+        if (!picked->found || picked->tag == SOP_INSTANCE_UID)
             continue;
         if (picked->truncated || used + need > sizeof out->picked) {
             out->pick_state = P104_PICK_UNREADABLE;
@@ -59,6 +61,7 @@ static void describe_store(const p104_store *store, p104_completion *out)
     out->replaced = store->part.replaced != 0;
     out->copy = store->part.copy;
     out->pick_state = store->picker.state;
+    memcpy(out->called, store->intake->called, store->intake->called_length);
     memcpy(out->sop_instance, store->sop_instance, store->sop_instance_length);
     memcpy(out->name, store->part.name, P104_NAME_LENGTH);
     if (store->error == 0)
@@ -152,12 +155,22 @@ void p104_wake(p104_spool *spool)
 
 /* ---- to the event loop ---- */
 
-/* Take up to limit notices from the list. */
-static size_t take(p104_spool *spool, p104_notice **taken, size_t limit)
+size_t p104_completion_length(const p104_completion *completion)
+{
+    size_t used = offsetof(p104_completion, picked) + completion->picked_length;
+    return (used + alignof(p104_completion) - 1) / alignof(p104_completion) * alignof(p104_completion);
+}
+
+/* Take notices from the list, up to limit and so many that their completions fit into room bytes. */
+static size_t take(p104_spool *spool, p104_notice **taken, size_t limit, size_t room)
 {
     size_t count = 0;
     pthread_mutex_lock(&spool->lock);
     while (count < limit && spool->notices) {
+        size_t length = p104_completion_length(&spool->notices->completion);
+        if (length > room)
+            break;
+        room -= length;
         taken[count++] = spool->notices;
         spool->notices = spool->notices->next;
     }
@@ -170,10 +183,14 @@ static size_t take(p104_spool *spool, p104_notice **taken, size_t limit)
 }
 
 /* A returned link's notice is a part of its intake. */
-static void hand_over(p104_notice *notice, p104_completion *out)
+static void hand_over(p104_notice *notice, uint8_t *out, p104_taken *taken)
 {
     const p104_completion *told = &notice->completion;
-    memcpy(out, told, offsetof(p104_completion, picked) + told->picked_length);
+    memcpy(out + taken->length, told, offsetof(p104_completion, picked) + told->picked_length);
+    taken->length += p104_completion_length(told);
+    taken->stored += told->kind == P104_STORED;
+    taken->awaited += told->kind != P104_STORED || told->unsent;
+    taken->count++;
     if (told->kind != P104_RETURNED)
         free(notice);
 }
@@ -189,15 +206,16 @@ static void clear_event(p104_spool *spool)
     (void)cleared;
 }
 
-size_t p104_spool_completions(p104_spool *spool, p104_completion *out, size_t capacity)
+p104_taken p104_spool_completions(p104_spool *spool, void *out, size_t room, size_t most)
 {
+    p104_taken result = {0};
     p104_notice *taken[TAKEN_AT_ONCE];
     /* Cleared first: a notice posted after the last look raises the event again. */
     clear_event(spool);
-    size_t count = take(spool, taken, capacity < TAKEN_AT_ONCE ? capacity : TAKEN_AT_ONCE);
+    size_t count = take(spool, taken, most < TAKEN_AT_ONCE ? most : TAKEN_AT_ONCE, room);
     for (size_t index = 0; index < count; index++)
-        hand_over(taken[index], &out[index]);
-    return count;
+        hand_over(taken[index], out, &result);
+    return result;
 }
 
 int p104_spool_event_fd(const p104_spool *spool)

@@ -25,7 +25,7 @@ enum p104_refusal {
     P104_UIDS_DIFFER = -2  /* its data set names another SOP class or instance than its command */
 };
 
-/* What became of one instance, or of an intake. */
+/* What became of one instance, or of an intake. Of `picked` only so much is there as is used. */
 typedef struct {
     uint64_t id;           /* the intake's */
     uint64_t bytes;        /* of the data set */
@@ -38,10 +38,12 @@ typedef struct {
     uint8_t unsent;        /* 1: response bytes are queued on the link: flush when writable */
     uint8_t copy;          /* 0: <name>.dcm; n: <name>.<n>.dcm, other bytes under the same name */
     uint8_t pick_state;    /* enum p104_pick_state; meaningful when kind is P104_STORED */
+    char called[17];       /* the AE title under which it came */
     char sop_instance[65]; /* its UID */
     char name[33];         /* of its file, without suffix; the first two digits are its folder */
     uint16_t picked_length; /* bytes used in picked */
-    uint8_t picked[1024];  /* (tag: uint32, length: uint16, value)* little endian */
+    uint8_t picked[1024];  /* (tag: uint32, length: uint16, value)* little endian; without the SOP Instance UID, so
+                              that it is the same for the instances of a series */
 } p104_completion;
 
 /* Counters since p104_spool_open; bench and metrics read them. */
@@ -69,9 +71,21 @@ void p104_spool_close(p104_spool *spool);
  * some milliseconds for others, so that a busy spool wakes the event loop once for many. */
 int p104_spool_event_fd(const p104_spool *spool);
 
-/* Take up to capacity completions. Returns how many; call until it returns 0, which leaves the event
+/* How far it is from a completion to the one behind it, in bytes. */
+size_t p104_completion_length(const p104_completion *completion);
+
+/* What p104_spool_completions took. */
+typedef struct {
+    size_t count;
+    size_t length;  /* bytes */
+    size_t stored;  /* how many of them are P104_STORED */
+    size_t awaited; /* how many somebody waits for: all that are not, and those whose response is queued */
+} p104_taken;
+
+/* Take completions: as many as wait, at most `most`, and no more than room bytes hold, which must be enough for one; out
+ * is aligned as one is. They lie behind each other, each as long as p104_completion_length says. Call until none is taken, which leaves the event
  * cleared. An intake's completions come in order: P104_RETURNED after all that it took before. */
-size_t p104_spool_completions(p104_spool *spool, p104_completion *out, size_t capacity);
+p104_taken p104_spool_completions(p104_spool *spool, void *out, size_t room, size_t most);
 
 /* Take no further instance while on: intakes give their links back before a C-STORE-RQ, with P104_RETURN_OTHER. What is
  * being received by then is kept. */

@@ -1,10 +1,12 @@
 """Writes a file as the engine stores it, and tells of it as the store does."""
 
 import os
+import struct
 
 from port104 import uids
 from port104.storage.part10 import encode_origin
-from port104.storage.store import StoredInstance, instance_path
+from port104.storage.store import instance_path
+from port104.storage.stored import StoredInstance
 from raw_peer import SECONDARY_CAPTURE
 from sender import element, image, uid
 
@@ -28,11 +30,15 @@ def put(root, instance, *, study="1.2.3", called="PORT104", calling="CT1", data_
     return path
 
 
+def packed(elements):
+    """Elements as they are told of (native/spool.h p104_completion.picked)."""
+    return b"".join(struct.pack("<IH", tag, len(value)) + value for tag, value in sorted(elements.items()))
+
+
 def told_of(path, instance, *, study="1.2.3", called="PORT104", association=1, complete=True):
     """What the store says of it."""
     found = {
         0x00080016: SECONDARY_CAPTURE.encode(),
-        0x00080018: instance.encode(),
         0x0020000D: study.encode(),
         0x0020000E: f"{study}.1".encode(),
     }
@@ -44,6 +50,6 @@ def told_of(path, instance, *, study="1.2.3", called="PORT104", association=1, c
         file=f"{path.parent.name}/{path.name}",
         duplicate=False,
         replaced=False,
-        elements=found if complete else {},
+        picked=packed(found) if complete else b"",
         elements_complete=complete,
     )

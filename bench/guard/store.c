@@ -130,13 +130,14 @@ static p104_intake *make_intake(p104_spool *spool, p104_link *link)
 /* Take so many completions, all of them of this kind. */
 static void take(p104_spool *spool, size_t wanted, int kind)
 {
-    static p104_completion taken[TAKEN_AT_ONCE];
+    static p104_completion room[TAKEN_AT_ONCE];
     struct pollfd event = {.fd = p104_spool_event_fd(spool), .events = POLLIN};
     while (wanted > 0) {
         check(poll(&event, 1, -1) == 1, "poll");
-        for (size_t count; (count = p104_spool_completions(spool, taken, TAKEN_AT_ONCE)) > 0; wanted -= count)
-            for (size_t index = 0; index < count; index++)
-                check(taken[index].kind == kind, "not stored");
+        for (p104_taken taken; (taken = p104_spool_completions(spool, room, sizeof room, TAKEN_AT_ONCE)).count > 0;) {
+            check(kind == P104_STORED ? taken.awaited == 0 : taken.awaited == taken.count, "not stored");
+            wanted -= taken.count;
+        }
     }
 }
 

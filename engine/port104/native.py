@@ -6,8 +6,8 @@ writes data sets to files. The contracts (ownership, lifetimes, results) stand i
 
 import errno
 import os
-import struct
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -46,20 +46,15 @@ OVERWRITE: int = lib.P104_OVERWRITE
 EXPLICIT_VR: int = lib.P104_EXPLICIT_VR
 IMPLICIT_VR: int = lib.P104_IMPLICIT_VR
 
-# p104_completion up to `picked`, and the head of each entry in there.
-_COMPLETION = struct.Struct("@QQiiiHBBBBB65s32sxH")
-_COMPLETION_SIZE: int = ffi.sizeof("p104_completion")
-_KIND: int = ffi.offsetof("p104_completion", "kind")
-_UNSENT: int = ffi.offsetof("p104_completion", "unsent")
-_PICKED = struct.Struct("<IH")
-_PICK_DONE: int = lib.P104_PICK_DONE
-if _COMPLETION.size != ffi.offsetof("p104_completion", "picked"):
-    raise ImportError("port104._native was compiled from another version of port104: run `make build`")
+# How completions are packed: see p104_completion in native/spool.h.
+COMPLETION_HEAD: int = ffi.offsetof("p104_completion", "picked")
+COMPLETION_ALIGNMENT: int = ffi.alignof("p104_completion")
+PICK_DONE: int = lib.P104_PICK_DONE
 
 _AE_TITLE_LENGTH = 16
 
-# Completions taken in one call: enough for every association of a busy server at one wake-up.
-_COMPLETIONS = 64
+# Bytes of completions that are taken in one call: a hundred and more of them.
+_TAKEN = 64 * 1024
 
 
 class OpenSSL(msgspec.Struct, frozen=True):
@@ -221,42 +216,16 @@ class Link:
         return lib.p104_link_unsent(self._link)  # type: ignore[no-any-return]
 
 
-class Completion(msgspec.Struct, frozen=True):
-    """What became of one instance, or of an intake; fields as in native/spool.h p104_completion.
+class Taken(NamedTuple):
+    """Completions that were taken at one time, packed as native/spool.h says; completions.py reads them.
 
-    `intake` is the intake's ID, `received` counts bytes of the data set, `status` was answered, `name` is the
-    file's without suffix.
+    `stored`: how many of them are STORED. `awaited`: how many of them somebody waits for, which are all that
+    are not, and those whose response is queued.
     """
 
-    kind: int
-    intake: int
-    reason: int = RETURN_OTHER
-    received: int = 0
-    error: int = 0
-    status: int = 0
-    duplicate: bool = False
-    replaced: bool = False
-    unsent: bool = False
-    sop_instance_uid: str = ""
-    name: str = ""
-    copy: int = 0
-    elements_complete: bool = False
-    picked: bytes = b""
-
-    @property
-    def elements(self) -> dict[int, bytes]:
-        """Raw values of the wanted elements that the data set held, by tag (group << 16 | element).
-
-        `elements_complete` is False where the data set could not be read to the last of them.
-        """
-        elements = {}
-        position = 0
-        while position < len(self.picked):
-            tag, length = _PICKED.unpack_from(self.picked, position)
-            start = position + _PICKED.size
-            position = start + length
-            elements[tag] = self.picked[start:position]
-        return elements
+    records: bytes
+    stored: int
+    awaited: int
 
 
 class IntakeCounts(msgspec.Struct, frozen=True):
@@ -334,7 +303,7 @@ class Spool:
         if spool == ffi.NULL:
             raise _open_failure(root, error[0])
         self._spool = spool
-        self._taken = ffi.new("p104_completion[]", _COMPLETIONS)
+        self._room = ffi.new("p104_completion[]", _TAKEN // ffi.sizeof("p104_completion") + 1)
         self._counts = ffi.new("p104_spool_counts *")
         self.event_fd: int = lib.p104_spool_event_fd(spool)
 
@@ -366,14 +335,11 @@ class Spool:
             raise MemoryError
         return Intake(intake, link, intake_id)
 
-    def completions(self, *, stored: bool = True) -> Iterator[Completion]:
-        """Take every completion that waits. `stored`: False passes over instances of which nobody asks."""
-        while count := lib.p104_spool_completions(self._spool, self._taken, _COMPLETIONS):
+    def completions(self) -> Iterator[Taken]:
+        """Take every completion that waits."""
+        while (taken := lib.p104_spool_completions(self._spool, self._room, _TAKEN, _TAKEN)).count:
             # Copied: who is told of one completion may come back here for the next.
-            records = memoryview(ffi.buffer(self._taken, count * _COMPLETION_SIZE)[:])
-            for at in range(0, len(records), _COMPLETION_SIZE):
-                if stored or records[at + _KIND] != STORED or records[at + _UNSENT]:
-                    yield _completion(records, at)
+            yield Taken(ffi.buffer(self._room, taken.length)[:], taken.stored, taken.awaited)
 
     def refuse(self, *, on: bool) -> None:
         """Take no further instance while `on`: links come back before a C-STORE-RQ; see p104_spool_refuse."""
@@ -457,40 +423,3 @@ def _open_failure(root: str, number: int) -> StorageError:
             f"storage folder {root} is in use by another port104: stop it or name another folder"
         )
     return StorageError(f"storage folder {root} cannot be used: {os.strerror(number)}")
-
-
-def _completion(records: memoryview, at: int) -> Completion:
-    """Read one p104_completion. At the pace of thousands a second: one unpack, no attribute of cffi's."""
-    (
-        intake,
-        received,
-        kind,
-        error,
-        reason,
-        status,
-        duplicate,
-        replaced,
-        unsent,
-        copy,
-        pick_state,
-        sop_instance_uid,
-        name,
-        picked_length,
-    ) = _COMPLETION.unpack_from(records, at)
-    picked = at + _COMPLETION.size
-    return Completion(
-        kind,
-        intake,
-        reason,
-        received,
-        error,
-        status,
-        bool(duplicate),
-        bool(replaced),
-        bool(unsent),
-        sop_instance_uid.rstrip(b"\0").decode("ascii"),
-        name.decode("ascii"),
-        copy,
-        pick_state == _PICK_DONE,
-        bytes(records[picked : picked + picked_length]),
-    )

@@ -448,16 +448,18 @@ static void take_returned(session *s, int reason)
 /* Let the threads and the event loop do what there is to do. */
 static void go_on(session *s)
 {
-    size_t count;
-    p104_completion told[8];
+    p104_completion room[8];
     run_threads(s->spool);
     take_answers(s);
-    while ((count = p104_spool_completions(s->spool, told, 8)) > 0) {
-        for (size_t index = 0; index < count; index++)
-            if (told[index].kind == P104_RETURNED)
-                take_returned(s, told[index].reason);
+    for (p104_taken taken; (taken = p104_spool_completions(s->spool, room, sizeof room, SIZE_MAX)).count > 0;) {
+        const p104_completion *told = room;
+        for (size_t index = 0; index < taken.count; index++) {
+            if (told->kind == P104_RETURNED)
+                take_returned(s, told->reason);
             else
-                take_told(s, &told[index]);
+                take_told(s, told);
+            told = (const void *)((const uint8_t *)told + p104_completion_length(told));
+        }
         run_threads(s->spool);
         take_answers(s);
     }

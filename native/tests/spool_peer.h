@@ -143,7 +143,7 @@ static inline int event_within(const p104_spool *spool, int patience)
 static inline p104_completion next_completion(p104_spool *spool)
 {
     static p104_completion one;
-    while (p104_spool_completions(spool, &one, 1) == 0)
+    while (p104_spool_completions(spool, &one, sizeof one, 1).count == 0)
         CHECK(event_within(spool, PATIENCE));
     return one;
 }

@@ -122,11 +122,16 @@ static void test_a_return_is_told_at_once(void)
     remove_files();
 }
 
+static const p104_completion *following(const p104_completion *told)
+{
+    return (const void *)((const uint8_t *)told + p104_completion_length(told));
+}
+
 /* The link's return is the last that is told, and everything by one wake-up. */
 static void test_order_and_wake_ups(void)
 {
     enum { MESSAGES = 10 };
-    static p104_completion told[4];
+    static p104_completion room[4];
     uint64_t wake_ups;
     p104_spool *spool = open_spool(P104_DURABILITY_OS, 1);
     association one = associate(spool, 9, (terms){0});
@@ -137,12 +142,16 @@ static void test_order_and_wake_ups(void)
     CHECK(event_within(spool, PATIENCE));
     CHECK(read(p104_spool_event_fd(spool), &wake_ups, sizeof wake_ups) == sizeof wake_ups && wake_ups == 1);
     int count = 0;
-    for (size_t got; (got = p104_spool_completions(spool, told, 4)) > 0;) {
-        CHECK(got == 4 || count + (int)got == MESSAGES + 1);
-        for (size_t index = 0; index < got; index++, count++) {
-            CHECK(told[index].id == 9 && told[index].kind == (count < MESSAGES ? P104_STORED : P104_RETURNED));
-            CHECK(count == MESSAGES || strcmp(told[index].sop_instance, numbered(count)) == 0);
+    for (p104_taken got; (got = p104_spool_completions(spool, room, sizeof room, 4)).count > 0;) {
+        CHECK(got.length < sizeof room && (got.count == 4 || count + (int)got.count == MESSAGES + 1));
+        const p104_completion *told = room;
+        for (size_t index = 0; index < got.count; index++, count++, told = following(told)) {
+            CHECK(told->id == 9 && told->kind == (count < MESSAGES ? P104_STORED : P104_RETURNED));
+            CHECK(strcmp(told->called, told->kind == P104_STORED ? "PORT104" : "") == 0);
+            CHECK(count == MESSAGES || strcmp(told->sop_instance, numbered(count)) == 0);
         }
+        CHECK((const uint8_t *)told == (const uint8_t *)room + got.length);
+        CHECK(got.awaited == (count > MESSAGES) && got.stored == got.count - got.awaited);
     }
     CHECK(count == MESSAGES + 1 && !event_within(spool, 0));
     dissociate(one);

@@ -222,16 +222,13 @@ static void forget_overwritten(const p104_completion *told, way chosen)
 
 static void take_news(association *one, way chosen)
 {
-    size_t count;
-    p104_completion told[8];
-    while ((count = p104_spool_completions(one->spool, told, 8)) > 0) {
-        for (size_t at = 0; at < count; at++) {
-            if (told[at].kind == P104_STORED)
-                note_file(&told[at]);
-            else if (told[at].kind == P104_FAILED)
-                forget_overwritten(&told[at], chosen);
-            one->returned |= told[at].kind == P104_RETURNED;
-        }
+    p104_completion told;
+    while (p104_spool_completions(one->spool, &told, sizeof told, 1).count > 0) {
+        if (told.kind == P104_STORED)
+            note_file(&told);
+        else if (told.kind == P104_FAILED)
+            forget_overwritten(&told, chosen);
+        one->returned |= told.kind == P104_RETURNED;
     }
 }
 

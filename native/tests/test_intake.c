@@ -175,15 +175,15 @@ static p104_completion store_bytes(association one, uint16_t message_id, const c
 
 static void test_picked_elements(int durability)
 {
-    static const char explicit_vr[] = "\x08\0\x18\0UI\6\0" "1.2.3\0" "\x08\0\x60\0" "CS\2\0CT";
-    static const char implicit_vr[] = "\x08\0\x18\0\6\0\0\0" "1.2.3";
-    static const char packed[] = "\x18\0\x08\0\6\0" "1.2.3";
+    static const char explicit_vr[] = "\x08\0\x18\0UI\6\0" "1.2.3\0" "\x08\0\x30\x10" "LO\2\0CT" "\x08\0\x60\x10" "LO\0\0";
+    static const char implicit_vr[] = "\x08\0\x18\0\6\0\0\0" "1.2.3\0" "\x08\0\x30\x10\2\0\0\0" "CT";
+    static const char packed[] = "\x30\x10\x08\0\2\0CT"; /* the instance's UID is told beside it */
     char longer[8 + 300] = "\x08\0\x30\x10LO\x2c\1";
     p104_spool *spool = open_spool(durability, 1);
     association reads_explicit = associate_and_lend(spool, 1, (terms){.flags = P104_EXPLICIT_VR});
     p104_completion told = store_bytes(reads_explicit, 1, explicit_vr, sizeof explicit_vr - 1);
-    CHECK(told.pick_state == P104_PICK_DONE && told.picked_length == sizeof packed);
-    CHECK(memcmp(told.picked, packed, sizeof packed) == 0);
+    CHECK(told.pick_state == P104_PICK_DONE && told.picked_length == sizeof packed - 1);
+    CHECK(memcmp(told.picked, packed, sizeof packed - 1) == 0);
     told = store_bytes(reads_explicit, 2, longer, sizeof longer);
     CHECK(told.pick_state == P104_PICK_UNREADABLE && told.picked_length == 0);
     told = store_bytes(reads_explicit, 3, "", 0);
@@ -192,9 +192,9 @@ static void test_picked_elements(int durability)
     CHECK(told.pick_state == P104_PICK_UNREADABLE && told.picked_length == 0);
 
     association reads_implicit = associate_and_lend(spool, 2, (terms){.flags = P104_IMPLICIT_VR});
-    told = store_bytes(reads_implicit, 1, implicit_vr, sizeof implicit_vr);
-    CHECK(told.pick_state == P104_PICK_DONE && told.picked_length == sizeof packed);
-    CHECK(memcmp(told.picked, packed, sizeof packed) == 0);
+    told = store_bytes(reads_implicit, 1, implicit_vr, sizeof implicit_vr - 1);
+    CHECK(told.pick_state == P104_PICK_DONE && told.picked_length == sizeof packed - 1);
+    CHECK(memcmp(told.picked, packed, sizeof packed - 1) == 0);
 
     association reads_neither = associate_and_lend(spool, 3, (terms){0}); /* another syntax */
     told = store_bytes(reads_neither, 1, explicit_vr, sizeof explicit_vr - 1);

@@ -258,7 +258,7 @@ static void test_interrupting_a_busy_peer(size_t fragment)
     size_t sent = 0;
     static p104_completion told;
     p104_link_interrupt(one.link); /* and the socket goes on */
-    for (int64_t deadline = milliseconds() + PATIENCE; p104_spool_completions(spool, &told, 1) == 0;) {
+    for (int64_t deadline = milliseconds() + PATIENCE; p104_spool_completions(spool, &told, sizeof told, 1).count == 0;) {
         CHECK(milliseconds() < deadline);
         struct pollfd writable = {.fd = one.peer, .events = POLLOUT};
         if (poll(&writable, 1, 1) != 1)

@@ -8,6 +8,7 @@ import trio
 from arrivals import plan_by
 from port104.database.faults import DatabaseError
 from port104.database.sqlite import SqliteDatabase
+from port104.dispatch import bookkeeping
 from port104.dispatch.bookkeeping import LOOK_SECONDS, Bookkeeper
 from port104.dispatch.desk import Desk
 from port104.jobs.grouping import GroupingRule
@@ -60,7 +61,7 @@ class Books:
         written = trio.current_time()
         path = put(self.root, instance, written=written, **facts)
         known = {name: facts[name] for name in ("study", "called") if name in facts}
-        self.keeper.stored(told_of(path, instance, **known))
+        self.keeper.stored([told_of(path, instance, **known)])
 
     def run(self, sql):
         with self.database.reading() as session:
@@ -130,12 +131,84 @@ async def test_an_association_is_forgotten_when_it_ends(autojump_clock, books):
     assert books.run("SELECT calling FROM port104_instance") == [("",)]
 
 
+async def test_what_an_association_brought_is_written_with_who_sent_it_after_its_end(autojump_clock, books):
+    end = AssociationEnd(1, "10.0.0.1", None, None, False, False, "released", "", "", {})
+    async with kept(books):
+        books.keeper.established(start())
+        books.store(1)
+        books.keeper.ended(end)
+        books.store(2)
+        await trio.sleep(1)
+        books.store(3)
+        await trio.sleep(1)
+    rows = books.run("SELECT sop_instance, calling FROM port104_instance ORDER BY sop_instance")
+    # The second came behind the end: no association does so.
+    assert rows == [("1.2.3.1", "CT1"), ("1.2.3.2", "CT1"), ("1.2.3.3", "")]
+
+
 async def test_a_burst_is_one_batch(autojump_clock, books):
     async with kept(books):
         for number in range(20):
             books.store(number)
         await trio.sleep(1)
     assert books.batches == [20]
+
+
+class Working:
+    """Books in which every batch is of one instance, and keeps a core busy for 10 ms."""
+
+    def __init__(self, books, monkeypatch):
+        self.times = []
+        self.others = 0  # that come while one is written
+        self._books, self._seconds = books, 0.0
+        monkeypatch.setattr(bookkeeping, "_BATCH", 1)
+        monkeypatch.setattr(bookkeeping.time, "thread_time", lambda: self._seconds)
+        record, books.ledger.record = books.ledger.record, lambda arrivals: self._record(record, arrivals)
+
+    def _record(self, record, arrivals):
+        self.times.append(trio.current_time())
+        self._seconds += 0.01
+        for _ in range(self.others):
+            self._books.store(100 + len(self.times), study="1.2.4")
+        return record(arrivals)
+
+
+async def test_while_others_come_writing_rests(autojump_clock, books, monkeypatch):
+    working = Working(books, monkeypatch)
+    async with kept(books):
+        working.others = 1
+        books.store(1)
+        await trio.sleep(10)
+        assert len(working.times) == pytest.approx(10 / (19 * 0.01), rel=0.3)
+        working.others = 0
+        for number in range(2, 102):
+            books.store(number)
+        await trio.sleep(1)
+        assert books.keeper.waiting == 0
+
+
+async def test_a_group_is_closed_while_others_come(autojump_clock, books, monkeypatch):
+    working = Working(books, monkeypatch)
+    async with kept(books):
+        books.store(1)
+        working.others = 1
+        await trio.sleep(7)
+        assert books.groups[0] == ("closed", 1)
+        assert books.keeper.waiting > 0
+
+
+async def test_nothing_is_closed_before_what_came_for_it_is_written(autojump_clock, books, monkeypatch):
+    working = Working(books, monkeypatch)
+    async with kept(books):
+        books.store(1)
+        await trio.sleep(4.9)
+        working.others = 1
+        for number in range(200, 240):
+            books.store(number, study="1.2.4")
+        await trio.sleep(0.1)
+        books.store(2)  # in time, and written when its group is overdue
+        await trio.sleep(60)
+    assert ("closed", 2) in books.groups
 
 
 async def test_a_group_is_closed_when_nothing_came_for_its_timeout(autojump_clock, books):
@@ -250,7 +323,7 @@ async def test_a_restored_backup_is_nothing_new(autojump_clock, books, open_book
 async def test_what_could_not_be_picked_is_read(autojump_clock, books):
     async with kept(books):
         path = put(books.root, "1.2.3.1", study="9.9")
-        books.keeper.stored(told_of(path, "1.2.3.1", complete=False))
+        books.keeper.stored([told_of(path, "1.2.3.1", complete=False)])
         await trio.sleep(1)
     assert books.run("SELECT study FROM port104_instance") == [("9.9",)]
 
@@ -268,7 +341,7 @@ async def test_a_file_that_is_gone_holds_up_nobody(autojump_clock, books):
     async with kept(books):
         path = put(books.root, "1.2.3.1")
         path.unlink()
-        books.keeper.stored(told_of(path, "1.2.3.1"))
+        books.keeper.stored([told_of(path, "1.2.3.1")])
         books.store(2)
         await trio.sleep(1)
     assert books.instances == [("1.2.3.2",)]

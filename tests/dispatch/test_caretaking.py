@@ -36,7 +36,10 @@ class House:
         file = f"{path.parent.name}/{path.name}"
         self.ledger.record([arrival(number, value=f"{number}", file=file, written=path.stat().st_mtime_ns)])
         self.now += 10
-        self.ledger.close_due(lambda called, now: plan_by(called, settings or {"pipeline-a": "A"}, now))
+        self.ledger.close_due(
+            now=self.ledger.now(),
+            plan_of=lambda called, now: plan_by(called, settings or {"pipeline-a": "A"}, now),
+        )
         runs = []
         while run := self.ledger.begin({"A": 99, "B": 99}):
             runs.append(run)

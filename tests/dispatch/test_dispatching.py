@@ -88,7 +88,9 @@ class Works:
         with self.database.changing() as session:
             session.run("UPDATE port104_group SET due = 0")
         pipelines = {key.removeprefix("pipeline-"): each for key, each in settings.items()}
-        self.ledger.close_due(lambda called, now: plan(called, pipelines, {}, now))
+        self.ledger.close_due(
+            now=self.ledger.now(), plan_of=lambda called, now: plan(called, pipelines, {}, now)
+        )
         self.dispatcher.look()
 
     def run(self, sql):

@@ -7,9 +7,22 @@ import pytest
 import trio
 
 from port104 import native, uids
+from port104.completions import completions_in
 from port104.storage.store import open_store
 from port104.wire.command import decode_command
 from raw_peer import SECONDARY_CAPTURE, message, store_request
+
+
+class Listener:
+    """Tells the associations of a store of the instances that nobody else waits for."""
+
+    def __init__(self):
+        self.associations = {}
+
+    def __call__(self, instances):
+        for completion in completions_in(instances.taken.records):
+            if completion.kind == native.STORED and not completion.unsent:
+                self.associations[completion.intake].completed(completion)
 
 
 class Association:
@@ -17,8 +30,8 @@ class Association:
 
     def __init__(self, store, *, fed=False, overwrite=False, window=1, **changes):
         self.store = store
-        if store.on_stored is None:  # else nobody hears of what is stored
-            store.on_stored = lambda instance: None
+        if store.on_stored is None:
+            store.on_stored = Listener()
         self.socket, self.other = socket.socketpair()
         self.other.setblocking(False)
         self.link = native.Link(-1 if fed else self.other.fileno(), self.other.fileno())
@@ -35,14 +48,16 @@ class Association:
         } | changes
         contexts = [(1, SECONDARY_CAPTURE, facts.pop("syntax"))]
         self.intake = store.intake(
-            self.link, contexts, window=window, overwrite=overwrite, callback=self._completed, **facts
+            self.link, contexts, window=window, overwrite=overwrite, callback=self.completed, **facts
         )
+        if isinstance(store.on_stored, Listener):
+            store.on_stored.associations[self.intake.id] = self
 
     def lend(self, **changes):
         self.lent = True
         self.intake.lend(**changes)
 
-    def _completed(self, completion):
+    def completed(self, completion):
         self.completions.append(completion)
         self.lent = self.lent and completion.kind != native.RETURNED
         self._news.set()

@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from port104 import native
+from port104.completions import elements_in
 from port104.storage.store import instance_path
 from port104.wire.command import CommandField, Status, decode_command
 from raw_peer import LAST, SECONDARY_CAPTURE, echo_request, message, store_request
@@ -96,9 +97,8 @@ async def test_instance_after_instance(store, associate):
 async def test_routing_elements_come_with_the_completion(associate):
     completion = await associate().store_one(DATA_SET)
     assert completion.elements_complete
-    assert completion.elements == {
+    assert elements_in(completion.picked) == {
         0x00080016: SECONDARY_CAPTURE.encode() + b"\x00",
-        0x00080018: b"1.2.3\x00",
         0x0020000D: b"1.2\x00",
     }
 
@@ -107,14 +107,14 @@ async def test_a_deflated_data_set_is_not_read(associate):
     completion = await associate(syntax="1.2.840.10008.1.2.1.99").store_one(DATA_SET)
     assert completion.kind == native.STORED
     assert not completion.elements_complete
-    assert completion.elements == {}
+    assert elements_in(completion.picked) == {}
 
 
 async def test_an_implicit_data_set_is_read(associate):
     implicit = struct.pack("<HHI", 0x0010, 0x0020, 4) + b"NAME"
     completion = await associate(syntax="1.2.840.10008.1.2").store_one(implicit)
     assert completion.elements_complete
-    assert completion.elements == {0x00100020: b"NAME"}
+    assert elements_in(completion.picked) == {0x00100020: b"NAME"}
 
 
 @pytest.mark.parametrize("fragment", [1, 1000, 200_000])
@@ -311,9 +311,14 @@ async def test_associations_with_one_uid_lose_nothing(store, associate):
 
 async def test_stored_instances_are_announced(store, associate):
     announced = []
-    store.on_stored = announced.append
-    await associate().store_one(DATA_SET)
-    (instance,) = announced
+    association = associate()
+    listener = store.on_stored
+    store.on_stored = lambda instances: (announced.append(instances), listener(instances))
+    await association.store_one(DATA_SET)
+    (instances,) = announced
+    assert len(instances) == 1
+    (instance,) = instances
+    assert instance in instances
     assert instance.called_ae_title == "PORT104"
     assert instance.sop_instance_uid == "1.2.3"
     assert instance.path == store.path_of("PORT104", "1.2.3")

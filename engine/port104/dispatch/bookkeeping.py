@@ -2,44 +2,46 @@
 
 Rules that this room keeps:
 - the database is touched in worker threads only, by one at a time, and no association waits for it;
-- instances are told in batches: what comes while one is written is the next. Writing takes a fifth of the
-  time at most until many wait: a burst is received first, and written when it is over;
+- instances are told in batches: what comes while one is written is the next. While more come, writing takes
+  a twentieth of a core until many wait: a burst is received first, and written when it is over;
 - what cannot be written yet is kept and told again. It may be told twice; the ledger writes it once;
 - memory is bounded: where the database is away for long, instances are forgotten here and found again in
   their files (recounting.py). None is lost by it, only from which address it came;
-- no group is closed before the files were looked through: after a kill the ledger lacks what came last.
+- no group is closed before the files were looked through: after a kill the ledger lacks what came last. Nor
+  while something of it may wait: groups are closed that were due when what is written now was told.
 """
 
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 import trio
 
 from port104.database.faults import DatabaseError
 from port104.dispatch.desk import Desk
-from port104.dispatch.origin import Describer, RuleOf, Told
+from port104.dispatch.origin import Caller, Describer, RuleOf, Told
 from port104.dispatch.recounting import recount, shelves
 from port104.jobs.ledger.arrivals import Arrival
 from port104.jobs.ledger.closing import ClosedGroup
 from port104.jobs.ledger.ledger import Ledger, PlanOf
 from port104.net.contracts import AssociationEnd, AssociationStart
-from port104.storage.store import StoredInstance
+from port104.storage.stored import StoredInstance
 
 log = structlog.get_logger("port104.dispatch")
 
-# Instances that wait to be written, some 1 KB each.
-_MOST_WAITING = 50_000
+# Instances that wait to be written, some 300 bytes each.
+_MOST_WAITING = 150_000
 # Of one transaction, so that closing groups never waits for long.
 _BATCH = 1_000
 # A batch is let grow for so long: one of ten costs a tenth of ten batches.
 PAUSE_SECONDS = 0.05
-# After a batch, as many times as long as it took.
-_REST = 4
+# After a batch, where others came meanwhile: as many times as long as it kept a core busy, and as it took.
+_REST_FROM_WORK, _REST_FROM_WAITING = 19, 4
 # After it is due a group is closed, so that no rounding makes it too early.
 _LATE_SECONDS = 0.01
 # Groups of engines that are gone are looked for so often.
@@ -52,8 +54,26 @@ _REASONS = {
 }
 
 
+class _Ended(NamedTuple):
+    """An association ended, behind what it brought."""
+
+    association: int
+
+
+class _Batch(NamedTuple):
+    """What was written together: how many entries of what waited, and the instances in them.
+
+    `unreadable`: how many of their files cannot be read. `work`: seconds of a core's time.
+    """
+
+    entries: int
+    instances: int
+    unreadable: int
+    work: float
+
+
 class Bookkeeper:
-    """Give `stored` every stored instance, let it witness associations, and run `run` beside."""
+    """Give `stored` all stored instances, let it witness associations, and run `run` beside."""
 
     def __init__(
         self,
@@ -78,8 +98,9 @@ class Bookkeeper:
         self._rule_of = rule_of
         self._replaces = replaces
         self._clock = clock
-        self._callers: dict[int, tuple[str, str]] = {}
-        self._waiting: deque[Told] = deque()
+        self._callers: dict[int, Caller] = {}
+        self._waiting: deque[Told | _Ended] = deque()
+        self._count_waiting = 0
         self._most_waiting = most_waiting
         self._news = trio.Event()
         self._to_be_counted = trio.Event()
@@ -88,26 +109,28 @@ class Bookkeeper:
 
     def established(self, start: AssociationStart) -> None:
         """Remember who calls. As a net.contracts.Witness."""
-        self._callers[start.association] = (start.request.calling_ae_title, start.address)
+        self._callers[start.association] = Caller(start.request.calling_ae_title, start.address)
 
     def ended(self, end: AssociationEnd) -> None:
-        """Forget it. As a net.contracts.Witness."""
-        if end.association is not None:
-            self._callers.pop(end.association, None)
+        """Forget it, once all that it brought is written. As a net.contracts.Witness."""
+        if end.association is None:
+            return
+        self._waiting.append(_Ended(end.association))
+        self._forget_ended()
 
-    def stored(self, instance: StoredInstance) -> None:
-        """Write this instance down soon. Never waits."""
-        if len(self._waiting) >= self._most_waiting:
+    def stored(self, instances: Collection[StoredInstance]) -> None:
+        """Write these instances down soon. Never waits, nor looks at them."""
+        if self._count_waiting >= self._most_waiting:
             self._to_be_counted.set()
             return
-        calling, address = self._callers.get(instance.association, ("", ""))
-        self._waiting.append(Told(instance, self._clock(), calling, address))
+        self._waiting.append(Told(instances, self._clock()))
+        self._count_waiting += len(instances)
         self._news.set()
 
     @property
     def waiting(self) -> int:
         """How many instances wait to be written."""
-        return len(self._waiting)
+        return self._count_waiting
 
     # ---- beside it ----
 
@@ -122,14 +145,15 @@ class Bookkeeper:
     async def finish(self) -> None:
         """Write what waits, for a stop; what cannot be written now is found at the next start."""
         with contextlib.suppress(DatabaseError):
-            while self._waiting:
-                await self._desk.do(self._write_batch)
+            while self._count_waiting:
+                self._forget(await self._desk.do(self._write_batch))
 
     async def _keep(self) -> None:
         while True:
             self._news = trio.Event()
-            await self._write_all()
-            for group, job in await self._desk.insist(lambda ledger: ledger.close_due(self._plan_of)):
+            now = await self._write_all()
+            close = partial(Ledger.close_due, plan_of=self._plan_of, now=now)
+            for group, job in await self._desk.insist(close):
                 _report(group, job)
                 self._job_made()
             due = await self._desk.insist(lambda ledger: ledger.seconds_until_due())
@@ -137,13 +161,35 @@ class Bookkeeper:
                 await self._news.wait()
                 await trio.sleep(PAUSE_SECONDS)
 
-    async def _write_all(self) -> None:
-        while self._waiting:
-            began = trio.current_time()
-            if await self._desk.insist(self._write_batch):
-                self._to_be_counted.set()
-            if len(self._waiting) < self._most_waiting // 2:
-                await trio.sleep(_REST * (trio.current_time() - began))
+    async def _write_all(self) -> float:
+        """Write what waits now; returns the time of it, by the ledger's clock."""
+        now = await self._desk.insist(Ledger.now)
+        left = self._count_waiting
+        while left > 0:
+            began, waiting = trio.current_time(), self._count_waiting
+            batch = await self._desk.insist(self._write_batch)
+            took = trio.current_time() - began
+            left -= batch.instances
+            others_came = self._count_waiting > waiting
+            self._forget(batch)
+            if others_came and self._count_waiting < self._most_waiting // 2:
+                await trio.sleep(max(_REST_FROM_WORK * batch.work, _REST_FROM_WAITING * took))
+        return now
+
+    def _forget(self, batch: "_Batch") -> None:
+        """What stands in the ledger need not be kept here."""
+        for _ in range(batch.entries):
+            self._waiting.popleft()
+            self._forget_ended()
+        self._count_waiting -= batch.instances
+        if batch.unreadable:
+            self._to_be_counted.set()
+
+    def _forget_ended(self) -> None:
+        """Forget who called on associations that ended, and of whose instances none waits."""
+        while self._waiting and isinstance(entry := self._waiting[0], _Ended):
+            self._waiting.popleft()
+            self._callers.pop(entry.association, None)
 
     async def _count_again(self) -> None:
         while True:
@@ -178,27 +224,43 @@ class Bookkeeper:
             self._to_be_counted.set()
         return found
 
-    def _write_batch(self, ledger: Ledger) -> int:
-        """Write some of what waits; returns how many files could not be read. In a worker thread."""
-        batch = [self._waiting[index] for index in range(min(_BATCH, len(self._waiting)))]
-        arrivals, unreadable = _described(batch, Describer(self._rule_of))
+    def _write_batch(self, ledger: Ledger) -> "_Batch":
+        """Write some of what waits. In a worker thread."""
+        began = time.thread_time()
+        entries = instances = unreadable = 0
+        arrivals: list[Arrival] = []
+        describer = Describer(self._rule_of, self._callers)
+        for told in self._first_of_waiting():
+            entries += 1
+            instances += len(told.instances)
+            unreadable += _describe(told, describer, arrivals)
         ledger.record(arrivals)
-        for _ in batch:
-            self._waiting.popleft()
-        return unreadable
+        return _Batch(entries, instances, unreadable, time.thread_time() - began)
+
+    def _first_of_waiting(self) -> Iterator[Told]:
+        """As much of what waits as is written together."""
+        instances = 0
+        for index in range(len(self._waiting)):
+            entry = self._waiting[index]
+            if isinstance(entry, Told):
+                yield entry
+                instances += len(entry.instances)
+            if instances >= _BATCH:
+                break
 
 
-def _described(batch: Sequence[Told], describer: Describer) -> tuple[list[Arrival], int]:
-    """What can be described, and how many files cannot be read now: they are counted later."""
-    arrivals, unreadable = [], 0
-    for told in batch:
+def _describe(told: Told, describer: Describer, arrivals: list[Arrival]) -> int:
+    """Add what can be described; returns how many files cannot be read now: they are counted later."""
+    unreadable = 0
+    for instance in told.instances:
         try:
-            arrival = describer.arrival_of(told)
+            arrival = describer.arrival_of(instance, told.received)
         except OSError:
             unreadable += 1
         else:
-            arrivals += [] if arrival is None else [arrival]
-    return arrivals, unreadable
+            if arrival is not None:
+                arrivals.append(arrival)
+    return unreadable
 
 
 def _report(group: ClosedGroup, job: str | None) -> None:

@@ -54,7 +54,7 @@ def recount(shelf: Path, ledger: Ledger, *, rule_of: RuleOf, replaces: Callable[
 
 def _is_moved(arrival: Arrival, ledger: Ledger, replaces: Callable[[str], bool]) -> bool:
     """Whether it is known, but for the time of its writing; then it is known by this one."""
-    before = None if replaces(arrival.called_ae_title) else ledger.written_before(arrival)
+    before = None if replaces(arrival.provenance.called_ae_title) else ledger.written_before(arrival)
     if before is None:
         return False
     ledger.rewritten(arrival.file, before, arrival.written)

@@ -9,7 +9,8 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from port104.native import Completion, IntakeCounts, Link
+from port104.completions import Completion
+from port104.native import IntakeCounts, Link
 from port104.net.certificates import PeerCertificate
 from port104.wire.agreement import AcceptedContext
 from port104.wire.negotiation import NegotiationPolicy

@@ -15,6 +15,7 @@ import structlog
 import trio
 
 from port104 import native, uids
+from port104.completions import Completion
 from port104.net.connection import Connection
 from port104.net.contracts import Admitted, IntakeT, Sink
 from port104.net.tally import Tally
@@ -176,7 +177,7 @@ class Storing(Generic[IntakeT]):
             self._send_due()
             self._connection.interrupt()
 
-    def _completed(self, completion: native.Completion) -> None:
+    def _completed(self, completion: Completion) -> None:
         """Take what became of an instance, or the link. Called from the sink's task: must not wait."""
         if completion.kind == native.RETURNED:
             self._lent = False
@@ -188,7 +189,7 @@ class Storing(Generic[IntakeT]):
         if completion.unsent:
             self._flush()
 
-    def _report_failure(self, completion: native.Completion) -> None:
+    def _report_failure(self, completion: Completion) -> None:
         facts = {
             "calling": self._request.calling_ae_title,
             "called": self._request.called_ae_title,

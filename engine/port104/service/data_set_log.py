@@ -4,11 +4,13 @@ Reading files would hold up the event loop, so a worker thread does; when it can
 left out of the log, and their number is logged instead.
 """
 
+from collections.abc import Iterable
+
 import structlog
 import trio
 
 from port104.storage.reading import describe
-from port104.storage.store import StoredInstance
+from port104.storage.stored import StoredInstance
 
 log = structlog.get_logger("port104.data_set")
 
@@ -17,18 +19,19 @@ _WAITING = 1000
 
 
 class DataSetLog:
-    """Give `add` every stored instance, and run `run` beside."""
+    """Give `add` all stored instances, and run `run` beside."""
 
     def __init__(self) -> None:
         self._send, self._receive = trio.open_memory_channel[StoredInstance](_WAITING)
         self._left_out = 0
 
-    def add(self, instance: StoredInstance) -> None:
-        """Log this instance's data set soon. Never waits."""
-        try:
-            self._send.send_nowait(instance)
-        except trio.WouldBlock:
-            self._left_out += 1
+    def add(self, instances: Iterable[StoredInstance]) -> None:
+        """Log these instances' data sets soon. Never waits."""
+        for instance in instances:
+            try:
+                self._send.send_nowait(instance)
+            except trio.WouldBlock:
+                self._left_out += 1
 
     async def run(self) -> None:
         """Read and log until cancelled."""

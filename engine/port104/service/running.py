@@ -1,6 +1,6 @@
 """What of the running service follows the settings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 import trio
@@ -21,7 +21,8 @@ from port104.service.settings.storage import StorageSettings
 from port104.service.settings.tree import Settings
 from port104.service.settings.user_identity import UserIdentitySettings
 from port104.storage.space import GIGABYTE, Watermarks
-from port104.storage.store import InstanceStore, StoredInstance
+from port104.storage.store import InstanceStore
+from port104.storage.stored import StoredInstance
 
 
 class Running:
@@ -76,15 +77,15 @@ class Running:
 
     def tell_of_stored(self, scp: ScpSettings) -> None:
         """Have those told of each stored instance who are to hear of it."""
-        told: list[Callable[[StoredInstance], None]] = [self._books.stored]
+        told: list[Callable[[Collection[StoredInstance]], None]] = [self._books.stored]
         if self._trail is not None:
             told.append(self._trail.stored)
         if scp.log_dimse_datasets:
             told.append(self._data_set_log.add)
 
-        def tell(instance: StoredInstance) -> None:
+        def tell(instances: Collection[StoredInstance]) -> None:
             for each in told:
-                each(instance)
+                each(instances)
 
         self._store.on_stored = tell if len(told) > 1 else told[0]
 

@@ -1,4 +1,4 @@
-"""The storage folder: makes intakes on the native spool and hands completions to who waits.
+"""The storage folder: makes intakes on the native spool and hands completions to who waits for them.
 
 Rules that this room keeps:
 - nothing here touches a file on the event loop: the spool's threads do, and what blocks (opening,
@@ -6,25 +6,26 @@ Rules that this room keeps:
 - a file's name is a hash of called AE title and SOP instance UID, never a peer's string: two AE titles
   keep separate copies, and one instance is found again without an index;
 - every instance that was received to its end ends in exactly one of STORED and FAILED, and every lent
-  link in RETURNED. The callback of the intake is given the last two, and STORED where `on_stored` is set or
-  the response is not sent yet: nobody else asks, and they come by the thousand.
+  link in RETURNED. The callback of the intake is given the last two, and STORED where the response is not
+  sent yet; `on_stored` is given all that are STORED, together, before a callback hears of what came later.
 """
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import trio
 
 from port104 import native
+from port104.completions import Completion, awaited_in
 from port104.errors import FolderInUseError
 from port104.storage.folder import prepare_folder
 from port104.storage.part10 import encode_origin, is_little_endian_stream
+from port104.storage.stored import StoredInstance, StoredInstances, file_below
 from port104.uids import IMPLICIT_VR_LITTLE_ENDIAN
 
 if TYPE_CHECKING:
@@ -48,33 +49,7 @@ _PATIENCE_SECONDS = 1.0
 _LOOK_SECONDS = 0.02
 _INSTANCES = "instances"
 
-Callback = Callable[[native.Completion], None]
-
-
-class StoredInstance(msgspec.Struct, frozen=True):
-    """An instance that is safe and answered.
-
-    `association`: the number of the intake that took it. `instances`: the folder that all files are in,
-    `file`: this one's path below it. `duplicate`: it was held before, and is kept once.
-    `replaced`: it took the place of other bytes under its UID. `elements`: raw values of those of
-    ROUTING_TAGS that the data set holds; where it could not be read so far while it passed,
-    `elements_complete` is False, and only reading the file can tell.
-    """
-
-    association: int
-    called_ae_title: str
-    sop_instance_uid: str
-    instances: Path
-    file: str
-    duplicate: bool
-    replaced: bool
-    elements: dict[int, bytes]
-    elements_complete: bool
-
-    @property
-    def path(self) -> Path:
-        """Where it stands."""
-        return self.instances / self.file
+Callback = Callable[[Completion], None]
 
 
 class InstanceStore:
@@ -84,8 +59,8 @@ class InstanceStore:
         self.root = root
         self._instances = root / _INSTANCES
         self._spool = spool
-        self._intakes: dict[int, tuple[Callback, str]] = {}  # by ID: callback, called AE title
-        self.on_stored: Callable[[StoredInstance], None] | None = None
+        self._callbacks: dict[int, Callback] = {}  # by ID of the intake
+        self.on_stored: Callable[[Collection[StoredInstance]], None] | None = None
         self._last_id = 0
 
     def intake(
@@ -121,12 +96,12 @@ class InstanceStore:
         for context_id, sop_class_uid, transfer_syntax_uid in contexts:
             flags = _pick_flag(transfer_syntax_uid) | (native.OVERWRITE if overwrite else 0)
             intake.allow(context_id, sop_class_uid, transfer_syntax_uid, flags)
-        self._intakes[intake.id] = (callback, called_ae_title)
+        self._callbacks[intake.id] = callback
         return intake
 
     def release(self, intake: native.Intake) -> None:
         """Free an intake whose link was returned for the last time."""
-        del self._intakes[intake.id]
+        del self._callbacks[intake.id]
         intake.close()
 
     def path_of(self, called_ae_title: str, sop_instance_uid: str, copy: int = 0) -> Path:
@@ -153,34 +128,17 @@ class InstanceStore:
 
     def catch_up(self) -> None:
         """Deliver the completions that wait, now."""
-        for completion in self._spool.completions(stored=self.on_stored is not None):
-            self._deliver(completion)
-
-    def _deliver(self, completion: native.Completion) -> None:
-        callback, called_ae_title = self._intakes[completion.intake]
-        if completion.kind == native.STORED and self.on_stored is not None:
-            stored = StoredInstance(
-                completion.intake,
-                called_ae_title,
-                completion.sop_instance_uid,
-                self._instances,
-                _file(completion.name, completion.copy),
-                completion.duplicate,
-                completion.replaced,
-                completion.elements,
-                completion.elements_complete,
-            )
-            self.on_stored(stored)
-        callback(completion)
+        for taken in self._spool.completions():
+            if self.on_stored is not None and taken.stored:
+                self.on_stored(StoredInstances(self._instances, taken))
+            if taken.awaited:
+                for completion in awaited_in(taken.records):
+                    self._callbacks[completion.intake](completion)
 
 
 def instance_path(root: Path, called_ae_title: str, sop_instance_uid: str, copy: int = 0) -> Path:
     """Where below `root` an instance stands; copies from 1 on hold other bytes under the same UID."""
-    return root / _INSTANCES / _file(native.file_name(called_ae_title, sop_instance_uid), copy)
-
-
-def _file(name: str, copy: int) -> str:
-    return f"{name[:2]}/{name}.{copy}.dcm" if copy else f"{name[:2]}/{name}.dcm"
+    return root / _INSTANCES / file_below(native.file_name(called_ae_title, sop_instance_uid), copy)
 
 
 @asynccontextmanager

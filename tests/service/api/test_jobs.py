@@ -26,7 +26,9 @@ async def api(tmp_path):
         opened.ledger.record([arrival(9, value=None)])
         with opened.ledger._database.changing() as session:
             session.run("UPDATE port104_group SET due = 0, opened = instances WHERE state = 'open'")
-        closed = opened.ledger.close_due(lambda called, now: plan_by(called, SETTINGS, now))
+        closed = opened.ledger.close_due(
+            now=opened.ledger.now(), plan_of=lambda called, now: plan_by(called, SETTINGS, now)
+        )
         opened.jobs = {group.instances: job for group, job in closed}
         yield opened
 

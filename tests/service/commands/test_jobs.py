@@ -56,7 +56,9 @@ def ledger(folder):
     ledger.record([arrival(1, written=10**18), arrival(2, written=10**18 + 1), arrival(9, value=None)])
     with ledger._database.changing() as session:
         session.run("UPDATE port104_group SET due = 0 WHERE state = 'open'")
-    ((_, job),) = ledger.close_due(lambda called, now: plan_by(called, {"pipeline-a": "A"}, now))
+    ((_, job),) = ledger.close_due(
+        now=ledger.now(), plan_of=lambda called, now: plan_by(called, {"pipeline-a": "A"}, now)
+    )
     ledger.job = job
     yield ledger
     ledger.close()

@@ -11,6 +11,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,36 +25,61 @@ HOLDING = ""
 """The value of a holding group: no instance has an empty one."""
 
 
-class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """An instance that was stored.
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """Whence an instance came, and where it belongs: the same for those of a series, from one sender.
 
-    `file`: its path below instances/; `written`: when its last byte was, in ns since 1970, as the file system
-    says. `replaced`: it took the place of another instance in the same file. `received`: Unix time.
     `value`: of the tag that it is grouped by; None: it has none. `announced`: how many its group will have,
     as it says; None: it does not say.
     """
 
-    file: str
-    written: int
-    replaced: bool
-    received: float
     called_ae_title: str
     calling_ae_title: str
     address: str
     sop_class_uid: str
-    sop_instance_uid: str
     study_instance_uid: str
     series_instance_uid: str
     rule: GroupingRule
     value: str | None
     announced: int | None
 
+    @property
+    def group_key(self) -> "GroupKey":
+        """What it has in common with the rest of its group."""
+        value = HOLDING if self.value is None else self.value
+        return GroupKey(self.called_ae_title, self.rule.tag, value)
+
+
+class GroupKey(NamedTuple):
+    """What the instances of one group have in common."""
+
+    called_ae_title: str
+    tag: int
+    value: str
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """An instance that was stored.
+
+    `file`: its path below instances/; `written`: when its last byte was, in ns since 1970, as the file system
+    says. `replaced`: it took the place of another instance in the same file. `received`: Unix time.
+    """
+
+    file: str
+    written: int
+    replaced: bool
+    received: float
+    sop_instance_uid: str
+    provenance: Provenance
+
 
 def record(session: Session, node: str, arrivals: Sequence[Arrival], now: float) -> int:
     """Write down what came to `node`; returns how many of the arrivals are instances that were not known."""
-    together: defaultdict[tuple[str, int, str], dict[str, Arrival]] = defaultdict(dict)
+    keys: dict[int, GroupKey] = {}  # by provenance: there are few
+    together: defaultdict[GroupKey, dict[str, Arrival]] = defaultdict(dict)
     for arrival in arrivals:
-        together[_key(arrival)][arrival.file] = arrival  # of two in one file, the one that stands there
+        provenance = arrival.provenance
+        key = keys.get(id(provenance)) or keys.setdefault(id(provenance), provenance.group_key)
+        together[key][arrival.file] = arrival  # of two in one file, the one that stands there
     return sum(_join(session, node, key, list(together[key].values()), now) for key in sorted(together))
 
 
@@ -78,28 +104,21 @@ def written_before(session: Session, node: str, arrival: Arrival) -> int | None:
         "SELECT MAX(i.written) FROM port104_group g JOIN port104_instance i ON i.group_id = g.id"
         " WHERE g.called = ? AND g.tag = ? AND g.value = ? AND i.node = ? AND i.file = ?"
         " AND i.state = 'kept'",
-        *_key(arrival),
+        *arrival.provenance.group_key,
         node,
         arrival.file,
     )
     return None if written is None else int(written)
 
 
-def _key(arrival: Arrival) -> tuple[str, int, str]:
-    """What the instances of one group have in common."""
-    return arrival.called_ae_title, arrival.rule.tag, HOLDING if arrival.value is None else arrival.value
-
-
-def _join(
-    session: Session, node: str, key: tuple[str, int, str], members: Sequence[Arrival], now: float
-) -> int:
+def _join(session: Session, node: str, key: GroupKey, members: Sequence[Arrival], now: float) -> int:
     """Put those instances that are new into their group, which is opened where there is none.
 
     Returns how many they are. They take others' places.
     """
-    rule = members[-1].rule
+    rule = members[-1].provenance.rule
     group_id, progress, is_new = _group(session, key, now)
-    count = session.run_many(_INSERT, [_row(node, each, group_id) for each in members])
+    count = session.run_many(_INSERT, list(_rows(node, members, group_id)))
     if count == 0:
         if is_new:
             session.run("DELETE FROM port104_group WHERE id = ?", group_id)
@@ -113,7 +132,7 @@ def _join(
         instances=progress.instances + count,
         announced=max((*_numbers(members), *_some(progress.announced)), default=None),
     )
-    closing = None if key[2] == HOLDING else closing_of(rule, progress)
+    closing = None if key.value == HOLDING else closing_of(rule, progress)
     session.run(
         "UPDATE port104_group SET last = ?, instances = ?, announced = ?, due = ?, reason = ? WHERE id = ?",
         progress.last,
@@ -127,30 +146,36 @@ def _join(
 
 
 _INSERT = (
-    "INSERT INTO port104_instance (node, file, written, received, state, called, calling, address, sop_class,"
-    " sop_instance, study, series, group_id) VALUES (?, ?, ?, ?, 'kept', ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO port104_instance (file, written, received, sop_instance, state, node, called, calling,"
+    " address, sop_class, study, series, group_id) VALUES (?, ?, ?, ?, 'kept', ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (node, written, file) DO NOTHING"
 )
 
 
-def _row(node: str, arrival: Arrival, group_id: str) -> tuple[object, ...]:
+def _rows(node: str, arrivals: Iterable[Arrival], group_id: str) -> Iterator[tuple[object, ...]]:
+    in_common: dict[int, tuple[object, ...]] = {}  # by provenance
+    for arrival in arrivals:
+        provenance = arrival.provenance
+        rest = in_common.get(id(provenance))
+        if rest is None:
+            rest = in_common[id(provenance)] = _in_common(node, provenance, group_id)
+        yield (arrival.file, arrival.written, arrival.received, arrival.sop_instance_uid, *rest)
+
+
+def _in_common(node: str, provenance: Provenance, group_id: str) -> tuple[object, ...]:
     return (
         node,
-        arrival.file,
-        arrival.written,
-        arrival.received,
-        arrival.called_ae_title,
-        arrival.calling_ae_title,
-        arrival.address,
-        arrival.sop_class_uid,
-        arrival.sop_instance_uid,
-        arrival.study_instance_uid,
-        arrival.series_instance_uid,
+        provenance.called_ae_title,
+        provenance.calling_ae_title,
+        provenance.address,
+        provenance.sop_class_uid,
+        provenance.study_instance_uid,
+        provenance.series_instance_uid,
         group_id,
     )
 
 
-def _replace(session: Session, node: str, key: tuple[str, int, str], members: Sequence[Arrival]) -> None:
+def _replace(session: Session, node: str, key: GroupKey, members: Sequence[Arrival]) -> None:
     """Write down that instances which stood in the same files were replaced; they had the same value."""
     session.run_many(
         "UPDATE port104_instance SET state = 'replaced' WHERE node = ? AND file = ? AND written < ?"
@@ -160,7 +185,7 @@ def _replace(session: Session, node: str, key: tuple[str, int, str], members: Se
     )
 
 
-def _group(session: Session, key: tuple[str, int, str], now: float) -> tuple[str, Progress, bool]:
+def _group(session: Session, key: GroupKey, now: float) -> tuple[str, Progress, bool]:
     """Find or open the group, and keep others from changing it until the transaction ends.
 
     Returns its ID, how far it has come, and whether it was opened now.
@@ -173,14 +198,14 @@ def _group(session: Session, key: tuple[str, int, str], now: float) -> tuple[str
         " DO UPDATE SET state = excluded.state RETURNING id, opened, last, instances, announced",
         new_id,
         *key,
-        "holding" if key[2] == HOLDING else "open",
+        "holding" if key.value == HOLDING else "open",
         now,
         now,
     )
     return group_id, Progress(opened, last, instances, announced), group_id == new_id
 
 
-def _follow(session: Session, key: tuple[str, int, str], rule: GroupingRule, group_id: str) -> None:
+def _follow(session: Session, key: GroupKey, rule: GroupingRule, group_id: str) -> None:
     """Let a group that was opened follow the one of the same value that was closed last."""
     session.run(
         "UPDATE port104_group SET with_all = ?, follows = (SELECT id FROM port104_group WHERE called = ?"
@@ -193,7 +218,7 @@ def _follow(session: Session, key: tuple[str, int, str], rule: GroupingRule, gro
 
 def _numbers(members: Iterable[Arrival]) -> Iterator[int]:
     for member in members:
-        yield from _some(member.announced)
+        yield from _some(member.provenance.announced)
 
 
 def _some(number: int | None) -> tuple[int, ...]:

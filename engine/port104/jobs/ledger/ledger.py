@@ -37,9 +37,11 @@ class Ledger:
         with self._database.changing() as session:
             return record(session, self.node, arrivals, session.now())
 
-    def close_due(self, plan_of: PlanOf) -> list[tuple[ClosedGroup, str | None]]:
-        """Close the groups that nothing more is waited for, and make their jobs; returns both (job's ID)."""
-        now = self._now()
+    def close_due(self, *, plan_of: PlanOf, now: float) -> list[tuple[ClosedGroup, str | None]]:
+        """Close the groups that nothing more was waited for at `now`, and make their jobs.
+
+        Returns both (job's ID).
+        """
         jobs: dict[str, str | None] = {}
 
         def make(session: Session, group: ClosedGroup) -> None:
@@ -203,6 +205,7 @@ class Ledger:
             due = next_of(session)
             return None if due is None else max(0.0, due - session.now())
 
-    def _now(self) -> float:
+    def now(self) -> float:
+        """Seconds since 1970, by the clock of all who use this ledger."""
         with self._database.reading() as session:
             return session.now()

@@ -7,7 +7,7 @@ association and study.
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import trio
@@ -30,7 +30,7 @@ from port104.service.audit.messages import (
 from port104.service.audit.syslog import Origin
 from port104.service.audit.transfers import WANTED_TAGS, Elements, Transfers
 from port104.storage.reading import read_elements
-from port104.storage.store import StoredInstance
+from port104.storage.stored import StoredInstance
 
 _LOOK_SECONDS = 5.0
 # Files that wait to be read, of all associations: they come from few peers, and reading takes a millisecond.
@@ -84,8 +84,12 @@ class AuditTrail:
         peer = Peer(request.calling_ae_title, start.address)
         self._peers[start.association] = (request.called_ae_title, peer)
 
-    def stored(self, instance: StoredInstance) -> None:
-        """Count an instance, or queue its file where the elements could not be picked while it passed."""
+    def stored(self, instances: Iterable[StoredInstance]) -> None:
+        """Count instances; files whose elements could not be picked while they passed are queued."""
+        for instance in instances:
+            self._stored(instance)
+
+    def _stored(self, instance: StoredInstance) -> None:
         action = _action(instance)
         if instance.elements_complete or self._unread_count >= _MOST_UNREAD:
             self._count(instance.association, action, instance.elements)
