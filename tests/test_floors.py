@@ -10,12 +10,13 @@ PACKAGE = Path(__file__).parents[1] / "engine" / "port104"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # What each room may import of port104, besides itself.
-GROUND = {"errors", "uids", "native"}
+GROUND = {"errors", "uids", "native", "completions"}
 MAY_IMPORT = {
     "__init__": {"errors", "wire", "net", "sending"},  # the library's names, each when it is asked for
     "errors": set(),
     "uids": set(),
     "native": {"errors", "uids", "_native"},
+    "completions": {"native"},
     "wire": GROUND,
     "database": GROUND,
     "net": GROUND | {"wire"},

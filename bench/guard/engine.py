@@ -24,7 +24,7 @@ from pathlib import Path
 import trio
 
 from port104.dispatch.bookkeeping import Bookkeeper
-from port104.service import app, configuration, logs
+from port104.service import app, configuration, logs, opening
 from port104.storage import volume
 from port104.storage.store import InstanceStore, open_store
 
@@ -139,7 +139,7 @@ async def main(folder: Path, program: str, library: ctypes.CDLL, burst: int, bur
     """Serve, measure, stop."""
     settings = configuration.load(settings_file(folder), {}, {}).settings
     watch = Watch()
-    app.open_store = watch.open_store  # type: ignore[assignment]
+    opening.open_store = watch.open_store  # type: ignore[assignment]
     volume.LOOK_SECONDS = math.inf  # how often it looks depends on the clock too
     Bookkeeper.run = _wait  # type: ignore[method-assign] # and so do the ledger's batches
     with logs.configured(settings.log):

@@ -31,7 +31,9 @@ class Desks:
         self.ledger.register(str(root), "ingress-1")
         self.ledger.record([arrival(1)])
         self.sql("UPDATE port104_group SET due = 0")
-        self.ledger.close_due(lambda called, now: plan_by(called, {"pipeline-a": "A"}, now))
+        self.ledger.close_due(
+            plan_of=lambda called, now: plan_by(called, {"pipeline-a": "A"}, now), now=self.ledger.now()
+        )
         self.run = self.ledger.begin({"A": 1})
         self.folder = root / "runs" / self.run.id / "1"
         (self.folder / "output" / "deep").mkdir(parents=True)

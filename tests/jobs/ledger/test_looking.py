@@ -332,8 +332,11 @@ INSTANCES = [
     ({"since": 100.0}, "SEARCH i USING PRIMARY KEY (node=? AND written>?"),
     ({"called_ae_title": "PORT104"}, "SEARCH i USING INDEX port104_instance_of_group"),
     ({"called_ae_title": "PORT104", "since": 1.0}, "SEARCH i USING INDEX port104_instance_of_group"),
-    ({"sop_instance_uid": "1.2"}, "SEARCH i USING INDEX port104_instance_of_uid"),
-    ({"study_instance_uid": "1.2"}, "SEARCH i USING INDEX port104_instance_of_study"),
+    (
+        {"sop_instance_uid": "1.2"},
+        "SEARCH i USING INDEX port104_instance_of_group (group_id=? AND sop_instance=?)",
+    ),
+    ({"study_instance_uid": "1.2"}, "SEARCH port104_study USING PRIMARY KEY (study=?)"),
     ({"group": "1"}, "SEARCH i USING INDEX port104_instance_of_group"),
     ({"job": "1"}, "SEARCH i USING INDEX port104_instance_of_group"),
 ]

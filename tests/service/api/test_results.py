@@ -20,7 +20,9 @@ async def api(tmp_path):
         with opened.ledger._database.changing() as session:
             session.run("UPDATE port104_group SET due = 0")
         settings = {"pipeline-a": "A", "pipeline-b": "B"}
-        ((_, opened.job),) = opened.ledger.close_due(lambda called, now: plan_by(called, settings, now))
+        ((_, opened.job),) = opened.ledger.close_due(
+            plan_of=lambda called, now: plan_by(called, settings, now), now=opened.ledger.now()
+        )
         opened.run = opened.ledger.begin({"A": 1, "B": 0})
         opened.target = f"/api/jobs/{opened.job}/results?run={opened.run.id}"
         yield opened

@@ -125,6 +125,7 @@ def _join(session: Session, node: str, key: GroupKey, members: Sequence[Arrival]
         return 0
     if is_new:
         _follow(session, key, rule, group_id)
+    _note_studies(session, members, group_id)
     _replace(session, node, key, members)
     progress = msgspec.structs.replace(
         progress,
@@ -172,6 +173,15 @@ def _in_common(node: str, provenance: Provenance, group_id: str) -> tuple[object
         provenance.study_instance_uid,
         provenance.series_instance_uid,
         group_id,
+    )
+
+
+def _note_studies(session: Session, members: Iterable[Arrival], group_id: str) -> None:
+    """Write down which studies there are in a group: by them the instances of a study are found."""
+    studies = {each.provenance.study_instance_uid for each in members}
+    session.run_many(
+        "INSERT INTO port104_study (study, group_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        [(study, group_id) for study in sorted(studies)],
     )
 
 

@@ -74,6 +74,9 @@ _OF_JOB = (
     " UNION ALL SELECT g.id, g.follows, g.with_all FROM port104_group g JOIN chain c ON g.id = c.follows"
     " WHERE c.with_all = 1) SELECT id FROM chain)"
 )
+# UIDs are in order inside of each group (tables.py).
+_OF_ANY_GROUP = "i.group_id IN (SELECT id FROM port104_group)"
+_OF_STUDY = "i.group_id IN (SELECT group_id FROM port104_study WHERE study = ?) AND i.study = ?"
 _OF_GROUPS = "i.group_id IN (SELECT id FROM port104_group WHERE called = ?)"
 _RARE = 500  # groups; of more, enough instances for a page are among those that came last
 
@@ -81,9 +84,13 @@ _RARE = 500  # groups; of more, enough instances for a page are among those that
 def instances(session: Session, wanted: WantedInstances, page: Page) -> Found[Instance]:
     """Read a page of instances, the latest first. Raises FaultyPageError."""
     conditions = Conditions()
-    conditions.equal("i.sop_instance", wanted.sop_instance_uid)
-    conditions.equal("i.study", wanted.study_instance_uid)
     conditions.equal("i.group_id", wanted.group)
+    if wanted.study_instance_uid is not None:
+        study = sought(wanted.study_instance_uid)
+        conditions.add(_OF_STUDY, study, study)
+    elif wanted.sop_instance_uid is not None and wanted.group is None:
+        conditions.add(_OF_ANY_GROUP)
+    conditions.equal("i.sop_instance", wanted.sop_instance_uid)
     if wanted.job is not None:
         conditions.add(_OF_JOB, sought(wanted.job))
     are_few = bool(conditions.clauses)
