@@ -142,8 +142,9 @@ static void test_order_and_wake_ups(void)
     CHECK(event_within(spool, PATIENCE));
     CHECK(read(p104_spool_event_fd(spool), &wake_ups, sizeof wake_ups) == sizeof wake_ups && wake_ups == 1);
     int count = 0;
-    for (p104_taken got; (got = p104_spool_completions(spool, room, sizeof room, 4)).count > 0;) {
-        CHECK(got.length < sizeof room && (got.count == 4 || count + (int)got.count == MESSAGES + 1));
+    while (count < MESSAGES + 1) { /* on a slow machine some are told later */
+        p104_taken got = p104_spool_completions(spool, room, sizeof room, 4);
+        CHECK(got.length < sizeof room && got.count <= 4 && (got.count > 0 || event_within(spool, PATIENCE)));
         const p104_completion *told = room;
         for (size_t index = 0; index < got.count; index++, count++, told = following(told)) {
             CHECK(told->id == 9 && told->kind == (count < MESSAGES ? P104_STORED : P104_RETURNED));
@@ -153,7 +154,7 @@ static void test_order_and_wake_ups(void)
         CHECK((const uint8_t *)told == (const uint8_t *)room + got.length);
         CHECK(got.awaited == (count > MESSAGES) && got.stored == got.count - got.awaited);
     }
-    CHECK(count == MESSAGES + 1 && !event_within(spool, 0));
+    CHECK(p104_spool_completions(spool, room, sizeof room, 4).count == 0 && !event_within(spool, 0));
     dissociate(one);
     p104_spool_close(spool);
     remove_files();

@@ -3,8 +3,8 @@
 
 #include "spool_peer.h"
 
-/* An element that is picked, then one that is beyond all wanted ones. */
-static const char START[] = "\x08\0\x18\0UI\6\0" "1.2.3\0" "\xe0\x7f\x10\0OW\0\0\xff\xff\xff";
+/* Elements that are picked, of which one is told beside them, then one that is beyond all wanted ones. */
+static const char START[] = "\x08\0\x18\0UI\6\0" "1.2.3\0" "\x08\0\x30\x10LO\2\0CT" "\xe0\x7f\x10\0OW\0\0\xff\xff\xff";
 
 static uint8_t content[LARGE];
 
@@ -47,8 +47,8 @@ static void test_fragments_of(int durability, size_t fragment, size_t length, in
     transmit(one.peer, stream, message(stream, 2, "1.2.4", 'b', 10));
     p104_completion told = next_completion(spool);
     CHECK(told.kind == P104_STORED && told.id == 7 && told.bytes == length);
-    CHECK(told.pick_state == (flags ? P104_PICK_DONE : P104_PICK_UNREADABLE) && told.picked_length == (flags ? 12 : 0));
-    CHECK(!flags || memcmp(told.picked, "\x18\0\x08\0\6\0" "1.2.3", 12) == 0);
+    CHECK(told.pick_state == (flags ? P104_PICK_DONE : P104_PICK_UNREADABLE) && told.picked_length == (flags ? 8 : 0));
+    CHECK(!flags || memcmp(told.picked, "\x30\x10\x08\0\2\0CT", 8) == 0);
     check_answer(one, 1, 0);
     check_content(length);
     told = next_completion(spool);
