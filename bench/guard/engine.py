@@ -24,6 +24,9 @@ from pathlib import Path
 import trio
 
 from port104.dispatch.bookkeeping import Bookkeeper
+from port104.dispatch.caretaking import Caretaker
+from port104.dispatch.dispatching import Dispatcher
+from port104.export.exporting import Exporter
 from port104.service import app, configuration, logs, opening
 from port104.storage import volume
 from port104.storage.store import InstanceStore, open_store
@@ -131,7 +134,7 @@ async def measure(library: ctypes.CDLL, sender: Sender, watch: Watch, burst: int
     library.end_counting(NAME)
 
 
-async def _wait(_: Bookkeeper) -> None:
+async def _wait(_: object) -> None:
     await trio.sleep_forever()
 
 
@@ -141,7 +144,8 @@ async def main(folder: Path, program: str, library: ctypes.CDLL, burst: int, bur
     watch = Watch()
     opening.open_store = watch.open_store  # type: ignore[assignment]
     volume.LOOK_SECONDS = math.inf  # how often it looks depends on the clock too
-    Bookkeeper.run = _wait  # type: ignore[method-assign] # and so do the ledger's batches
+    for worker in (Bookkeeper, Caretaker, Dispatcher, Exporter):  # and so does what is done with the ledger
+        worker.run = _wait  # type: ignore[method-assign]
     with logs.configured(settings.log):
         async with trio.open_nursery() as nursery:
             addresses = await nursery.start(partial(app.serve, settings, {}))
