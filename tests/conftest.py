@@ -1,6 +1,7 @@
 """Settings and fixtures of all tests."""
 
 import pytest
+import trio
 from hypothesis import settings
 
 from postgres_process import Postgres
@@ -15,3 +16,14 @@ def postgres():
     """A PostgreSQL server for whoever needs one; each test takes a database of its own, by `new_url`."""
     with Postgres() as server:
         yield server
+
+
+@pytest.fixture
+def no_threads(monkeypatch):
+    """Worker threads' work done at once, so that the clock of the tests decides everything."""
+
+    async def run_sync(work, *arguments, **_):
+        await trio.lowlevel.checkpoint()
+        return work(*arguments)
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", run_sync)
