@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from association_peer import CT_IMAGE_STORAGE, p_data, peer_in
-from port104.errors import LocalProtocolError, RemoteProtocolError
+from port104.errors import LocalProtocolError, RemoteProtocolError, StatusError
 from port104.wire.association import Role
 from port104.wire.command import Command, CommandField, decode_command, response_to
 from port104.wire.events import CommandReceived
-from port104.wire.operations import Operations, echo_request, store_request
+from port104.wire.operations import Operations, Response, echo_request, store_request
 from port104.wire.states import State
 from port104.wire.status import StatusClass
 from wire_strategies import commands, uint8
@@ -31,6 +31,17 @@ def test_a_response_ends_its_operation():
     assert (response.message_id, response.status, response.comment) == (1, 0xB000, "so so")
     assert response.status_class is StatusClass.WARNING
     assert operations.outstanding == 0
+
+
+@pytest.mark.parametrize(("status", "fails"), [(0, False), (0xB007, False), (0xA700, True), (0xFF00, True)])
+def test_a_response_is_checked(status, fails):
+    response = Response(1, status)
+    if not fails:
+        response.check()
+        return
+    with pytest.raises(StatusError, match=f"{status:04X}: ") as caught:
+        response.check()
+    assert caught.value.status == status
 
 
 def test_the_window_holds():
