@@ -29,6 +29,8 @@ START_SECONDS = 30.0
 STOP_SECONDS = 30.0
 RELEASE_SECONDS = 2.0  # pynetdicom takes ten for 200 associations, after all is stored
 LOAD_SECONDS = 120.0  # the slowest honest load takes a tenth of it
+# A receiver is at rest once it keeps a core busy for a twentieth of the time.
+_LOOK_SECONDS, _MOST_LOOKS, _IDLE = 0.2, 50, 0.05
 SENDER, SECURE_SENDER = "sender", "sender-tls"
 _numbers = itertools.count()
 _PRESENT = contextlib.suppress(psutil.Error, OSError, StopIteration)
@@ -111,6 +113,16 @@ class Running:
                 own = time.clock_gettime(~one.pid << 3 | 2)
                 total += own + times.children_user + times.children_system
         return total
+
+    def cpu_seconds_at_rest(self) -> float:
+        """The same, once what it put off while it was sent to is done; after some seconds at the latest."""
+        spent = self.cpu_seconds()
+        for _ in range(_MOST_LOOKS):
+            time.sleep(_LOOK_SECONDS)
+            before, spent = spent, self.cpu_seconds()
+            if spent - before < _IDLE * _LOOK_SECONDS:
+                break
+        return spent
 
     def peak_rss(self) -> int:
         """The sum over its processes of each one's largest resident set so far, in bytes."""

@@ -59,9 +59,9 @@ def _measure_load(trial: Trial, started: Running) -> Figures:
     with load(
         started.port, trial.cell, trial.instances, trial.window, secure=trial.receiver.secure
     ) as opened:
-        before = started.cpu_seconds()
+        before = started.cpu_seconds_at_rest()
         sent = opened.run()
-        used = started.cpu_seconds() - before
+        used = started.cpu_seconds_at_rest() - before
         own = {
             "cpu_seconds_per_gigabyte": used / (sent["instances"] * trial.cell.size / 1e9),
             "peak_rss_mib": started.peak_rss() / MIB,
