@@ -35,6 +35,7 @@ def measure(trial: Trial, warm_pages: Ballast) -> Figures:
         warm_pages.release(WARM_UP_BYTES)
         with load(started.port, trial.warm_up, trial.instances, trial.window, secure=secure) as opened:
             warm = opened.run()
+        started.cpu_seconds_at_rest()  # before: pages cool down in the time
         warm_pages.release(need(trial.cell, warm["megabytes_per_second"] * 1e6))
         figures = _measure_beside_idle(trial, started) if trial.idle else _measure_load(trial, started)
         expected = figures["instances"] + warm["instances"]
@@ -59,7 +60,7 @@ def _measure_load(trial: Trial, started: Running) -> Figures:
     with load(
         started.port, trial.cell, trial.instances, trial.window, secure=trial.receiver.secure
     ) as opened:
-        before = started.cpu_seconds_at_rest()
+        before = started.cpu_seconds()
         sent = opened.run()
         used = started.cpu_seconds_at_rest() - before
         own = {

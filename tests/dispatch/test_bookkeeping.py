@@ -179,7 +179,7 @@ async def test_while_others_come_writing_rests(autojump_clock, books, monkeypatc
         working.others = 1
         books.store(1)
         await trio.sleep(10)
-        assert len(working.times) == pytest.approx(10 / (19 * 0.01), rel=0.3)
+        assert len(working.times) == pytest.approx(10 / (49 * 0.01), rel=0.3)
         working.others = 0
         for number in range(2, 102):
             books.store(number)

@@ -3,7 +3,7 @@
 Rules that this room keeps:
 - the database is touched in worker threads only, by one at a time, and no association waits for it;
 - instances are told in batches: what comes while one is written is the next. While more come, writing takes
-  a twentieth of a core until many wait: a burst is received first, and written when it is over;
+  a fiftieth of a core until many wait: a burst is received first, and written when it is over;
 - what cannot be written yet is kept and told again. It may be told twice; the ledger writes it once;
 - memory is bounded: where the database is away for long, instances are forgotten here and found again in
   their files (recounting.py). None is lost by it, only from which address it came;
@@ -41,7 +41,7 @@ _BATCH = 1_000
 # A batch is let grow for so long: one of ten costs a tenth of ten batches.
 PAUSE_SECONDS = 0.05
 # After a batch, where others came meanwhile: as many times as long as it kept a core busy, and as it took.
-_REST_FROM_WORK, _REST_FROM_WAITING = 19, 4
+_REST_FROM_WORK, _REST_FROM_WAITING = 49, 4
 # After it is due a group is closed, so that no rounding makes it too early.
 _LATE_SECONDS = 0.01
 # Groups of engines that are gone are looked for so often.
