@@ -9,7 +9,16 @@ from port104.net.calling import Address, Timeouts
 from port104.net.requestor import associate
 from port104.wire.command import decode_command, response_to
 from port104.wire.negotiation import NegotiationPolicy, negotiate
-from port104.wire.pdu import PDV, Abort, AssociateRQ, PDataTF, ReleaseRP, ReleaseRQ
+from port104.wire.pdu import (
+    PDV,
+    Abort,
+    AssociateAC,
+    AssociateRQ,
+    PDataTF,
+    PresentationContextResult,
+    ReleaseRP,
+    ReleaseRQ,
+)
 from port104.wire.proposal import VERIFICATION, Proposal, Syntaxes
 from raw_peer import EXPLICIT, SECONDARY_CAPTURE, RawPeer
 
@@ -27,6 +36,17 @@ class Acceptor(RawPeer):
         assert isinstance(request, AssociateRQ), request
         answer = negotiate(request, NegotiationPolicy(operations_window=window, **changes))
         await self.send(answer.encode())
+        return request
+
+    async def accept_all(self, *, refused=()):
+        """Accept every context, those of queries too, but for transfer syntaxes that are `refused`."""
+        request = await self.receive()
+        results = tuple(
+            PresentationContextResult(context.id, 4 * (syntax in refused), syntax)
+            for context in request.presentation_contexts
+            for syntax in context.transfer_syntaxes
+        )
+        await self.send(AssociateAC("A", "B", results, request.user_information).encode())
         return request
 
     async def take_message(self):

@@ -6,17 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from association_peer import CT_IMAGE_STORAGE, p_data, peer_in
+from port104 import uids
 from port104.errors import LocalProtocolError, RemoteProtocolError, StatusError
 from port104.wire.association import Role
 from port104.wire.command import Command, CommandField, decode_command, response_to
 from port104.wire.events import CommandReceived
-from port104.wire.operations import Operations, Response, echo_request, store_request
+from port104.wire.operations import Operations, Response, echo_request, find_request, store_request
 from port104.wire.states import State
 from port104.wire.status import StatusClass
 from wire_strategies import commands, uint8
 
 STORE = store_request(CT_IMAGE_STORAGE, "1.2.3")
 ECHO = echo_request()
+FIND = find_request(uids.STUDY_ROOT_FIND)
+PENDING, PENDING_WITHOUT_OPTIONAL_KEYS = 0xFF00, 0xFF01
 
 
 def answered(request: Command, status: int = 0, **changes: object) -> Command:
@@ -91,6 +94,53 @@ def test_uids_may_be_left_out(field):
     operations = Operations(1)
     request = operations.invoke(3, STORE)
     assert operations.answer(3, answered(request, **{field: None})).status == 0
+
+
+def test_a_query_goes_on_until_a_response_without_an_identifier():
+    operations = Operations(1)
+    request = operations.invoke(5, FIND)
+    for status in (PENDING, PENDING_WITHOUT_OPTIONAL_KEYS, PENDING):
+        response = operations.answer(5, answered(request, status, has_data_set=True))
+        assert (response.status, response.is_last, operations.outstanding) == (status, False, 1)
+    response = operations.answer(5, answered(request))
+    assert (response.status, response.is_last, operations.outstanding) == (0, True, 0)
+    with pytest.raises(RemoteProtocolError, match="message ID 1"):
+        operations.answer(5, answered(request, PENDING, has_data_set=True))
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "has_data_set", "words"),
+    [
+        (FIND, PENDING, False, "a match has no identifier"),
+        (FIND, 0, True, "8020H announces a data set"),
+        (FIND, 0xA700, True, "8020H announces a data set"),
+        (STORE, PENDING, True, "8001H announces a data set"),
+        (ECHO, PENDING_WITHOUT_OPTIONAL_KEYS, True, "8030H announces a data set"),
+    ],
+)
+def test_matches_alone_have_data_sets(request_, status, has_data_set, words):
+    operations = Operations(1)
+    request = operations.invoke(3, request_)
+    with pytest.raises(RemoteProtocolError, match=words):
+        operations.answer(3, answered(request, status, has_data_set=has_data_set))
+    assert operations.outstanding == 1
+
+
+@given(commands, st.sampled_from([0, PENDING, PENDING_WITHOUT_OPTIONAL_KEYS, 0xA900, 0xFE00]))
+def test_whatever_answers_a_query_it_is_ended_once_and_by_what_has_no_data_set(command, status):
+    operations = Operations(1)
+    request = operations.invoke(5, FIND)
+    aimed = msgspec.structs.replace(
+        command, field=CommandField.C_FIND_RSP, message_id_being_responded_to=1, status=status
+    )
+    try:
+        response = operations.answer(5, aimed)
+    except RemoteProtocolError:
+        assert operations.outstanding == 1
+    else:
+        assert response.is_last is not aimed.has_data_set
+        assert operations.outstanding == (0 if response.is_last else 1)
+    assert request.has_data_set
 
 
 @given(uint8, commands, st.booleans())

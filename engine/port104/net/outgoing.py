@@ -6,8 +6,21 @@ from typing import Protocol
 from port104.wire.proposal import Syntaxes
 
 
-class DataSet(Protocol):
-    """An instance that is read as it is sent."""
+class Content(Protocol):
+    """A data set that is read as it is sent."""
+
+    @property
+    def length(self) -> int:
+        """Bytes of the data set."""
+        ...
+
+    async def read(self) -> bytes:
+        """Its next bytes, an even number of them but at its end; empty where it ends too early."""
+        ...
+
+
+class DataSet(Content, Protocol):
+    """An instance."""
 
     @property
     def syntaxes(self) -> Syntaxes:
@@ -17,15 +30,6 @@ class DataSet(Protocol):
     @property
     def sop_instance_uid(self) -> str:
         """Its SOP instance UID."""
-        ...
-
-    @property
-    def length(self) -> int:
-        """Bytes of the data set."""
-        ...
-
-    async def read(self) -> bytes:
-        """Its next bytes, an even number of them but at its end; empty where it ends too early."""
         ...
 
 

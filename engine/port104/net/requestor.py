@@ -10,6 +10,7 @@ Rules that this room keeps:
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import trio
 
@@ -26,7 +27,8 @@ from port104.errors import (
 from port104.net.calling import Address, Timeouts, call
 from port104.net.connection import Connection
 from port104.net.courier import Errand, errands, run
-from port104.net.outgoing import DataSet, WholeFile
+from port104.net.matches import MOST_BYTES, Identifier, Matches
+from port104.net.outgoing import Content, DataSet, WholeFile
 from port104.wire.association import Association, AssociationLimits, Role
 from port104.wire.command import Command, Status, has_response, is_response, response_to
 from port104.wire.events import (
@@ -42,7 +44,7 @@ from port104.wire.events import (
     ReleaseRequested,
 )
 from port104.wire.fragmentation import portion
-from port104.wire.operations import Operations, Response, echo_request, store_request
+from port104.wire.operations import Operations, Response, echo_request, find_request, store_request
 from port104.wire.proposal import VERIFICATION, Proposal, Syntaxes, associate_request
 from port104.wire.refusals import abort_words, context_words, reject_words
 
@@ -69,6 +71,7 @@ class Requestor:
         self._association = Association(Role.REQUESTOR, self._link, limits=limits, now=trio.current_time())
         self._operations = Operations(1)
         self._answers: dict[int, Response] = {}
+        self._matches = Matches()
         self._contexts: dict[Syntaxes, int] = {}
         self._refused: dict[Syntaxes, str] = {}  # -> why
         self._end: AssociationError | None = None  # why the association is over
@@ -91,6 +94,18 @@ class Requestor:
         context_id = self.context_of(data_set.syntaxes)
         request = store_request(data_set.syntaxes.abstract_syntax, data_set.sop_instance_uid)
         return await self._invoke(context_id, request, data_set)
+
+    async def find(self, syntaxes: Syntaxes, identifier: bytes) -> list[bytes]:
+        """C-FIND (PS3.7 9.1.2): the identifiers of all that matches, encoded as `identifier` is.
+
+        `syntaxes`: SOP class and transfer syntax of the query. Raises NotAcceptedError where the peer takes
+        no such query, StatusError where it could not answer it; it is aborted where it answers with too much.
+        """
+        request = find_request(syntaxes.abstract_syntax)
+        response = await self._invoke(self.context_of(syntaxes), request, Identifier(identifier))
+        found = self._matches.pop(response.message_id)
+        response.check()
+        return found
 
     async def store_files(self, files: Sequence[WholeFile]) -> list[Response]:
         """C-STORE of files, one after the other, as long as that goes plainly: several times faster.
@@ -157,7 +172,7 @@ class Requestor:
 
     # ---- operations ----
 
-    async def _invoke(self, context_id: int, request: Command, data_set: DataSet | None) -> Response:
+    async def _invoke(self, context_id: int, request: Command, data_set: Content | None) -> Response:
         async with self._sending:
             self._look()
             await self._until(lambda: self._operations.room > 0)
@@ -165,7 +180,7 @@ class Requestor:
             await self._send_message(context_id, request, data_set)
         return await self._response(request.message_id or 0)
 
-    async def _send_message(self, context_id: int, request: Command, data_set: DataSet | None) -> None:
+    async def _send_message(self, context_id: int, request: Command, data_set: Content | None) -> None:
         try:
             self._association.send_command(context_id, request, trio.current_time())
             if data_set is not None:
@@ -175,7 +190,7 @@ class Requestor:
             self.abort(AbortedError(f"we aborted the association with {self._address} in mid-message"))
             raise
 
-    async def _send_data_set(self, context_id: int, data_set: DataSet) -> None:
+    async def _send_data_set(self, context_id: int, data_set: Content) -> None:
         left = data_set.length
         size = portion(self._association.peer_maximum_length, _PORTION)
         while True:
@@ -195,10 +210,19 @@ class Requestor:
                 return
 
     async def _response(self, message_id: int) -> Response:
-        with trio.move_on_after(self._timeouts.response):
-            await self._until(lambda: message_id in self._answers)
-            return self._answers.pop(message_id)
-        raise self._give_up(f"{self._address} sent no response within {self._timeouts.response:g} s")
+        while True:
+            seen = self._matches.count(message_id)
+            with trio.move_on_after(self._timeouts.response):
+                await self._until(partial(self._is_answered, message_id, seen))
+            if message_id in self._answers:
+                return self._answers.pop(message_id)
+            if self._matches.count(message_id) == seen:
+                why = f"{self._address} sent no response within {self._timeouts.response:g} s"
+                raise self._give_up(why)
+
+    def _is_answered(self, message_id: int, seen: int) -> bool:
+        """Whether more has come of it than the matches that were `seen`."""
+        return message_id in self._answers or self._matches.count(message_id) > seen
 
     def _give_up(self, why: str) -> AssociationError:
         self.abort(TimedOutError(why))
@@ -310,7 +334,7 @@ class Requestor:
             case CommandReceived():
                 self._command(event)
             case DataSetFragment():
-                pass  # of a request that was refused
+                self._match(event)
             case AssociationAccepted():
                 self._accepted(event)
             case ReleaseRequested():
@@ -366,7 +390,15 @@ class Requestor:
         except RemoteProtocolError as fault:
             self.abort(self._broke(str(fault)))
         else:
-            self._answers[response.message_id] = response
+            if response.is_last:
+                self._answers[response.message_id] = response
+            else:
+                self._matches.begin(response.message_id)
+
+    def _match(self, event: DataSetFragment) -> None:
+        if not self._matches.take(event.data, last=event.last):
+            what = f"it answered a query with more than {MOST_BYTES >> 20} MiB"
+            self.abort(AbortedError(f"{self._address} was sent A-ABORT: {what}"))
 
     def _broke(self, what: str) -> AbortedError:
         return AbortedError(f"{self._address} broke the protocol, and was sent A-ABORT: {what}")

@@ -60,9 +60,15 @@ def read_elements(path: Path, tags: Collection[int]) -> dict[int, bytes]:
     with path.open("rb") as file:
         meta = _read_meta(file)
         content = file.read(_PREFIX_BYTES)
+    with contextlib.suppress(Exception):  # a damaged file can make pydicom raise anything
+        return elements_in(content, _transfer_syntax(meta), tags)
+    return {}
+
+
+def elements_in(content: bytes, transfer_syntax: str, tags: Collection[int]) -> dict[int, bytes]:
+    """Raw values of those of `tags` in `content`, a data set or its beginning, as far as it can be read."""
     found: dict[int, bytes] = {}
     with contextlib.suppress(Exception):  # a peer's bytes can make pydicom and zlib raise anything
-        transfer_syntax = _transfer_syntax(meta)
         if transfer_syntax in DEFLATED:
             content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, _PREFIX_BYTES)
         elements = data_element_generator(

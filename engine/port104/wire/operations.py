@@ -4,7 +4,8 @@ Rules that this room keeps:
 - an operation is outstanding from its request to its response, whatever is sent meanwhile: a peer may answer
   before a data set has ended;
 - a response is believed only where it answers an outstanding operation in every respect (PS3.7 9.3.1.2,
-  9.3.5.2); any other one breaks the protocol, as what it says of could be anything;
+  9.3.2.2, 9.3.5.2); any other one breaks the protocol, as what it says of could be anything;
+- a query alone has several responses: one with an identifier for each match, and the last one with none;
 - no more are outstanding than both sides agreed on (PS3.7 D.3.3.3), and no two have one message ID.
 """
 
@@ -21,11 +22,15 @@ _MEDIUM = 0  # priority (PS3.7 9.3.1.1)
 
 
 class Response(msgspec.Struct, frozen=True):
-    """What the peer answered. `comment`: its own words (0000,0902); they may tell of a patient."""
+    """What the peer answered. `comment`: its own words (0000,0902); they may tell of a patient.
+
+    `is_last`: it ends its operation; else the identifier of a match follows, and another response.
+    """
 
     message_id: int
     status: int
     comment: str | None = None
+    is_last: bool = True
 
     @property
     def status_class(self) -> StatusClass:
@@ -52,6 +57,16 @@ def store_request(sop_class_uid: str, sop_instance_uid: str) -> Command:
         has_data_set=True,
         affected_sop_class_uid=sop_class_uid,
         affected_sop_instance_uid=sop_instance_uid,
+        priority=_MEDIUM,
+    )
+
+
+def find_request(sop_class_uid: str) -> Command:
+    """C-FIND-RQ (PS3.7 9.3.2.1), without the message ID that `Operations.invoke` gives."""
+    return Command(
+        field=CommandField.C_FIND_RQ,
+        has_data_set=True,
+        affected_sop_class_uid=sop_class_uid,
         priority=_MEDIUM,
     )
 
@@ -97,7 +112,7 @@ class Operations:
         self._outstanding[request.message_id or 0] = (context_id, request)
 
     def answer(self, context_id: int, command: Command) -> Response:
-        """Take a response, which ends its operation. Raises RemoteProtocolError where it answers none."""
+        """Take a response; the last one ends its operation. Raises RemoteProtocolError: it answers none."""
         if not is_response(command):
             raise unexpected(f"command {command.field:04X}H is no response")
         message_id = command.message_id_being_responded_to
@@ -107,18 +122,22 @@ class Operations:
         if context_id != asked_on:
             raise invalid(f"a request on presentation context {asked_on} was answered on {context_id}")
         status = _status_of(command, request)
-        del self._outstanding[message_id]
-        return Response(message_id, status, command.error_comment)
+        if is_last := not command.has_data_set:
+            del self._outstanding[message_id]
+        return Response(message_id, status, command.error_comment, is_last)
 
 
 def _status_of(command: Command, request: Command) -> int:
     """The status of the response to `request`."""
     if command.field != response_field(request):
         raise invalid(f"command {request.field:04X}H was answered by {command.field:04X}H")
-    if command.has_data_set:
-        raise unexpected(f"response {command.field:04X}H announces a data set")
     if command.affected_sop_instance_uid not in (None, request.affected_sop_instance_uid):
         raise invalid("a response is for another SOP instance than its request")
     if command.status is None:
         raise invalid("a response has no status (0000,0900)")
+    is_match = request.field == CommandField.C_FIND_RQ and class_of(command.status) is StatusClass.PENDING
+    if command.has_data_set and not is_match:
+        raise unexpected(f"response {command.field:04X}H announces a data set")
+    if is_match and not command.has_data_set:
+        raise unexpected("a match has no identifier (PS3.7 table 9.3-4)")
     return command.status
