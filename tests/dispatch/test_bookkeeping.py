@@ -154,6 +154,19 @@ async def test_a_burst_is_one_batch(autojump_clock, books):
     assert books.batches == [20]
 
 
+async def test_a_group_that_became_due_is_closed_when_the_keeper_is_told(autojump_clock, open_books):
+    rule = GroupingRule(timeout=600)
+    books = open_books(rule=rule)
+    async with kept(books):
+        books.store(1)
+        await trio.sleep(1)
+        ((group,),) = books.run("SELECT id FROM port104_group")
+        assert books.ledger.announce(group, rule, 1)
+        books.keeper.look()
+        await trio.sleep(bookkeeping.PAUSE_SECONDS + 0.01)
+        assert books.groups == [("closed", 1)]
+
+
 class Working:
     """Books in which every batch is of one instance, and keeps a core busy for 10 ms."""
 

@@ -147,6 +147,14 @@ def test_what_is_named_and_there_is_not(catalogue):
     assert len(catalogue.warnings(gone)) == 1
 
 
+def test_who_is_asked_for_a_number_must_be_there(catalogue):
+    asking = catalogue.create(LocalAE(ae_title="ASKS", processor_settings={"expectedFrom": "PACS"})).entry
+    (warning,) = catalogue.warnings(asking)
+    assert warning.startswith('the AE title "ASKS" names the destination "PACS", which there is not')
+    assert catalogue.warnings(catalogue.create(PACS).entry) == ()
+    assert catalogue.warnings(asking) == ()
+
+
 @pytest.mark.parametrize("entry", [LocalAE(ae_title="X", name="GIVEN"), LocalAE(ae_title="GIVEN", name="x")])
 def test_what_the_configuration_has_cannot_be_created(catalogue, entry):
     with pytest.raises(

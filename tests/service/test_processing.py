@@ -26,6 +26,7 @@ FINE = [
     ("jobRetryDelay", "0", ("jobRetryDelay", 0)),
     ("maximum-age", "600", ("maximumAge", 600)),
     ("lateInstances", "All", ("lateInstances", "all")),
+    ("expected-from", " MYPACS ", ("expectedFrom", "MYPACS")),
     ("destinations", "PACS, RIS", ("destinations", "PACS,RIS")),
     ("job-retry-delay", 5000, ("jobRetryDelay", 5000)),
     ("priority", "Higher", ("priority", "higher")),
@@ -41,7 +42,10 @@ def test_one_form(name, value, expected):
 
 
 WHOLE_SECONDS = "expected whole seconds from 1 to 86400"
-KEYS = "timeout, groupBy, maximumAge, lateInstances, destinations, jobRetryDelay, priority, pipeline-<name>"
+KEYS = (
+    "timeout, groupBy, maximumAge, lateInstances, expectedFrom, destinations, jobRetryDelay, priority,"
+    " pipeline-<name>"
+)
 A_TAG = "expected a tag (0020,000D) or the keyword of one (StudyInstanceUID; PS3.6)"
 FAULTS = [
     ("timeout", 0, WHOLE_SECONDS),
@@ -53,6 +57,8 @@ FAULTS = [
     ("destinations", "PACS,,RIS", "expected names of destinations, with commas between them"),
     ("destinations", 5, "expected names of destinations, with commas between them"),
     ("lateInstances", "none", "expected one of new, all"),
+    ("expectedFrom", " ", "expected the name of a destination that answers queries"),
+    ("expectedFrom", 104, "expected the name of a destination that answers queries"),
     ("maximumAge", 0, WHOLE_SECONDS),
     ("jobRetryDelay", -1, "expected whole milliseconds from 0 to 86400000"),
     ("priority", "urgent", "expected one of lower, normal, higher, immediate"),
@@ -106,6 +112,15 @@ def test_faults_stand_at_their_keys_and_all_of_them():
         ("processorSettings", "groupBy"),
         ("processorSettings", "timeout "),
     ]
+
+
+def test_only_of_studies_and_series_anybody_can_be_asked():
+    settings = {"expectedFrom": "MYPACS", "groupBy": "0020,000E"}
+    entry = read_entry(AE_TITLE, {"aeTitle": "A", "processorSettings": settings})
+    assert entry.expected_from == "MYPACS"
+    settings["groupBy"] = "PatientID"
+    with pytest.raises(FaultyEntryError, match="expectedFrom is of no use with this groupBy"):
+        read_entry(AE_TITLE, {"aeTitle": "A", "processorSettings": settings})
 
 
 def test_a_setting_given_twice_is_a_fault():

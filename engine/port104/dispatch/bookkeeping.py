@@ -127,6 +127,10 @@ class Bookkeeper:
         self._count_waiting += len(instances)
         self._news.set()
 
+    def look(self) -> None:
+        """Hear that a group may be due that was not before. Never waits."""
+        self._news.set()
+
     @property
     def waiting(self) -> int:
         """How many instances wait to be written."""

@@ -7,6 +7,8 @@ import msgspec
 
 PIPELINE = "pipeline-"
 """Begins the setting of an AE title that names a pipeline: `pipeline-<name>`, with its ID or its name."""
+EXPECTED_FROM = "expectedFrom"
+"""The setting of an AE title that names the destination which is asked how many instances there will be."""
 
 
 class Certificate(Protocol):
@@ -58,6 +60,12 @@ class LocalAE(msgspec.Struct, frozen=True, kw_only=True):
         """What it calls each of its pipelines -> the ID or the name of that pipeline."""
         settings = self.processor_settings.items()
         return {key[len(PIPELINE) :]: str(value) for key, value in settings if key.startswith(PIPELINE)}
+
+    @property
+    def expected_from(self) -> str | None:
+        """The name of the destination that is asked how many instances there will be; None: nobody is."""
+        name = self.processor_settings.get(EXPECTED_FROM)
+        return None if name is None else str(name)
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,7 +37,7 @@ class LooseEnd(msgspec.Struct, frozen=True):
 
 
 def loose_ends(
-    local_aes: Iterable[LocalAE], pipelines: Collection[Pipeline], destinations: Iterable[Destination]
+    local_aes: Collection[LocalAE], pipelines: Collection[Pipeline], destinations: Iterable[Destination]
 ) -> Iterator[LooseEnd]:
     """Find what AE titles and pipelines name, and there is not."""
     known = {called for pipeline in pipelines for called in _called(pipeline)}
@@ -46,6 +46,10 @@ def loose_ends(
             if called not in known:
                 yield LooseEnd(LocalAE, local_ae.name, Pipeline, called)
     names = {destination.name for destination in destinations}
+    for local_ae in local_aes:
+        asked = local_ae.expected_from
+        if asked is not None and asked not in names:
+            yield LooseEnd(LocalAE, local_ae.name, Destination, asked)
     for pipeline in pipelines:
         for called in dict.fromkeys(pipeline.destinations):
             if called not in names:

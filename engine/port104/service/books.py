@@ -1,7 +1,7 @@
 """The ledger of the running service, and what is done with what it tells."""
 
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from port104.dispatch.caretaking import Retention, put_back
 from port104.dispatch.desk import Desk
 from port104.dispatch.dispatching import Dispatcher
 from port104.dispatch.filing import Filing
+from port104.dispatch.inquiring import Asking, Inquirer
 from port104.dispatch.lookout import Exports, Lookout, Runs
 from port104.dispatch.node import node_of
 from port104.dispatch.pulse import beat
@@ -25,7 +26,7 @@ from port104.jobs.ledger.runs import Run
 from port104.jobs.planning import Plan, plan
 from port104.registry.entries import Pipeline
 from port104.registry.registry import Registry
-from port104.service.delivery import exporter_of
+from port104.service.delivery import counter_of, exporter_of
 from port104.service.processing import destinations_of, rule_of
 from port104.service.settings.jobs import JobsSettings
 from port104.service.settings.scu import ScuSettings
@@ -72,8 +73,12 @@ async def keeping_books(
         keeper = Bookkeeper(
             desk, root, by.rule_of, plan_of=by.plan_of, replaces=by.replaces, job_made=dispatcher.look
         )
+        inquirer = Inquirer(
+            desk, by.asking, lambda: registry().destinations, counter_of(scu).count, keeper.look
+        )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keeper.run)
+            nursery.start_soon(inquirer.run)
             nursery.start_soon(dispatcher.run)
             nursery.start_soon(exporter.run)
             if url is not None:
@@ -105,10 +110,19 @@ class _ByRegistry:
 
     def __init__(self, registry: Callable[[], Registry]) -> None:
         self._registry = registry
+        self._asked_of: Registry | None = None
+        self._asking: Mapping[str, Asking] = {}
 
     def rule_of(self, called_ae_title: str) -> GroupingRule:
         local_ae = self._registry().local_aes.get(called_ae_title)
         return GroupingRule() if local_ae is None else rule_of(local_ae.processor_settings)
+
+    def asking(self) -> Mapping[str, Asking]:
+        """Which AE titles have somebody to ask how many instances there will be."""
+        registry = self._registry()
+        if registry is not self._asked_of:
+            self._asked_of, self._asking = registry, dict(_asking_in(registry))
+        return self._asking
 
     def plan_of(self, called_ae_title: str, now: float) -> Plan:
         registry = self._registry()
@@ -124,6 +138,12 @@ class _ByRegistry:
     def replaces(self, called_ae_title: str) -> bool:
         local_ae = self._registry().local_aes.get(called_ae_title)
         return local_ae is not None and local_ae.overwrite_same_instance
+
+
+def _asking_in(registry: Registry) -> Iterator[tuple[str, Asking]]:
+    for called, local_ae in registry.local_aes.items():
+        if local_ae.expected_from is not None:
+            yield called, Asking(local_ae.expected_from, rule_of(local_ae.processor_settings))
 
 
 def _id_of(id_or_name: str, registry: Registry) -> str:

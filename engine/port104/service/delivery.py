@@ -1,4 +1,4 @@
-"""Delivery of results, as the settings have it."""
+"""Calls to destinations, as the settings have it: delivery of results, and queries."""
 
 import random
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from OpenSSL import SSL
 
+from port104.dispatch.counting import DimseCounter
 from port104.dispatch.desk import Desk
 from port104.dispatch.node import is_folder_of
 from port104.export.dimse import DimseCaller
@@ -31,6 +32,11 @@ def exporter_of(scu: ScuSettings, desk: Desk, node: str, registry: Callable[[], 
         policy_of(scu),
         random.random,
     )
+
+
+def counter_of(scu: ScuSettings) -> DimseCounter:
+    """Put together what asks archives, which are called as destinations are."""
+    return DimseCounter(calling_ae_title=scu.ae_title, tls=partial(_tls_of, scu.tls))
 
 
 def policy_of(scu: ScuSettings) -> ExportPolicy:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from port104.jobs.grouping import GroupingRule
-from port104.registry.entries import PIPELINE, Pipeline
+from port104.registry.entries import EXPECTED_FROM, PIPELINE, Pipeline
 from port104.registry.likeness import by_folded, nearest
 from port104.service.schema import fold
 
@@ -67,6 +67,12 @@ def _destinations(value: object) -> str:
     if not names or not all(names):
         raise ValueError("expected names of destinations, with commas between them")
     return ",".join(names)
+
+
+def _expected_from(value: object) -> str:
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    raise ValueError("expected the name of a destination that answers queries")
 
 
 def _timeout(value: object) -> int:
@@ -129,6 +135,7 @@ _READERS: dict[str, Callable[[object], str | int]] = {
     "groupBy": _group_by,
     "maximumAge": _maximum_age,
     "lateInstances": _late_instances,
+    EXPECTED_FROM: _expected_from,
     "destinations": _destinations,
     "jobRetryDelay": _job_retry_delay,
     "priority": _priority,

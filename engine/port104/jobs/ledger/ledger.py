@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from port104.database.session import Database, Session
+from port104.jobs.grouping import GroupingRule
 from port104.jobs.ledger import nodes, retention, runs
+from port104.jobs.ledger.announcing import OpenGroup, announce, open_groups
 from port104.jobs.ledger.arrivals import Arrival, known_of, record, written_before
 from port104.jobs.ledger.closing import ClosedGroup, close_due, next_due
 from port104.jobs.ledger.members import Member, members_of
@@ -52,6 +54,16 @@ class Ledger:
     def seconds_until_due(self) -> float | None:
         """How long until there is something to close, if nothing more comes; None: there is nothing."""
         return self._seconds_until(next_due)
+
+    def open_groups(self) -> list[OpenGroup]:
+        """As announcing.open_groups."""
+        with self._database.reading() as session:
+            return open_groups(session)
+
+    def announce(self, group_id: str, rule: GroupingRule, number: int) -> bool:
+        """As announcing.announce."""
+        with self._database.changing() as session:
+            return announce(session, group_id, rule, number)
 
     # ---- runs ----
 

@@ -1,9 +1,11 @@
 """`dicom.scp.aeTitles[]`: the names under which port104 can be called."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from msgspec import Meta, field
 
+from port104.registry.entries import EXPECTED_FROM
 from port104.service import processing
 from port104.service.settings.section import Section
 from port104.service.settings.unused import ONE_PROCESSOR
@@ -37,9 +39,18 @@ class LocalAESettings(Section, frozen=True):
     """Clara's job settings: `groupBy` (a tag, `0020,000D`, or its keyword) says which instances are together,
     `timeout` after how long without another one they are whole (whole seconds, 1 at least; 5 where it is not
     given), `maximumAge` when at the latest (3600 s). What comes later is a job of its own or, with
-    `lateInstances` all, of everything there is. `jobRetryDelay` (milliseconds), `priority` (lower, normal,
-    higher, immediate), `destinations` (of results whose pipeline names none; names with commas) and, for each
-    pipeline, `pipeline-<name>` with its ID or its name are for jobs."""
+    `lateInstances` all, of everything there is. `expectedFrom` names a destination that is asked by C-FIND
+    how many instances a study or a series has; once as many are there it is whole. `jobRetryDelay`
+    (milliseconds), `priority` (lower, normal, higher, immediate), `destinations` (of results whose pipeline
+    names none; names with commas) and, for each pipeline, `pipeline-<name>` with its ID or its name are for
+    jobs."""
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """What can be asked of an archive is how many instances a study has, or a series."""
+        rule = processing.rule_of(self.processor_settings)
+        if EXPECTED_FROM in self.processor_settings and rule.announced_in is None:
+            why = f"{EXPECTED_FROM} is of no use with this groupBy: it takes 0020,000D or 0020,000E"
+            yield "processorSettings", why
 
     @property
     def shown_name(self) -> str:
