@@ -10,13 +10,14 @@ PEERS := storescu:dcmtk echoscu:dcmtk dcmsend:dcmtk dcmdump:dcmtk Orthanc:orthan
 CRASH_ROUNDS ?= 200
 CRASH_JOBS_ROUNDS ?= 200
 CRASH_EXPORTS_ROUNDS ?= 100
+STUDIES ?= 2000
 MINUTES ?= 30
 POWERCUT_ROUNDS ?= 200
 SECONDS ?= 60
 INPUTS ?= 2000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint native-test hostile-survey fuzz differential coverage crash crash-jobs crash-exports powercut soak \
+.PHONY: help build run test lint native-test hostile-survey fuzz differential coverage crash crash-jobs crash-exports many-studies powercut soak \
 	guard bench bench-quick bench-senders peers format clean bench-tls
 
 help: ## say what each target does
@@ -62,6 +63,9 @@ crash-jobs: build ## kill -9 while studies become jobs and pipelines run, CRASH_
 
 crash-exports: build ## kill -9 while results are delivered, CRASH_EXPORTS_ROUNDS times (100)
 	PORT104_CRASH_EXPORTS_ROUNDS=$(CRASH_EXPORTS_ROUNDS) $(BIN)/python -m pytest -s tests/crash/test_crash_exports.py
+
+many-studies: build ## 100,000 instances of STUDIES (2,000) studies over 32 associations: each study one job
+	PORT104_STUDIES=$(STUDIES) $(BIN)/python -m pytest -s tests/load/test_many_studies.py
 
 powercut: build ## cut the power under load (simulated), POWERCUT_ROUNDS times (200)
 	PORT104_POWERCUT_ROUNDS=$(POWERCUT_ROUNDS) $(BIN)/python -m pytest tests/powercut/test_powercut.py
