@@ -67,7 +67,8 @@ def test_each_study_is_one_job_of_exactly_its_instances(tmp_path):
         list(processes.map(partial(send_shares, server.port), range(PROCESSES)))
         sent = time.monotonic() - began
         server.wait_for(lambda: len(jobs_in(server.folder)) >= STUDIES, SETTLING_SECONDS)
-        print(f"{STUDIES * INSTANCES} instances in {sent:.1f} s, jobs made after {time.monotonic() - began:.1f} s")
+        made = time.monotonic() - began
+        print(f"{STUDIES * INSTANCES} instances in {sent:.1f} s, jobs made after {made:.1f} s")
         found = sorted(jobs_in(server.folder))
     expected = [f"1.2.4.{number}" for number in range(STUDIES)]
     assert found == sorted((study, INSTANCES, 1, study) for study in expected)
