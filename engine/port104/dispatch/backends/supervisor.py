@@ -223,7 +223,8 @@ def _become(order: dict[str, Any], output: int, faults: int, parent: int) -> NoR
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before we asked
             os._exit(1)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ, CANCEL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # Ours, and those that whoever started the engine ignores: a shell does SIGQUIT for what it runs beside.
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
             signal.signal(number, signal.SIG_DFL)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(output, 1)
