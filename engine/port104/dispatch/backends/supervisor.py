@@ -223,7 +223,7 @@ def _become(order: dict[str, Any], output: int, faults: int, parent: int) -> NoR
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before we asked
             os._exit(1)
-        # Ours, and those that whoever started the engine ignores: a shell does SIGQUIT for what it runs beside.
+        # Ours, and what the engine was started to ignore: a shell does so with SIGQUIT in the background.
         for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
             signal.signal(number, signal.SIG_DFL)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
