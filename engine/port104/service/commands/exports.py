@@ -7,7 +7,13 @@ import click
 
 from port104.service.commands import completion
 from port104.service.commands.jobs import limit_option
-from port104.service.commands.output import output_option, print_document, print_rows, words
+from port104.service.commands.output import (
+    output_option,
+    print_document,
+    print_list,
+    print_rows,
+    words,
+)
 from port104.service.commands.places import place_of, place_options
 from port104.service.escaping import escape
 
@@ -69,10 +75,7 @@ def list_(limit: int, output: str, **options: Any) -> None:
     filters = filters_of(options)
     with reach_ledger(place_of(options)) as ledger:
         found = ledger.listed("exports", filters, limit)
-    if output == "table":
-        print_rows(COLUMNS, [row_of(each) for each in found])
-    else:
-        print_document(found, output)
+    print_list(found, output, COLUMNS, row_of)
 
 
 _export = click.argument("export", shell_complete=completion.export_ids)

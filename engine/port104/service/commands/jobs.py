@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from port104.service.commands import completion
-from port104.service.commands.output import is_terminal, output_option, print_document, print_rows, words
+from port104.service.commands.output import (
+    is_terminal,
+    output_option,
+    print_document,
+    print_list,
+    print_rows,
+    words,
+)
 from port104.service.commands.places import place_of, place_options
 from port104.service.commands.results import print_results
 from port104.service.escaping import escape
@@ -89,10 +96,7 @@ def list_(limit: int, output: str, **options: Any) -> None:
     filters = filters_of(options)
     with reach_ledger(place_of(options)) as ledger:
         found = ledger.listed("jobs", filters, limit)
-    if output == "table":
-        print_rows(COLUMNS, [row_of(job) for job in found])
-    else:
-        print_document(found, output)
+    print_list(found, output, COLUMNS, row_of)
 
 
 _job = click.argument("job", shell_complete=completion.job_ids)

@@ -1,7 +1,7 @@
 """How commands print: tables for people, tab-separated values for pipes, JSON and YAML for programs."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,6 +40,19 @@ def print_document(document: Any, output: str) -> None:
     import json  # noqa: PLC0415 - help does not need it
 
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def print_list(
+    items: Sequence[Mapping[str, Any]],
+    output: str,
+    titles: Sequence[str],
+    row_of: Callable[[Mapping[str, Any]], Sequence[str]],
+) -> None:
+    """Print entries of one kind: a row for each, or all of them as a document."""
+    if output == "table":
+        print_rows(titles, [row_of(each) for each in items])
+    else:
+        print_document(items, output)
 
 
 def print_rows(titles: Sequence[str], rows: Rows) -> None:

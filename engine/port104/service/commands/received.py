@@ -7,7 +7,13 @@ import click
 
 from port104.service.commands.jobs import COLUMNS as JOB_COLUMNS
 from port104.service.commands.jobs import limit_option, row_of
-from port104.service.commands.output import output_option, print_document, print_rows, words
+from port104.service.commands.output import (
+    output_option,
+    print_document,
+    print_list,
+    print_rows,
+    words,
+)
 from port104.service.commands.places import place_of, place_options
 from port104.service.commands.results import print_results
 
@@ -129,7 +135,4 @@ def groups(
 
 
 def _print(found: list[dict[str, Any]], columns: dict[str, str], output: str) -> None:
-    if output == "table":
-        print_rows([*columns], [[words(each[key]) for key in columns.values()] for each in found])
-    else:
-        print_document(found, output)
+    print_list(found, output, [*columns], lambda each: [words(each[key]) for key in columns.values()])

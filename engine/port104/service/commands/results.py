@@ -1,12 +1,13 @@
 """`port104 results`: what runs left, and what somebody adds to it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from port104.service.commands import completion
-from port104.service.commands.output import output_option, print_document, print_rows, words
+from port104.service.commands.output import output_option, print_list, print_rows, words
 from port104.service.commands.places import place_of, place_options
 
 _COLUMNS = ("run", "file", "state", "destination", "ended", "why")
@@ -80,11 +81,12 @@ def register(
 
 def print_results(found: list[dict[str, Any]]) -> None:
     """Print results as a table."""
-    print_rows(_COLUMNS, [[words(result[key]) for key in _COLUMNS] for result in found])
+    print_rows(_COLUMNS, [_row_of(result) for result in found])
+
+
+def _row_of(result: Mapping[str, Any]) -> list[str]:
+    return [words(result[key]) for key in _COLUMNS]
 
 
 def _print(found: list[dict[str, Any]], output: str) -> None:
-    if output == "table":
-        print_results(found)
-    else:
-        print_document(found, output)
+    print_list(found, output, _COLUMNS, _row_of)
