@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 import trio
 
 from port104.export.contracts import BrokenOffError, UnreachableError, UnsendableError
+from port104.export.verdicts import Answered
 from port104.jobs.ledger.results import Result
 from port104.registry.entries import Destination
 
@@ -77,9 +78,9 @@ class Association:
         self._patience = patience
         self._ended = False
 
-    async def store(self, path):
+    async def store(self, paths):
         assert not self._ended
-        played, number = self._played, int(path.stem)
+        played, number = self._played, int(next(iter(paths)).stem)
         played.calls.append(number)
         act = played.script.pop(0) if played.script else played.always.get(number, 0)
         await trio.sleep(self._patience if act == "hang" else played.seconds)
@@ -90,7 +91,7 @@ class Association:
             raise BrokenOffError("the peer aborted" if act == "abort" else "no answer came in time")
         if act == 0 or 0xB000 <= act <= 0xBFFF:
             played.stored[number] += 1
-        return act
+        return [Answered(act)]
 
     async def echo(self):
         self._played.echoes += 1

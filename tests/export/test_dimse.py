@@ -39,6 +39,11 @@ async def called(script, paths=()):
         yield peer
 
 
+async def stored(peer, path):
+    (answer,) = await peer.store([path])
+    return answer.status
+
+
 def statuses(*answers):
     """Accept, and answer each message in turn; then serve until the release."""
 
@@ -56,15 +61,15 @@ def statuses(*answers):
 async def test_files_are_stored_and_the_statuses_told(tmp_path):
     paths = [write_file(tmp_path, f"1.2.{number}") for number in range(3)]
     async with called(statuses(0, 0xB000, 0xA700), paths) as peer:
-        assert [await peer.store(path) for path in paths] == [0, 0xB000, 0xA700]
+        assert [await stored(peer, path) for path in paths] == [0, 0xB000, 0xA700]
 
 
 async def test_over_an_association_that_was_made_for_others(tmp_path):
     path, other = write_file(tmp_path, "1.2.3"), write_file(tmp_path, "1.2.4", sop_class=MR)
     async with called(statuses(), [path]) as peer:
         with pytest.raises(NotProposedError):
-            await peer.store(other)
-        assert await peer.store(path) == 0
+            await peer.store([other])
+        assert await stored(peer, path) == 0
 
 
 async def test_what_the_peer_does_not_accept_is_no_fault_of_the_association(tmp_path):
@@ -76,9 +81,9 @@ async def test_what_the_peer_does_not_accept_is_no_fault_of_the_association(tmp_
 
     async with called(script, [path, other]) as peer:
         with pytest.raises(UnsendableError, match="does not accept SOP class") as refused:
-            await peer.store(other)
+            await peer.store([other])
         assert not refused.value.final
-        assert await peer.store(path) == 0
+        assert await stored(peer, path) == 0
 
 
 async def test_files_that_cannot_be_sent(tmp_path):
@@ -92,9 +97,9 @@ async def test_files_that_cannot_be_sent(tmp_path):
             (closed, False, "its file cannot be read"),
         ):
             with pytest.raises(UnsendableError, match=words) as refused:
-                await peer.store(each)
+                await peer.store([each])
             assert refused.value.final is final
-        assert await peer.store(path) == 0
+        assert await stored(peer, path) == 0
 
 
 async def test_a_file_that_is_cut_while_it_is_sent_ends_the_association(tmp_path):
@@ -108,7 +113,7 @@ async def test_a_file_that_is_cut_while_it_is_sent_ends_the_association(tmp_path
 
     async with called(script, [path]) as peer:
         with pytest.raises(BrokenOffError, match="its file cannot be read on"):
-            await peer.store(path)
+            await peer.store([path])
 
 
 async def test_an_abort_in_the_middle(tmp_path):
@@ -121,7 +126,7 @@ async def test_an_abort_in_the_middle(tmp_path):
 
     async with called(script, [path]) as peer:
         with pytest.raises(BrokenOffError, match="aborted"):
-            await peer.store(path)
+            await peer.store([path])
 
 
 async def test_a_peer_that_hangs(tmp_path):
@@ -134,7 +139,7 @@ async def test_a_peer_that_hangs(tmp_path):
 
     async with called(script, [path]) as peer:
         with pytest.raises(BrokenOffError, match=r"sent no response within 0\.2 s"):
-            await peer.store(path)
+            await peer.store([path])
 
 
 async def test_a_rejected_association():
@@ -175,7 +180,7 @@ async def test_over_tls(tmp_path):
 
     async with serving(tmp_path / "storage", credentials=credentials) as service:
         async with calling(service.port, [path], tls=context) as peer:
-            assert await peer.store(path) == 0
+            assert await stored(peer, path) == 0
         with pytest.raises(UnreachableError, match="no such certificate"):
             async with calling(service.port, [path], tls=fail):
                 pass

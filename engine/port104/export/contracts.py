@@ -1,11 +1,12 @@
 """What delivery asks of others: somebody who sends, and the ledger beside the event loop."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from port104.errors import Port104Error
+from port104.export.verdicts import Answer
 from port104.jobs.ledger.ledger import Ledger
 from port104.registry.entries import Destination
 
@@ -33,22 +34,24 @@ class UnsendableError(Port104Error):
 
 
 class Peer(Protocol):
-    """An association with a destination. Every call ends in the time that it is given, one way or another."""
+    """A connection with a destination. Every call ends in the time that it is given, one way or another."""
 
-    async def store(self, path: Path) -> int:
-        """Send a PS3.10 file by C-STORE; returns the status of the response, (0000,0900).
+    async def store(self, paths: Iterable[Path]) -> Sequence[Answer]:
+        """Send PS3.10 files: the first of these, and of the next ones those that go together with it.
 
-        Raises BrokenOffError, after which the association is of no use; NotProposedError; UnsendableError.
+        Returns what came of each that was sent, in this order. Raises what concerns the first, and says
+        nothing of the others: UnreachableError and BrokenOffError, after which the connection is of no use;
+        NotProposedError; UnsendableError.
         """
         ...
 
     async def echo(self) -> None:
-        """Send a C-ECHO. Raises BrokenOffError, also where it is answered with a failure."""
+        """Ask whether somebody is there who answers. Raises UnreachableError, BrokenOffError."""
         ...
 
 
 OpenPeer = Callable[[Destination, Sequence[Path]], AbstractAsyncContextManager[Peer]]
-"""Establish an association for these files, and release it at the end; for none: to ask by C-ECHO.
+"""Connect for these files, and let go at the end; for none: to ask whether somebody is there.
 
 Entering raises UnreachableError; leaving raises nothing but what the block raised.
 """

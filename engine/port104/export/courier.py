@@ -6,7 +6,7 @@ Rules that this room keeps:
 """
 
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 import trio
@@ -21,7 +21,7 @@ from port104.export.contracts import (
 from port104.export.holding import Batch, Holder, path_of
 from port104.export.queue import ExportQueue, Turn
 from port104.export.recording import Recorder
-from port104.export.verdicts import Answer, Answered, BrokenOff, Unsendable, judge
+from port104.export.verdicts import Answer, BrokenOff, Unsendable, judge
 from port104.jobs.ledger.exports import Delivery, Outcome
 from port104.registry.entries import Destination
 
@@ -81,13 +81,12 @@ class Courier:
                 await self._recorder.room()
                 if not self._holder.is_held(batch):
                     return False
-                answer = await _answer_of(peer, batch.deliveries[0])
-                delivery = batch.deliveries.popleft()
-                if answer is None:
-                    misfits.append(delivery)
-                else:
-                    self._note(delivery, answer)
-                if isinstance(answer, BrokenOff) or self._is_left_alone():
+                answers = await _answers_of(peer, batch)
+                for answer in answers:
+                    self._note(batch.deliveries.popleft(), answer)
+                if not answers:
+                    misfits.append(batch.deliveries.popleft())
+                if any(isinstance(answer, BrokenOff) for answer in answers) or self._is_left_alone():
                     return False
             return not misfits
         finally:
@@ -122,13 +121,13 @@ class Courier:
         return self._queue.pause_of(self._destination.name, trio.current_time()) is not None
 
 
-async def _answer_of(peer: Peer, delivery: Delivery) -> Answer | None:
-    """Send one; None: the association has no context for it."""
+async def _answers_of(peer: Peer, batch: Batch) -> Sequence[Answer]:
+    """Send the first, and what goes together with it; none: it does not fit the connection."""
     try:
-        return Answered(await peer.store(path_of(delivery)))
+        return await peer.store(map(path_of, batch.deliveries))
     except BrokenOffError as fault:
-        return BrokenOff(str(fault))
+        return [BrokenOff(str(fault))]
     except UnsendableError as fault:
-        return Unsendable(str(fault), fault.final)
+        return [Unsendable(str(fault), fault.final)]
     except NotProposedError:
-        return None
+        return []

@@ -1,6 +1,6 @@
 """Destinations that are sent to by C-STORE: what goes wrong there, in the words that delivery decides by."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -16,11 +16,12 @@ from port104.errors import (
     StatusError,
 )
 from port104.export.contracts import BrokenOffError, NotProposedError, UnreachableError, UnsendableError
+from port104.export.files import opened
+from port104.export.verdicts import Answer, Answered
 from port104.net.calling import Address, Timeouts
 from port104.net.requestor import Requestor, associate
 from port104.registry.entries import Destination
 from port104.sending.candidates import Candidate, look_at
-from port104.sending.instance_file import InstanceFile
 from port104.wire.proposal import VERIFICATION, Proposal, Syntaxes, shares
 
 
@@ -66,13 +67,13 @@ class DimsePeer:
         self._requestor = requestor
         self._proposed = proposed
 
-    async def store(self, path: Path) -> int:
-        """As the contract says."""
-        file = await trio.to_thread.run_sync(_opened, path)
+    async def store(self, paths: Iterable[Path]) -> Sequence[Answer]:
+        """As the contract says: one after another."""
+        file = await trio.to_thread.run_sync(opened, next(iter(paths)))
         try:
             if file.syntaxes not in self._proposed:
                 raise NotProposedError(f"{file.syntaxes} was not proposed")
-            return (await self._requestor.store(file)).status
+            return [Answered((await self._requestor.store(file)).status)]
         except NotAcceptedError as refusal:
             raise UnsendableError(str(refusal), final=False) from refusal
         except AssociationError as end:
@@ -94,15 +95,3 @@ class DimsePeer:
 def _syntaxes_of(paths: Sequence[Path]) -> list[Syntaxes]:
     """What the files need; those that cannot be sent say so when it is their turn."""
     return [found.syntaxes for found in look_at(paths) if isinstance(found, Candidate)]
-
-
-def _opened(path: Path) -> InstanceFile:
-    """Open a file. Raises UnsendableError."""
-    try:
-        return InstanceFile(path)
-    except FileNotFoundError as failure:
-        raise UnsendableError("its file is gone", final=True) from failure
-    except OSError as failure:
-        raise UnsendableError(f"its file cannot be read: {failure.strerror}", final=False) from failure
-    except ValueError as fault:
-        raise UnsendableError(str(fault), final=True) from fault
