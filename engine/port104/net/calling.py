@@ -1,14 +1,19 @@
 """How a peer is called: where, with what patience, over TLS or not. Opens the connection, no more."""
 
 import os
+from typing import TYPE_CHECKING
 
 import msgspec
 import trio
-from OpenSSL import SSL
 
 from port104.errors import ConnectError
 from port104.net.connection import Connection
-from port104.net.tls import HandshakeError, SecureSocket
+from port104.net.handshakes import HandshakeError
+
+if TYPE_CHECKING:
+    from OpenSSL import SSL
+
+    from port104.net.tls import SecureSocket
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +35,7 @@ class Address(msgspec.Struct, frozen=True):
 
     host: str
     port: int
-    tls: SSL.Context | None = None
+    tls: "SSL.Context | None" = None
 
     def __str__(self) -> str:
         """Write host and port as people do."""
@@ -55,14 +60,21 @@ async def call(address: Address, seconds: float) -> Connection:
 
 async def _open(address: Address, deadline: float) -> Connection:
     stream = await trio.open_tcp_stream(address.host, address.port)  # with TCP_NODELAY
-    secure = SecureSocket(stream.socket, address.tls, called=address.host) if address.tls else None
-    connection = Connection(stream.socket, secure=secure)
+    connection = Connection(stream.socket, secure=_secured(stream.socket, address))
     try:
         await connection.open(deadline=deadline, address=address.host)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _secured(socket: trio.socket.SocketType, address: Address) -> "SecureSocket | None":
+    if address.tls is None:
+        return None
+    from port104.net.tls import SecureSocket  # noqa: PLC0415 - who calls without TLS does not pay for it
+
+    return SecureSocket(socket, address.tls, called=address.host)
 
 
 def _mend(reason: str) -> str:

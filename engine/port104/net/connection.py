@@ -6,13 +6,16 @@ import socket as stdlib_socket
 import struct
 import termios
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import trio
 
 from port104 import native
 from port104.native import Records
-from port104.net.certificates import PeerCertificate
-from port104.net.tls import SecureSocket
+
+if TYPE_CHECKING:  # who calls without TLS pays for none of it
+    from port104.net.certificates import PeerCertificate
+    from port104.net.tls import SecureSocket
 
 _INT = struct.Struct("@i")
 # What one receive takes where Python itself receives (a tapped connection); the native side has its own.
@@ -30,7 +33,7 @@ class Connection:
         self,
         socket: trio.socket.SocketType,
         *,
-        secure: SecureSocket | None = None,
+        secure: "SecureSocket | None" = None,
         tap: Callable[[bytes], None] | None = None,
     ) -> None:
         self._socket = socket

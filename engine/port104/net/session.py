@@ -25,9 +25,9 @@ from port104.net.contracts import (
 )
 from port104.net.crowd import Crowd
 from port104.net.gate import Full, Gate
+from port104.net.handshakes import HandshakeError
 from port104.net.storing import Storing
 from port104.net.tally import Tally
-from port104.net.tls import HandshakeError
 from port104.wire.association import Association, AssociationLimits, Role
 from port104.wire.command import Command, CommandField, Status, has_response, response_to
 from port104.wire.events import (

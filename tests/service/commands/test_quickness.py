@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from part10_files import write_file
 from port104.jobs.ledger.opening import open_ledger
 
 # What takes tens of milliseconds or more to load.
@@ -74,3 +75,12 @@ def test_a_command_with_a_configuration(tmp_path):
     file = tmp_path / "site.json"
     file.write_text(json.dumps({"storage": {"temporary": str(tmp_path)}}))
     assert loaded("list", "src", "-f", file, modules=SLOW) == "[]"
+
+
+def test_calling_a_peer(tmp_path):
+    """Sending needs trio and the association, and nothing of TLS, logs, databases or the service."""
+    file = write_file(tmp_path, "1.2.3")
+    needed = ("trio", "asyncio", "port104.native", "port104.wire.pdu")
+    slow = [*(module for module in SLOW if module not in needed), "sqlalchemy", "httpx", "sqlite3"]
+    assert loaded("send", "127.0.0.1", "1", file, modules=slow) == "[]"
+    assert loaded("echo", "127.0.0.1", "1", modules=slow) == "[]"

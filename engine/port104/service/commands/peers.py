@@ -92,11 +92,12 @@ class PeerOptions:
     def address(self) -> "Address":
         """Where to call; TLS is asked for by --tls, or by any file for it."""
         from port104.net.calling import Address  # noqa: PLC0415 - help does not need it
-        from port104.net.credentials import TLSFiles, build_calling_context  # noqa: PLC0415
 
         given = self._given
         if not any(given[name] for name in ("tls", "tls_authorities", "tls_certificate")):
             return Address(self._host, self._port)
+        from port104.net.credentials import TLSFiles, build_calling_context  # noqa: PLC0415 - TLS alone does
+
         certificate = given["tls_certificate"]
         own = TLSFiles(certificate=certificate, key=given["tls_key"]) if certificate else None
         context = build_calling_context(authorities=given["tls_authorities"], own=own)
