@@ -18,7 +18,7 @@ INPUTS ?= 2000000
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test lint native-test hostile-survey fuzz differential coverage crash crash-jobs crash-exports many-studies powercut soak \
-	guard bench bench-quick bench-senders peers format clean bench-tls
+	chart chart-readme image-check sbom guard bench bench-quick bench-senders peers format clean bench-tls
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -92,6 +92,23 @@ bench-senders: build peers ## port104 send beside dcmsend and storescu, to port1
 hostile-survey: build peers ## the hostile cases against port104, DCMTK, Orthanc and pynetdicom, into docs/, in half an hour
 	cd tests && PYTHONPATH=.:../bench ../$(BIN)/python -m hostile.survey
 
+chart: build $(VENV)/.chart ## lint, render and validate the Helm chart, and lint the Dockerfile
+	$(BIN)/python -m pytest tests/chart tests/image
+
+chart-readme: build ## write the chart's README anew, after its values.yaml
+	$(BIN)/python charts/readme.py
+
+image-check: build $(VENV)/.chart ## carry out the Dockerfile's steps in a Debian of debootstrap, in two minutes; as root
+	@.ci/peers debootstrap:debootstrap
+	PORT104_IMAGE_STEPS=1 $(BIN)/python -m pytest tests/image
+
+sbom: $(VENV)/.chart ## what the image's Python environment is made of, as CycloneDX, into build/sbom
+	rm -rf build/sbom && $(PYTHON) -m venv --without-pip build/sbom/environment
+	PIP_CONSTRAINT=requirements.txt $(BIN)/python -m pip --python build/sbom/environment install --quiet '.[postgresql]'
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
+		--output-file build/sbom/port104.cdx.json build/sbom/environment
+	rm -rf build/sbom/environment
+
 peers: ## install the test peers (DCMTK, Orthanc, PostgreSQL) where that is possible
 	@.ci/peers $(PEERS)
 
@@ -106,6 +123,10 @@ $(VENV)/.installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "port104 needs Python 3.11 or later: set PYTHON=...")'
 	$(PYTHON) -m venv $(VENV) || { echo "cannot make $(VENV): is the package python3-venv installed?"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.chart: $(VENV)/.installed charts/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -r charts/requirements.txt
 	@touch $@
 
 $(VENV)/.built: $(VENV)/.installed pyproject.toml $(NATIVE)
