@@ -96,6 +96,7 @@ class API:
         self.registrar = registrar
         self.watch = Watch()
         self.has_room = True
+        self.asked = {}
         self.condition = Condition()
         self.condition.serves()
         self.ledger_health = LedgerHealth(None, 0)
@@ -118,8 +119,13 @@ class API:
             filing=filing,
             exports=exports,
             has_room=lambda: self.has_room,
+            verify=self.verify,
         )
         self.gatekeeper = gatekeeper_of(settings, self.behind)
+
+    async def verify(self, destination):
+        """What `asked` says of a destination that is asked by C-ECHO."""
+        return self.asked[destination.name]
 
     async def ask(self, method, target, body=None, *, peer=CONTROL, raw=None, tls=False, **headers):
         """Ask; `body` is sent as JSON, `raw` as it is. Headers are written with _ for -."""

@@ -5,6 +5,24 @@ protocol forbids), a *remote* error is the peer's. A peer can cause only remote 
 bytes it sends.
 """
 
+import enum
+
+
+class Suspect(enum.StrEnum):
+    """What is to be looked at where an association with a peer does not come to be, or is of no use.
+
+    `SERVICE`: it is there, takes our calls, and not what is asked of it. `PEER`: it is there, and has no room
+    or fails.
+    """
+
+    ADDRESS = "address"
+    PORT = "port"
+    TLS = "tls"
+    CALLED_AE_TITLE = "calledAeTitle"
+    CALLING_AE_TITLE = "callingAeTitle"
+    SERVICE = "service"
+    PEER = "peer"
+
 
 class Port104Error(Exception):
     """Base of every exception that port104 raises on purpose."""
@@ -39,7 +57,14 @@ class FolderInUseError(StorageError):
 
 
 class AssociationError(Port104Error):
-    """An association that we requested did not come to be, or ended before what was asked of it was done."""
+    """An association that we requested did not come to be, or ended before what was asked of it was done.
+
+    `suspect`: what is to be looked at; the message says so too.
+    """
+
+    def __init__(self, message: str, *, suspect: Suspect = Suspect.PEER) -> None:
+        super().__init__(message)
+        self.suspect = suspect
 
 
 class ConnectError(AssociationError):
@@ -49,8 +74,8 @@ class ConnectError(AssociationError):
 class RejectedError(AssociationError):
     """The peer rejected the association; `transient`: it may accept another one later (PS3.8 9.3.4)."""
 
-    def __init__(self, message: str, *, transient: bool) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, transient: bool, suspect: Suspect = Suspect.PEER) -> None:
+        super().__init__(message, suspect=suspect)
         self.transient = transient
 
 

@@ -29,8 +29,7 @@ def fail():
 
 def calling(port, paths=(), *, tls=None):
     caller = DimseCaller(calling_ae_title="ENGINE", tls=tls or fail, timeouts=QUICK)
-    entry = Destination(name="PACS", ae_title="PACS", host="127.0.0.1", port=port, tls=tls is not None)
-    return caller.open(entry, paths)
+    return caller.open(entry_at(port, tls=tls is not None), paths)
 
 
 @contextlib.asynccontextmanager
@@ -56,6 +55,27 @@ def statuses(*answers):
         await peer.serve()
 
     return script
+
+
+def entry_at(port, **changes):
+    facts = {"name": "PACS", "ae_title": "PACS", "host": "127.0.0.1", "port": port}
+    return Destination(**(facts | changes))
+
+
+async def test_it_is_asked_at_once_as_it_is_called_for_results():
+    async with acceptor(statuses()) as address:
+        outcome = await DimseCaller(calling_ae_title="ENGINE", tls=fail).verify(entry_at(address.port))
+    assert (outcome.answered, outcome.wrong, outcome.reason) == (True, None, "")
+    assert outcome.association_seconds > 0
+    assert outcome.echo_seconds > 0
+
+
+async def test_what_is_wrong_is_told_when_it_is_asked():
+    caller = DimseCaller(calling_ae_title="ENGINE", tls=fail)
+    nobody = await caller.verify(entry_at(1))
+    assert (nobody.answered, nobody.wrong, "Connection refused" in nobody.reason) == (False, "port", True)
+    ours = await caller.verify(entry_at(1, tls=True))
+    assert (ours.answered, ours.wrong, ours.reason) == (False, "tls", "there is no such certificate")
 
 
 async def test_files_are_stored_and_the_statuses_told(tmp_path):

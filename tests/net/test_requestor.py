@@ -89,11 +89,11 @@ async def test_a_certificate_of_somebody_else_is_not_trusted(tmp_path, site):
     _certificate, _key = site.issue("elsewhere")
     async with serving(tmp_path / "storage", credentials=credentials) as service:
         untrusted = build_calling_context(authorities=stranger.authorities, own=None)
-        with pytest.raises(ConnectError, match="certificate verify failed; its certificate must be"):
+        with pytest.raises(ConnectError, match="failed; look at TLS: its certificate is of no"):
             async with associate(Address(HOST, service.port, untrusted), PROPOSAL, QUICK):
                 pass
         trusted = build_calling_context(authorities=site.authorities, own=None)
-        with pytest.raises(ConnectError, match="certificate verify failed"):  # it is for 127.0.0.1
+        with pytest.raises(ConnectError, match="for another host than localhost"):
             async with associate(Address("localhost", service.port, trusted), PROPOSAL, QUICK):
                 pass
         with pytest.raises(AbortedError, match="lost"):  # the other way round: we do not speak TLS

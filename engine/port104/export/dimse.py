@@ -14,15 +14,35 @@ from port104.errors import (
     LocalProtocolError,
     NotAcceptedError,
     StatusError,
+    Suspect,
 )
 from port104.export.contracts import BrokenOffError, NotProposedError, UnreachableError, UnsendableError
 from port104.export.files import opened
 from port104.export.verdicts import Answer, Answered
 from port104.net.calling import Address, Timeouts
 from port104.net.requestor import Requestor, associate
+from port104.net.verification import suspect_of, verify
 from port104.registry.entries import Destination
 from port104.sending.candidates import Candidate, look_at
 from port104.wire.proposal import VERIFICATION, Proposal, Syntaxes, shares
+
+# A person waits, and a request to the API has 30 s in all.
+_AT_ONCE = Timeouts(connect=6.0, associate=6.0, send=6.0, response=6.0)
+
+
+class Verification(msgspec.Struct, frozen=True, rename="camel"):
+    """What came of a C-ECHO to a destination.
+
+    `wrong`: what is to be looked at, and `reason`: why, in words; null and empty where it answered with
+    success. Seconds of the association's establishment, TLS included, and of the C-ECHO.
+    """
+
+    destination: str
+    answered: bool
+    wrong: Suspect | None = None
+    reason: str = ""
+    association_seconds: float | None = None
+    echo_seconds: float | None = None
 
 
 class DimseCaller(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +66,20 @@ class DimseCaller(msgspec.Struct, frozen=True, kw_only=True):
             except (AssociationError, ConfigurationError, LocalProtocolError) as fault:
                 raise UnreachableError(str(fault)) from fault
             yield DimsePeer(requestor, frozenset(proposal.syntaxes))
+
+    async def verify(self, destination: Destination) -> Verification:
+        """Ask it by C-ECHO, as it is called for results; takes half a minute at most."""
+        proposal = self._proposal(destination, ())
+        try:
+            found = await verify(await self._address(destination), proposal, _AT_ONCE)
+        except (AssociationError, ConfigurationError, NotAcceptedError, StatusError) as fault:
+            return Verification(destination.name, answered=False, wrong=suspect_of(fault), reason=str(fault))
+        return Verification(
+            destination.name,
+            answered=True,
+            association_seconds=round(found.associated, 4),
+            echo_seconds=round(found.answered, 4),
+        )
 
     def _proposal(self, destination: Destination, syntaxes: Sequence[Syntaxes]) -> Proposal:
         return Proposal(

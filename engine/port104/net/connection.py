@@ -57,6 +57,11 @@ class Connection:
         """Whether it speaks TLS."""
         return self._secure is not None
 
+    @property
+    def alert(self) -> int | None:
+        """The TLS alert that the peer sent last, as far as is known (RFC 8446 6.2)."""
+        return None if self._secure is None else self._secure.alert
+
     async def wait_input(self) -> None:
         """Wait until the link has, or can receive, more bytes or the end of the stream."""
         await trio.lowlevel.wait_readable(self._descriptor)

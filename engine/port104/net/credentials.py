@@ -18,6 +18,7 @@ from OpenSSL import SSL
 from OpenSSL.crypto import X509, X509StoreFlags
 
 from port104.errors import ConfigurationError
+from port104.net.tls import note_alert
 
 log = structlog.get_logger("port104.tls")
 
@@ -109,6 +110,7 @@ def build_calling_context(*, authorities: Path | None, own: TLSFiles | None) -> 
     else:
         _load_authorities(context, authorities)
     context.set_verify(SSL.VERIFY_PEER)
+    context.set_info_callback(note_alert)
     if own is not None:
         _load_certificate(context, own)
     return context

@@ -21,8 +21,14 @@ _HINTS = {
 class HandshakeError(ConnectionAbortedError):
     """A peer with which TLS was not agreed on: what it sent or showed is wrong, or it said so of ours."""
 
-    def __init__(self, reason: str) -> None:
-        """`reason` is in OpenSSL's words; `hint` says what mends it, where that is known."""
+    def __init__(self, reason: str, *, alert: int | None = None, verdict: int = 0) -> None:
+        """`reason` is in OpenSSL's words; `hint` says what mends it, where that is known.
+
+        Of a peer that we called: `alert`: what it sent (RFC 8446 6.2); `verdict`: what was found of its
+        certificate (X509_STORE_CTX_get_error(3)), 0: nothing.
+        """
         super().__init__(errno.ECONNABORTED, f"TLS handshake failed: {reason}")
         self.reason = reason
         self.hint = _HINTS.get(reason, "")
+        self.alert = alert
+        self.verdict = verdict

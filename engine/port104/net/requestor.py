@@ -20,33 +20,28 @@ from port104.errors import (
     AssociationError,
     LocalProtocolError,
     NotAcceptedError,
-    RejectedError,
     RemoteProtocolError,
     TimedOutError,
 )
 from port104.net.calling import Address, Timeouts, call
 from port104.net.connection import Connection
 from port104.net.courier import Errand, errands, run
+from port104.net.endings import Endings
 from port104.net.matches import MOST_BYTES, Identifier, Matches
 from port104.net.outgoing import Content, DataSet, WholeFile
 from port104.wire.association import Association, AssociationLimits, Role
 from port104.wire.command import Command, Status, has_response, is_response, response_to
 from port104.wire.events import (
-    AbortedByPeer,
-    AbortedByUs,
     AssociationAccepted,
-    AssociationRejected,
     CommandReceived,
-    ConnectionLost,
     DataSetFragment,
     Event,
-    Released,
     ReleaseRequested,
 )
 from port104.wire.fragmentation import portion
 from port104.wire.operations import Operations, Response, echo_request, find_request, store_request
 from port104.wire.proposal import VERIFICATION, Proposal, Syntaxes, associate_request
-from port104.wire.refusals import abort_words, context_words, reject_words
+from port104.wire.refusals import context_words
 
 # Of a data set in one send: what the socket does not take must fit into the link's queue, of 256 KiB.
 _PORTION = 240 * 1024
@@ -74,6 +69,7 @@ class Requestor:
         self._matches = Matches()
         self._contexts: dict[Syntaxes, int] = {}
         self._refused: dict[Syntaxes, str] = {}  # -> why
+        self._endings = Endings(address, connection)
         self._end: AssociationError | None = None  # why the association is over
         self._sending = trio.Lock()  # messages are not mixed
         self._reading = False
@@ -260,7 +256,7 @@ class Requestor:
             return self._end
         if stuck:
             return self._give_up(f"{self._address} took no byte for {self._timeouts.send:g} s")
-        end = self._lost("the peer takes no more")
+        end = self._endings.lost("the peer takes no more")
         self.abort(end)
         return end
 
@@ -278,7 +274,7 @@ class Requestor:
                     raise self._give_up(f"{self._address} took no byte for {self._timeouts.send:g} s")
         except OSError as failure:
             self._take_events()  # an A-ABORT says more than a broken connection
-            self._finish(self._lost(failure.strerror or str(failure)))
+            self._finish(self._endings.lost(failure.strerror or str(failure)))
             self._look()
 
     def _look(self) -> None:
@@ -322,9 +318,9 @@ class Requestor:
         try:
             self._link.send(self._association.data_to_send())
         except OSError as failure:
-            self._finish(self._lost(failure.strerror or str(failure)))
+            self._finish(self._endings.lost(failure.strerror or str(failure)))
         if self._association.closed:
-            self._finish(self._lost("it was closed"))
+            self._finish(self._endings.lost("it was closed"))
         return came or self._end is not None
 
     # ---- events ----
@@ -339,32 +335,12 @@ class Requestor:
                 self._accepted(event)
             case ReleaseRequested():
                 self._association.release_response(trio.current_time())
-                self._finish(AbortedError(f"{self._address} released the association"))
+                self._finish(self._endings.of(event))
             case _:
-                self._finish(self._end_by(event))
-
-    def _end_by(self, event: Event) -> AssociationError:
-        match event:
-            case AssociationRejected():
-                return RejectedError(
-                    f"{self._address} {reject_words(event.reject)}", transient=event.reject.result == 2
-                )
-            case AbortedByPeer():
-                return AbortedError(f"{self._address} aborted {abort_words(event.source, event.reason)}")
-            case AbortedByUs() if not event.reason:
-                return TimedOutError(f"{self._address}: {event.detail}")
-            case AbortedByUs():
-                return AbortedError(
-                    f"{self._address} broke the protocol, and was sent A-ABORT: {event.detail}"
-                )
-            case Released():
-                return AbortedError(f"the association with {self._address} was released")
-            case ConnectionLost():
-                return self._lost("the peer closed it")
-            case _:
-                raise AssertionError(event)  # an acceptor's
+                self._finish(self._endings.of(event))
 
     def _accepted(self, event: AssociationAccepted) -> None:
+        self._endings.answered = True
         self._operations = Operations(
             min(self._association.window or 0xFFFF, self._proposal.window or 0xFFFF)
         )
@@ -388,7 +364,7 @@ class Requestor:
         try:
             response = self._operations.answer(event.context_id, command)
         except RemoteProtocolError as fault:
-            self.abort(self._broke(str(fault)))
+            self.abort(self._endings.broke(str(fault)))
         else:
             if response.is_last:
                 self._answers[response.message_id] = response
@@ -399,12 +375,6 @@ class Requestor:
         if not self._matches.take(event.data, last=event.last):
             what = f"it answered a query with more than {MOST_BYTES >> 20} MiB"
             self.abort(AbortedError(f"{self._address} was sent A-ABORT: {what}"))
-
-    def _broke(self, what: str) -> AbortedError:
-        return AbortedError(f"{self._address} broke the protocol, and was sent A-ABORT: {what}")
-
-    def _lost(self, why: str) -> AbortedError:
-        return AbortedError(f"the connection to {self._address} was lost: {why}")
 
 
 @asynccontextmanager

@@ -41,6 +41,15 @@ _OPENSSL = OpenSSL(
 )
 
 
+def note_alert(session: SSL.Connection, where: int, code: int) -> None:
+    """Remember the alert that a peer sent; the info callback of a context (SSL_CTX_set_info_callback(3)).
+
+    In TLS 1.3 a peer says after the handshake what it thinks of our certificate.
+    """
+    if where == _LIB.SSL_CB_READ_ALERT:
+        session.set_app_data(code & 0xFF)
+
+
 class SecureSocket:
     """The TLS side of a connection. `handshake` once, then lend `records`. It owns the socket.
 
@@ -72,7 +81,7 @@ class SecureSocket:
         except SSL.SysCallError as failure:
             raise ConnectionResetError(errno.ECONNRESET, "the peer ended its TLS handshake") from failure
         except SSL.Error as failure:
-            error = HandshakeError(_reason(failure))
+            error = HandshakeError(_reason(failure), alert=self.alert, verdict=self._verdict(session))
             self._report(error, address)
             raise error from failure
         certificate = peer_certificate(session)
@@ -80,6 +89,16 @@ class SecureSocket:
         facts = {"version": session.get_protocol_version_name(), "cipher": session.get_cipher_name()}
         log.debug("TLS handshake done", address=address, **facts, **shown)
         return certificate
+
+    @property
+    def alert(self) -> int | None:
+        """The alert that the peer sent last, where its context notes alerts (note_alert)."""
+        alert: int | None = None if self._session is None else self._session.get_app_data()
+        return alert
+
+    def _verdict(self, session: SSL.Connection) -> int:
+        verdict: int = _LIB.SSL_get_verify_result(session._ssl) if self._called else 0  # noqa: SLF001 - as below
+        return verdict
 
     def _report(self, error: HandshakeError, address: str) -> None:
         """Log it where nobody else will tell: whoever calls hears of it by the exception."""

@@ -20,6 +20,7 @@ from port104.service.books import retention_of
 from port104.service.condition import Condition
 from port104.service.configuration import Configuration
 from port104.service.data_set_log import DataSetLog
+from port104.service.delivery import caller_of
 from port104.service.file_limit import raise_file_limit
 from port104.service.identities import Identities, identities_from
 from port104.service.listening import acceptor_of, listen
@@ -91,6 +92,7 @@ class _Parts:
         associations = AssociationLog()
         witnesses: list[Witness] = [associations, books.keeper, *filter(None, [kept.trail])]
         self.acceptor = acceptor_of(scp, admission, store, witnesses, connections)
+        self._verify = caller_of(settings.dicom.scu).verify
         self.hang_up, self.condition = HangUp(), Condition()
         self.api = API(settings.api, self._behind(kept, associations))
         retention = retention_of(settings.jobs)
@@ -128,6 +130,7 @@ class _Parts:
             exports=books.exports,
             filing=books.filing,
             has_room=self._has_room,
+            verify=self._verify,
         )
 
     def _has_room(self) -> bool:

@@ -22,16 +22,20 @@ _HOUR = 3600.0
 
 def exporter_of(scu: ScuSettings, desk: Desk, node: str, registry: Callable[[], Registry]) -> Exporter:
     """Put together what delivers results. `node`: the storage folder's name."""
-    caller = DimseCaller(calling_ae_title=scu.ae_title, tls=partial(_tls_of, scu.tls))
     return Exporter(
         desk,
         node,
         is_folder_of,
         lambda: registry().destinations,
-        caller.open,
+        caller_of(scu).open,
         policy_of(scu),
         random.random,
     )
+
+
+def caller_of(scu: ScuSettings) -> DimseCaller:
+    """Put together what calls destinations."""
+    return DimseCaller(calling_ae_title=scu.ae_title, tls=partial(_tls_of, scu.tls))
 
 
 def counter_of(scu: ScuSettings) -> DimseCounter:

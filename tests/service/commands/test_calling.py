@@ -76,7 +76,10 @@ def test_an_echo_is_told(run, service):
 def test_a_peer_that_is_not_there(run, service):
     code, out, err = run("echo", "127.0.0.1", 1)
     assert (code, out) == (3, "")
-    assert err == "port104: 127.0.0.1:1 cannot be reached: Connection refused\n"
+    assert err == (
+        "port104: 127.0.0.1:1 cannot be reached: Connection refused; look at the port: the host is there, and"
+        " nobody listens on it\n"
+    )
 
 
 def test_a_rejection(run, tmp_path):

@@ -14,6 +14,7 @@ from importlib.metadata import version
 
 import msgspec
 
+from port104.export.dimse import Verification
 from port104.jobs.ledger.looking.exports import Export, ExportDetail
 from port104.jobs.ledger.looking.groups import Group
 from port104.jobs.ledger.looking.instances import Instance
@@ -30,7 +31,7 @@ from port104.service.schema import keys
 
 _ANSWERED = (
     *(Association, Instance, InstanceWay, Group, Job, JobDetail, Result, Export, ExportDetail),
-    *(health.Status, Problem, Token),
+    *(health.Status, Problem, Token, Verification),
 )
 _PROBLEMS = {
     304: "what the client has is what there is",

@@ -107,6 +107,9 @@ def _operations(paths: dict[str, Any]) -> Iterator[str]:
 def _schemas(schemas: dict[str, Any]) -> Iterator[str]:
     for name, schema in schemas.items():
         yield f'<h3 id="{name}"><code>{name}</code></h3><p>{escape(schema.get("description", ""))}</p>'
+        if "properties" not in schema:
+            yield f"<p>{_shape(schema)}</p>"
+            continue
         required = schema.get("required", ())
         rows = []
         for field, of in schema["properties"].items():

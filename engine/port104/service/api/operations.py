@@ -14,7 +14,7 @@ from port104.jobs.exporting import EXPORT_STATES
 from port104.jobs.ledger.looking import groups, pages
 from port104.jobs.ledger.looking.jobs import STATES as JOB_STATES
 from port104.registry.catalogue import SCOPES
-from port104.service.api import entries, exports, health, jobs, received, records, results, tokens
+from port104.service.api import echo, entries, exports, health, jobs, received, records, results, tokens
 from port104.service.api.queries import MOST
 from port104.service.associations import STATES
 from port104.service.registration import KINDS
@@ -55,6 +55,7 @@ def operations() -> Iterator[Operation]:
     """Everything that can be asked, but for this description itself."""
     for kind in KINDS:
         yield from _of_entries(entries.path_of(kind), kind.title, ref(name_of(kind.settings)))
+    yield _of_echo()
     yield from _of_tokens()
     yield from _of_associations()
     yield from _of_received()
@@ -117,6 +118,18 @@ def _of_entries(path: str, title: str, schema: Schema) -> Iterator[Operation]:
         parameters=(name, if_match),
         answers=(200, "what was deleted", schema),
         problems=(400, 404, 409, 412, 503),
+    )
+
+
+def _of_echo() -> Operation:
+    return Operation(
+        path=echo.PATH,
+        method="post",
+        summary="Ask a destination by C-ECHO, and say what is wrong where it does not answer",
+        scope="admin",
+        parameters=(_in_path("The destination's name."),),
+        answers=(200, "what came of it", ref("Verification")),
+        problems=(400, 404),
     )
 
 

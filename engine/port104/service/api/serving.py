@@ -16,6 +16,7 @@ from port104.service.api.access import Access
 from port104.service.api.application import application
 from port104.service.api.control import bind_control_socket, remove_control_socket
 from port104.service.api.documentation import documentation_resources
+from port104.service.api.echo import Verify, echo_resources
 from port104.service.api.entries import entry_resources
 from port104.service.api.exports import export_resources
 from port104.service.api.gatekeeper import Gatekeeper
@@ -41,7 +42,10 @@ _RETRY_SECONDS = 10.0
 
 
 class Behind(msgspec.Struct, frozen=True, kw_only=True):
-    """What the API answers from, and acts on. `has_room`: whether there is room for what somebody brings."""
+    """What the API answers from, and acts on. `has_room`: whether there is room for what somebody brings.
+
+    `verify`: asks a destination by C-ECHO.
+    """
 
     registrar: Registrar
     associations: AssociationLog
@@ -51,12 +55,14 @@ class Behind(msgspec.Struct, frozen=True, kw_only=True):
     exports: Exports
     filing: Filing
     has_room: Callable[[], bool]
+    verify: Verify
 
 
 def gatekeeper_of(settings: ApiSettings, behind: Behind) -> Gatekeeper:
     """Put together what answers requests."""
     registrar = behind.registrar
     resources = [each for kind in KINDS for each in entry_resources(kind, registrar)]
+    resources += echo_resources(registrar, behind.verify)
     resources += token_resources(registrar)
     resources += association_resources(behind.associations)
     resources += received_resources(behind.lookout)

@@ -3,7 +3,7 @@
 import msgspec
 import trio
 
-from port104.net.requestor import associate
+from port104.net.verification import verify
 from port104.service.commands.output import print_document, print_rows
 from port104.service.commands.peers import PeerOptions
 from port104.wire.status import words_of
@@ -40,11 +40,5 @@ def ask(options: PeerOptions, output: str) -> None:
 
 
 async def _ask(options: PeerOptions) -> Answer:
-    begun = trio.current_time()
-    async with associate(options.address(), options.proposal(), options.timeouts()) as requestor:
-        associated = trio.current_time()
-        response = await requestor.echo()
-        answered = trio.current_time()
-    response.check()
-    status = response.status
-    return Answer(options.name, status, words_of(status), associated - begun, answered - associated)
+    found = await verify(options.address(), options.proposal(), options.timeouts())
+    return Answer(options.name, found.status, words_of(found.status), found.associated, found.answered)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from port104.registry.catalogue import Catalogue, Scope
+from port104.registry.entries import Destination
 from port104.registry.faults import DuplicateEntryError, FixedFieldError
 from port104.registry.store.opening import FILE_NAME, open_entry_store
 from port104.registry.view import Kept
@@ -22,17 +23,19 @@ from port104.service.commands.faults import FieldFault, OutOfReachError, Refused
 from port104.service.commands.keeping import Document, Shown
 from port104.service.configuration import Configuration
 from port104.service.registration import FaultyEntryError, Kind, defaults_from, read_entry, representation_of
+from port104.service.settings.scu import ScuSettings
 from port104.storage.folder import owned, prepare_folder
 
 ResultT = TypeVar("ResultT")
 
 
 class DirectKeeper:
-    """A keeping.Keeper over a catalogue. `note` says where it keeps."""
+    """A keeping.Keeper over a catalogue. `note` says where it keeps; `scu`: how destinations are called."""
 
-    def __init__(self, catalogue: Catalogue, note: str) -> None:
+    def __init__(self, catalogue: Catalogue, note: str, scu: ScuSettings) -> None:
         self._catalogue = catalogue
         self.note = note
+        self._scu = scu
 
     def entries(self, kind: Kind) -> list[Document]:
         """As the protocol says."""
@@ -56,6 +59,16 @@ class DirectKeeper:
         """As the protocol says."""
         kept = self._catalogue.delete(kind.entry, name, None)
         return _shown(kept, self._catalogue.warnings(kept.entry))
+
+    def echo(self, destination: str) -> Document:
+        """As the protocol says; from here, and not from where port104 will run."""
+        import trio  # noqa: PLC0415 - who asks nobody does not wait for it
+
+        from port104.service.delivery import caller_of  # noqa: PLC0415
+
+        entry = cast("Destination", self._catalogue.find(Destination, destination).entry)
+        outcome: Document = msgspec.to_builtins(trio.run(caller_of(self._scu).verify, entry))
+        return outcome
 
     def tokens(self) -> list[Document]:
         """As the protocol says."""
@@ -103,7 +116,8 @@ def direct(configuration: Configuration, folder: Path) -> Iterator[DirectKeeper]
     try:
         defaults = defaults_from(configuration.settings, configuration.origins)
         where = "the database of registry.url" if url else str(folder / FILE_NAME)
-        yield DirectKeeper(Catalogue(store, defaults), f"no port104 runs here; kept in {where}")
+        note = f"no port104 runs here; kept in {where}"
+        yield DirectKeeper(Catalogue(store, defaults), note, configuration.settings.dicom.scu)
     finally:
         store.close()
 

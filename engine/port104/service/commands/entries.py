@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from port104.service.commands import completion
+from port104.service.commands import completion, echoing
 from port104.service.commands.faults import RefusedError
 from port104.service.commands.flags import (
     SETTINGS,
@@ -55,7 +55,7 @@ _EXAMPLES = {
         "port104 create src -a CT1 -i 10.1.0.0/24 -i ct1.hospital.example",
     ),
     ("create", "dest"): (
-        "port104 create dest -n MYPACS -a MYPACSAET -i 10.0.0.5 -p 1104",
+        "port104 create dest -n MYPACS -a MYPACSAET -i 10.0.0.5 -p 1104 --echo",
         "port104 create dest -n VNA -a VNA -i vna.hospital.example -p 2762 --tls --associations 4",
     ),
     ("create", "pipeline"): (
@@ -121,6 +121,18 @@ def _say_created(word: str, shown: "Shown", keeper: "Keeper") -> None:
         click.echo(escape(str(shown.document["id"])))
 
 
+def _end_change(shown: "Shown", keeper: "Keeper", output: str, *, echo: bool) -> None:
+    """Show an entry that was changed, warn of what it lacks, and ask it whether it answers."""
+    _warn(shown.warnings)
+    outcome = keeper.echo(shown.name) if echo else None
+    if output != "table":
+        print_document(shown.document if outcome is None else shown.document | {"echo": outcome}, output)
+    if outcome is not None:
+        echoing.check(outcome)
+        if output == "table":
+            echoing.say(outcome)
+
+
 def _warn(warnings: Iterable[str]) -> None:
     for each in warnings:
         click.echo(escape(f"warning: {each}"), err=True)
@@ -138,14 +150,12 @@ def create() -> None:
 
 
 def _creator(word: str) -> Callable[..., None]:
-    def command(output: str, **options: Any) -> None:
+    def command(output: str, *, echo: bool = False, **options: Any) -> None:
         def work(keeper: "Keeper") -> None:
             shown = keeper.create(_kind(word), changed(word, {}, options))
             if output == "table":
                 _say_created(word, shown, keeper)
-            else:
-                print_document(shown.document, output)
-            _warn(shown.warnings)
+            _end_change(shown, keeper, output, echo=echo)
 
         _work(word, options, work, change=True)
 
@@ -161,7 +171,7 @@ def update() -> None:
 
 
 def _updater(word: str) -> Callable[..., None]:
-    def command(name: str, output: str, **options: Any) -> None:
+    def command(name: str, output: str, *, echo: bool = False, **options: Any) -> None:
         if not says_anything(word, options):
             raise click.UsageError("nothing to change: give what is to be other than it is")
 
@@ -173,9 +183,7 @@ def _updater(word: str) -> Callable[..., None]:
             shown = old if same else keeper.replace(_kind(word), name, document, old.revision)
             if output == "table":
                 _say("unchanged:" if same else "updated", word, shown, keeper)
-            else:
-                print_document(shown.document, output)
-            _warn(shown.warnings)
+            _end_change(shown, keeper, output, echo=echo)
 
         _work(word, options, work, change=True)
 
@@ -313,11 +321,17 @@ for _word, _article in _ARTICLES.items():
     _names = click.argument(
         "names", nargs=-1, required=True, metavar="NAME...", shell_complete=completion.entry_names(_word)
     )
-    _add(create, _word, entry_options(_word, new=True)(output_option(_creator(_word))), f"Create {_article}.")
+    _asking = echoing.echo_option if _word == "dest" else lambda command: command
+    _add(
+        create,
+        _word,
+        entry_options(_word, new=True)(_asking(output_option(_creator(_word)))),
+        f"Create {_article}.",
+    )
     _add(
         update,
         _word,
-        _name(entry_options(_word, new=False)(output_option(_updater(_word)))),
+        _name(entry_options(_word, new=False)(_asking(output_option(_updater(_word))))),
         f"Change what is given of {_article}.",
     )
     _add(show, _word, _name(output_option(_shower(_word))), f"Show {_article}.")

@@ -54,6 +54,10 @@ class Keeper(Protocol):
         """Keep it no longer; returns what it was."""
         ...
 
+    def echo(self, destination: str) -> Document:
+        """Ask a destination by C-ECHO: what export.Verification says."""
+        ...
+
     def tokens(self) -> Sequence[Document]:
         """All tokens: name, scope, created."""
         ...

@@ -18,7 +18,7 @@ from port104.service.commands.faults import (
     WrongValuesError,
 )
 from port104.service.commands.keeping import Document, Shown
-from port104.service.registration import WARNINGS, Kind
+from port104.service.registration import KINDS, WARNINGS, Kind
 
 # The engine gives a request 30 s.
 _SECONDS = 35.0
@@ -162,6 +162,12 @@ class RemoteKeeper:
     def delete(self, kind: Kind, name: str) -> Shown:
         """As the protocol says."""
         return _shown(self._api.ask("DELETE", _path(kind, name)))
+
+    def echo(self, destination: str) -> Document:
+        """As the protocol says."""
+        kind = next(kind for kind in KINDS if kind.word == "dest")
+        outcome: Document = self._api.ask("POST", f"{_path(kind, destination)}/echo").document
+        return outcome
 
     def tokens(self) -> Sequence[Document]:
         """As the protocol says."""
