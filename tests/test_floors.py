@@ -12,7 +12,13 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # What each room may import of port104, besides itself.
 GROUND = {"errors", "uids", "native", "completions"}
 MAY_IMPORT = {
-    "__init__": {"errors", "wire", "net", "sending"},  # the library's names, each when it is asked for
+    "__init__": {
+        "errors",
+        "wire",
+        "net",
+        "sending",
+        "receiving",
+    },  # the library's names, each when it is asked for
     "errors": set(),
     "uids": set(),
     "native": {"errors", "uids", "_native"},
@@ -25,6 +31,7 @@ MAY_IMPORT = {
     "jobs": GROUND | {"database"},
     "dispatch": GROUND | {"wire", "net", "storage", "database", "registry", "jobs"},
     "sending": GROUND | {"wire", "net", "storage"},
+    "receiving": GROUND | {"wire", "net", "storage"},
     "export": GROUND | {"wire", "net", "storage", "database", "registry", "jobs", "sending"},
     "service": GROUND
     | {"wire", "net", "storage", "database", "registry", "jobs", "dispatch", "export", "sending"},
@@ -34,7 +41,7 @@ MAY_IMPORT = {
 # Foreign packages that only some may import: file or room -> the packages kept for it.
 KEPT_FOR = {
     "trio": {
-        *("net", "storage", "dispatch", "sending", "service"),
+        *("net", "storage", "dispatch", "sending", "receiving", "service"),
         *(f"export/{shell}.py" for shell in ("courier", "dimse", "exporting", "holding", "recording")),
     },
     "pydicom": {"storage/reading.py"},

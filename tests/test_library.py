@@ -24,8 +24,8 @@ def server(tmp_path_factory):
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_an_example_runs(server, number, capsys):
-    given = {"HOST": "127.0.0.1", "PORT": server.port, "FILES": FILES}
+def test_an_example_runs(server, number, capsys, tmp_path):
+    given = {"HOST": "127.0.0.1", "PORT": server.port, "FILES": FILES, "FOLDER": tmp_path}
     failures = []
 
     def run():
@@ -40,7 +40,11 @@ def test_an_example_runs(server, number, capsys):
     thread.join(30)
     assert failures == []
     said = capsys.readouterr().out
-    expected = {0: "MR_small.dcm success", 3: "called AE title not recognized (1/1/7)"}
+    expected = {
+        0: "MR_small.dcm success",
+        3: "called AE title not recognized (1/1/7)",
+        4: f"PORT104 1.3.6.1.4.1.5962.1.2.4.20040826185059.5457 {tmp_path}/instances/",
+    }
     assert expected.get(number, "") in said
 
 

@@ -1,4 +1,6 @@
-"""DICOM ingress engine; `port104.associate` and what belongs to it are its library (docs/library.md).
+"""DICOM ingress engine; `port104.associate`, `port104.serve` and what is beside them are its library.
+
+docs/library.md describes it.
 
 A name is loaded when it is asked for: commands that need none of them start quickly.
 """
@@ -16,11 +18,15 @@ if TYPE_CHECKING:
         Port104Error,
         RejectedError,
         StatusError,
+        StorageError,
+        Suspect,
         TimedOutError,
     )
     from port104.net.calling import Timeouts
     from port104.net.credentials import TLSFiles
     from port104.net.credentials import build_calling_context as tls_context
+    from port104.receiving.handing import ReceivedInstance
+    from port104.receiving.library import Server, serve
     from port104.sending.association import SendingAssociation
     from port104.sending.library import associate
     from port104.wire.items import UserIdentity
@@ -34,27 +40,35 @@ __all__ = [
     "LocalProtocolError",
     "NotAcceptedError",
     "Port104Error",
+    "ReceivedInstance",
     "RejectedError",
     "Response",
     "SendingAssociation",
+    "Server",
     "StatusClass",
     "StatusError",
+    "StorageError",
+    "Suspect",
     "TLSFiles",
     "TimedOutError",
     "Timeouts",
     "UserIdentity",
     "associate",
+    "serve",
     "tls_context",
 ]
 
 _PLACES = {
+    "ReceivedInstance": "receiving.handing",
     "Response": "wire.operations",
     "SendingAssociation": "sending.association",
+    "Server": "receiving.library",
     "StatusClass": "wire.status",
     "TLSFiles": "net.credentials",
     "Timeouts": "net.calling",
     "UserIdentity": "wire.items",
     "associate": "sending.library",
+    "serve": "receiving.library",
     "tls_context": "net.credentials",
 }
 _NAMES = {"tls_context": "build_calling_context"}

@@ -106,12 +106,14 @@ class Acceptor(Generic[IntakeT]):
     async def serve(self) -> None:
         """Accept and serve until `drain` has ended every session."""
         async with trio.open_nursery() as nursery:
-            with self._accepting:
-                async with trio.open_nursery() as accepting:
-                    for listener, credentials in self._listeners:
-                        accepting.start_soon(self._accept, listener, credentials, accepting, nursery)
-            for listener, _ in self._listeners:
-                listener.socket.close()
+            try:
+                with self._accepting:
+                    async with trio.open_nursery() as accepting:
+                        for listener, credentials in self._listeners:
+                            accepting.start_soon(self._accept, listener, credentials, accepting, nursery)
+            finally:
+                for listener, _ in self._listeners:
+                    listener.socket.close()
 
     async def drain(self) -> None:
         """Stop accepting, let associations finish until the shutdown deadline, then abort the rest."""

@@ -1,6 +1,5 @@
 """What keeps data beyond the run: opened at the start, one after the other, and closed at the end."""
 
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from port104.service.registrar import Registrar, open_registrar
 from port104.service.settings.storage import StorageSettings
 from port104.service.settings.tree import Settings
 from port104.service.stocktaking import report_end, report_recovery
-from port104.storage.store import InstanceStore, open_store
+from port104.storage.store import InstanceStore, default_threads, open_store
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -38,7 +37,7 @@ async def opened(settings: Settings, origins: Mapping[str, str]) -> AsyncIterato
         open_store(
             _folder_of(storage),
             sync=storage.durability == "sync",
-            threads=storage.io_threads or _default_threads(),
+            threads=storage.io_threads or default_threads(),
         ) as store,
         open_registrar(settings, origins) as registrar,
         recording(settings.audit, [*registrar.registry.local_aes]) as trail,
@@ -53,11 +52,6 @@ async def opened(settings: Settings, origins: Mapping[str, str]) -> AsyncIterato
         report_recovery(store)
         yield Opened(store, registrar, trail, books)
     report_end(store.counts())
-
-
-def _default_threads() -> int:
-    """More would only take turns; with one alone, none is there for other peers' messages."""
-    return min(64, max(2, len(os.sched_getaffinity(0))))
 
 
 def _folder_of(storage: StorageSettings) -> Path:

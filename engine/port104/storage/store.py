@@ -162,6 +162,11 @@ async def open_store(root: Path, *, sync: bool, threads: int) -> "AsyncIterator[
             await trio.to_thread.run_sync(spool.close)
 
 
+def default_threads() -> int:
+    """How many I/O threads suit this machine; with one alone, none is there for other peers' messages."""
+    return min(64, max(2, len(os.sched_getaffinity(0))))
+
+
 def _open(root: Path, *, sync: bool, threads: int) -> native.Spool:
     prepare_folder(root)
     give_up = time.monotonic() + _PATIENCE_SECONDS

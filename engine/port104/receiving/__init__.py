@@ -1,0 +1,1 @@
+"""Receiving for programs: the acceptor and the store, without the service."""
