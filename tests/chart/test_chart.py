@@ -125,6 +125,11 @@ def test_a_source_is_known_by_its_own_address(rendered):
     assert spec.get("externalTrafficPolicy") == (None if spec["type"] == "ClusterIP" else "Local")
 
 
+@pytest.mark.parametrize(("name", "affinity"), [("replicas", "ClientIP"), ("shared-volume", "None")])
+def test_a_study_stays_where_all_of_it_can_be_seen(name, affinity):
+    assert Rendered(values_of(name)).service()["spec"]["sessionAffinity"] == affinity
+
+
 def test_probes_go_where_the_api_is(rendered):
     exposed = rendered.service("-api") is not None
     paths = {"startupProbe": "live", "livenessProbe": "live", "readinessProbe": "ready"}
@@ -137,6 +142,7 @@ def test_probes_go_where_the_api_is(rendered):
 
 
 def test_notes_tell_the_next_command(rendered):
+    """And the command line knows it; tests/image carries it out."""
     assert f"kubectl -n {NAMESPACE} rollout status" in rendered.notes
     assert "<no value>" not in rendered.notes
     assert "port104 create src" in rendered.notes

@@ -1,38 +1,78 @@
-"""The steps of the Dockerfile, carried out in a Debian that debootstrap makes: what comes of them works.
+"""The steps of the Dockerfile, carried out in a Debian of debootstrap; and what comes of it, run as a pod.
 
-It needs root, debootstrap and packages from Debian and PyPI, and takes minutes: `make image-check`.
+It needs root, debootstrap and packages from Debian and PyPI, and takes over a minute: `make image-check`.
 """
 
+import json
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
+import psutil
 import pytest
+from pydicom.data import get_testdata_file
 
+from chart.rendered import Rendered
 from image.dockerfile import build
+from image.pod import prepare, started
+
+START_SECONDS = 30
+ASK = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory):
-    """The last stage, with what a runtime mounts."""
+def folder():
     if os.environ.get("PORT104_IMAGE_STEPS") is None:
-        pytest.skip("takes minutes: make image-check")
+        pytest.skip("takes more than a minute: make image-check")
     if os.geteuid() != 0 or shutil.which("debootstrap") is None:
         pytest.fail("root and debootstrap are needed")
-    # Not in /dev/shm nor /tmp where these forbid devices or programs.
-    folder = Path("/var/tmp") / f"port104-image-{os.getpid()}"
-    folder.mkdir()
+    # Not where devices or programs may be forbidden, as in /tmp.
+    made = Path("/var/tmp") / f"port104-image-{os.getpid()}"
+    made.mkdir()
     try:
-        base = folder / "base"
-        subprocess.run(["debootstrap", "--variant=minbase", "trixie", base], check=True)
-        yield build(base, folder)
+        yield made
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def image(folder):
+    """The last stage."""
+    base = folder / "base"
+    subprocess.run(["debootstrap", "--variant=minbase", "trixie", base], check=True)
+    return build(base, folder)
+
+
+@pytest.fixture
+def volume(folder):
+    made = folder / "pod"
+    prepare(made, Rendered({}).pod["securityContext"]["fsGroup"])
+    yield made
+    shutil.rmtree(made)
 
 
 def run(image, *words):
     return subprocess.run(image.command([*words]), capture_output=True, text=True, check=False, timeout=30)
+
+
+def wait_for(pod, condition):
+    """Poll until it holds, as Kubernetes does."""
+    deadline = time.monotonic() + START_SECONDS
+    while not condition():
+        assert pod.runs(), pod.log
+        assert time.monotonic() < deadline, pod.log
+        time.sleep(0.1)
+
+
+def probe(pod, rendered, name):
+    """The exit code of a probe, or what it is answered."""
+    given = rendered.container[name]
+    if "exec" in given:
+        return pod.run(*given["exec"]["command"]).returncode
+    port = next(each["containerPort"] for each in rendered.container["ports"] if each["name"] == "api")
+    return pod.run("python3", "-c", ASK, f"http://localhost:{port}{given['httpGet']['path']}").stdout.strip()
 
 
 @pytest.mark.slow
@@ -49,3 +89,55 @@ def test_its_user_may_write_to_the_payloads_alone(image):
     found = run(image, "find", "/", "-xdev", "-writable", "-not", "-type", "l", "-not", "-path", "/proc/*")
     kept = ("/payloads", "/tmp", "/var/tmp", "/dev", "/run/lock", "/proc")
     assert [path for path in found.stdout.split() if not path.startswith(kept)] == []
+
+
+@pytest.mark.slow
+def test_a_pod_takes_studies_on_port_104_without_a_privilege(image, volume):
+    """From the notes of the chart to results, with the probes of the chart, and to its end."""
+    rendered = Rendered({})
+    with started(image, rendered, volume) as pod:
+        wait_for(pod, lambda: probe(pod, rendered, "readinessProbe") == 0)
+        assert probe(pod, rendered, "livenessProbe") == 0
+        assert "CapEff:\t0000000000000000\n" in Path(f"/proc/{pod.first.pid}/status").read_text()
+        assert pod.run("port104", "echo", "127.0.0.1", "104", "-aec", "COVIDAET").returncode == 4
+        command = 'sh -c "(sleep 0.1 &); cp $PORT104_INPUT/*.dcm $PORT104_OUTPUT/"'
+        made = pod.run("port104", "create", "pipeline", "-n", "covid", "--command", command)
+        words = (
+            "create",
+            "aetitle",
+            "-a",
+            "COVIDAET",
+            "--timeout",
+            "1",
+            f"pipeline-covid={made.stdout.strip()}",
+        )
+        assert pod.run("port104", *words).returncode == 0, made.stderr
+        assert pod.run("port104", "create", "src", "-a", "PORT104", "-i", "127.0.0.1").returncode == 0
+        shutil.copy(get_testdata_file("CT_small.dcm"), volume / "config")
+        sent = pod.run("port104", "send", "127.0.0.1", "104", "-aec", "COVIDAET", "/etc/port104/CT_small.dcm")
+        assert sent.returncode == 0, sent.stderr
+        wait_for(pod, lambda: json.loads(pod.run("port104", "jobs", "list", "-o", "json").stdout))
+        [job] = json.loads(pod.run("port104", "jobs", "list", "-o", "json").stdout)
+        watched = pod.run("port104", "jobs", "watch", job["id"])
+        assert watched.returncode == 0, (watched.stdout, pod.log)
+        # Process 1 is port104 itself, and nothing that ended is left to it.
+        assert [
+            each for each in pod.first.children(recursive=True) if each.status() == psutil.STATUS_ZOMBIE
+        ] == []
+        assert pod.stop(rendered.pod["terminationGracePeriodSeconds"]) == 0, pod.log
+
+
+@pytest.mark.slow
+def test_the_api_is_exposed_once_there_is_a_token(image, volume):
+    """What the notes tell: without one a pod says what is missing; the volume keeps the token."""
+    exposed = Rendered({"api": {"expose": True, "tokenMade": True}})
+    with started(image, exposed, volume) as pod:
+        assert pod.wait(START_SECONDS) != 0
+        assert "port104 token create" in pod.log
+    with started(image, Rendered({}), volume) as pod:
+        wait_for(pod, lambda: probe(pod, Rendered({}), "startupProbe") == 0)
+        assert pod.run("port104", "token", "create", "ops", "--scope", "admin").returncode == 0
+        assert pod.stop(START_SECONDS) == 0
+    with started(image, exposed, volume) as pod:
+        wait_for(pod, lambda: probe(pod, exposed, "readinessProbe") == "Healthy")
+        assert probe(pod, exposed, "livenessProbe") == "Healthy"

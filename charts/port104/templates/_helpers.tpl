@@ -111,7 +111,7 @@ gives {"value": ..., "given": whether it is there}, as JSON.
   "watches" (eq (toString $crd.value) "true")
 -}}
 {{- if and .Values.api.expose (eq $facts.scheme "HTTP") (not .Values.api.tokenMade) (ne (toString $open.value) "true") -}}
-{{- fail "api.expose: the API would have neither token nor TLS, and port104 would not start. Name a certificate (api.tls.existingSecret), or make a token first (kubectl exec ... -- port104 token create ops) and set api.tokenMade" -}}
+{{- fail "api.expose: the API would have neither token nor TLS, and port104 would not start. Name a certificate (api.tls.existingSecret), or make a token first (kubectl exec ... -- port104 token create ops --scope admin) and set api.tokenMade" -}}
 {{- end -}}
 {{- if and (gt (int .Values.replicaCount) 1) (not .Values.database.existingSecret) (not (include "port104.setting" (list $section "registry" "url") | fromJson).given) -}}
 {{- fail "replicaCount: more than one replica needs a PostgreSQL database that they share: name its Secret (database.existingSecret)" -}}
