@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 NATIVE := $(wildcard native/*.c native/*.h) native/build.py setup.py
 # The test peers, and the package that each comes from.
 PEERS := storescu:dcmtk echoscu:dcmtk dcmsend:dcmtk dcmdump:dcmtk Orthanc:orthanc \
+	/usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb \
 	pg_lsclusters:postgresql
 CRASH_ROUNDS ?= 200
 CRASH_JOBS_ROUNDS ?= 200

@@ -6,11 +6,14 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from engine_process import free_port
+from lacking import lacking
 from peers import find_peer
 
 START_SECONDS = 30
+DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 # No proxy of the environment stands between loopback and loopback.
 _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
@@ -20,6 +23,8 @@ class Orthanc:
 
     def __init__(self, port):
         self._url = f"http://127.0.0.1:{port}"
+        self.dicomweb = f"{self._url}/dicom-web"
+        """Where its plug-in serves, if it has it."""
 
     def is_up(self):
         with contextlib.suppress(OSError):
@@ -54,9 +59,14 @@ class Orthanc:
 
 
 @contextlib.contextmanager
-def orthanc(folder, destination_port, dicom_port=None):
-    """Start Orthanc with `folder` for its files; stop it at the end. `dicom_port`: on which it receives."""
+def orthanc(folder, destination_port, dicom_port=None, *, dicomweb=False):
+    """Start Orthanc with `folder` for its files; stop it at the end. `dicom_port`: on which it receives.
+
+    `dicomweb`: with that plug-in.
+    """
     program = find_peer("Orthanc")
+    if dicomweb and not DICOMWEB.exists():
+        lacking("orthanc-dicomweb is not installed: make peers")
     http_port = free_port()
     settings = {
         "StorageDirectory": str(folder / "files"),
@@ -71,7 +81,8 @@ def orthanc(folder, destination_port, dicom_port=None):
         "OverwriteInstances": True,
         "DicomAet": "ORTHANC",
         "DicomModalities": {"port104": ["PORT104", "127.0.0.1", destination_port]},
-        "Plugins": [],
+        "Plugins": [str(DICOMWEB)] if dicomweb else [],
+        "DicomWeb": {"Enable": dicomweb, "Root": "/dicom-web/"},
     }
     config = folder / "orthanc.json"
     config.write_text(json.dumps(settings))

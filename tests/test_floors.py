@@ -42,7 +42,19 @@ MAY_IMPORT = {
 KEPT_FOR = {
     "trio": {
         *("net", "storage", "dispatch", "sending", "receiving", "service"),
-        *(f"export/{shell}.py" for shell in ("courier", "dimse", "exporting", "holding", "recording")),
+        *(
+            f"export/{shell}.py"
+            for shell in (
+                "calling",
+                "courier",
+                "dimse",
+                "exporting",
+                "holding",
+                "multipart",
+                "recording",
+                "stow",
+            )
+        ),
     },
     "pydicom": {"storage/reading.py"},
     "pynetdicom": {"sending/data_sets.py"},
@@ -57,7 +69,10 @@ KEPT_FOR = {
     "litestar": {"service"},
     "hypercorn": {"service"},
     "h11": {"service"},
-    "httpcore": {"dispatch/backends/webhook.py"},
+    "httpcore": {
+        *("dispatch/backends/webhook.py", "export/calling.py", "export/stow.py"),
+        "net/http_failures.py",
+    },
 }
 
 

@@ -148,3 +148,9 @@ async def test_an_archive_that_rejects_goes_or_is_silent():
 
 async def test_without_the_files_for_tls_it_is_not_called():
     assert await counted(Archive(), QUESTION, tls=True) == "there is no such certificate"
+
+
+async def test_a_web_server_is_not_asked():
+    counter = DimseCounter(calling_ae_title="ENGINE", tls=fail)
+    with pytest.raises(UnaskedError, match="it is a web server, which is not asked"):
+        await counter.count(Destination(name="WEB", url="http://127.0.0.1:1"), [])

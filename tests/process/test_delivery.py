@@ -20,17 +20,19 @@ SERIES = element(0x0020, 0x000E, b"UI", uid("1.2.3.9"))
 pytestmark = pytest.mark.timeout(180)
 
 
-def settings(**ports):
-    """A pipeline that sends on what comes, to each of the destinations."""
+def settings(web=None, **ports):
+    """A pipeline that sends on what comes, to each of the destinations. `web`: the URL of one called WEB."""
     pipeline = {
         "name": "copy",
         "id": "c0",
         "command": "sh -c 'cp dcm/*.dcm output/'",
-        "destinations": [*ports],
+        "destinations": [*ports, *(["WEB"] if web else [])],
     }
     destinations = [
         {"name": name, "aeTitle": name, "hostIp": "127.0.0.1", "port": port} for name, port in ports.items()
     ]
+    if web:
+        destinations.append({"name": "WEB", "url": web})
     local_ae = {"aeTitle": "PORT104", "processorSettings": {"timeout": 1, "pipeline-copy": "c0"}}
     return {
         "scp": {"aeTitles": [local_ae]},
@@ -89,6 +91,19 @@ def test_results_reach_dcmtk_and_orthanc_while_another_destination_is_down(tmp_p
         "1.2.3.2",
         "1.2.3.3",
     ]
+
+
+@pytest.mark.peer
+def test_results_reach_orthanc_over_the_web(tmp_path):
+    with (
+        orthanc(tmp_path, free_port(), dicomweb=True) as archive,
+        engine(tmp_path / "storage", **settings(web=archive.dicomweb)) as server,
+    ):
+        send(server, *range(40))
+        server.wait_for(lambda: states(server) == {"WEB": "delivered"}, 60)
+        assert archive.instances() == {f"1.2.3.{number}" for number in range(40)}
+        assert rows(server, "SELECT DISTINCT status, attempt FROM port104_result") == [(0, 1)]
+        assert server.terminate() == 0
 
 
 def test_what_a_destination_does_wrong_loses_nothing(tmp_path):

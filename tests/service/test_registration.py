@@ -57,6 +57,7 @@ def test_every_entry_arrives_whole():
     scu = ScuSettings(
         destinations=(
             DestinationSettings(name="D", ae_title="PACS", host_ip="::1", port=1104, tls=True, window=4),
+            DestinationSettings(name="W", url="http://w", token_file="/t", headers_file="/h", associations=3),
         )
     )
     pipelines = (
@@ -96,6 +97,7 @@ def test_every_entry_arrives_whole():
             allowed_sop_classes=frozenset({"1.5", "1.6"}),
         ),
         Destination(name="D", ae_title="PACS", host="::1", port=1104, tls=True, window=4),
+        Destination(name="W", url="http://w", token_file="/t", headers_file="/h", associations=3),
         Pipeline(
             name="covid",
             id="17",
@@ -158,6 +160,14 @@ ENTRIES = st.one_of(
         port=st.integers(1, 65535),
         tls=st.booleans(),
         window=st.integers(1, 256),
+    ),
+    st.builds(
+        Destination,
+        name=NAMES,
+        url=st.sampled_from(["http://x", "https://[::1]:8443/dicom-web/"]),
+        token_file=st.none() | st.just("/run/token"),
+        headers_file=st.none() | st.just("/run/headers"),
+        associations=st.integers(1, 100),
     ),
     st.builds(
         Pipeline,
@@ -334,3 +344,39 @@ def test_sources_get_names_that_nobody_else_has():
     assert named(first, second, {"ae_title": "A", "hosts": ("b", "c")}) == ["A", "A@b", "A@b,c"]
     assert named(first, second | {"name": "A"}) == ["A@a", "A"]
     assert named(first | {"name": "x"}, second) == ["x", "A"]
+
+
+@pytest.mark.parametrize(
+    ("given", "faults"),
+    [
+        (
+            {},
+            [
+                "aeTitle: it is required unless",
+                "hostIp: it is required unless",
+                "port: it is required unless",
+            ],
+        ),
+        (
+            {"aeTitle": "A", "hostIp": "a", "port": 1, "tokenFile": "/t"},
+            ["tokenFile: it is for a web server"],
+        ),
+        ({"aeTitle": "A", "hostIp": "a", "port": 1, "headersFile": "/t"}, ["headersFile: it is for a web"]),
+        (
+            {"url": "http://x", "port": 1, "tls": True},
+            ["port: a destination has either", "tls: a url says it"],
+        ),
+        (
+            {"url": "http://x/studies/"},
+            ['url: "http://x/studies/" is wrong: give what stands before /studies'],
+        ),
+        ({"url": "http://x/?key=7"}, ['url: "http://x/?key=7" is wrong: nothing may follow ?']),
+        ({"url": "x"}, ['url: "x" is wrong: expected a URL']),
+    ],
+)
+def test_destinations_that_are_none(given, faults):
+    with pytest.raises(FaultyEntryError) as refused:
+        read_entry(kind_of(Destination), {"name": "D"} | given)
+    found = [*map(str, refused.value.faults)]
+    assert len(found) == len(faults)
+    assert all(map(str.startswith, found, faults)), found

@@ -57,6 +57,8 @@ class DimseCounter(msgspec.Struct, frozen=True, kw_only=True):
 
     async def count(self, archive: Destination, questions: Sequence[Question]) -> list[Count]:
         """Ask all the questions over one association, one after the other. Raises UnaskedError."""
+        if archive.url is not None:
+            raise UnaskedError("it is a web server, which is not asked: name a destination with an AE title")
         try:
             context = await trio.to_thread.run_sync(self.tls) if archive.tls else None
             address = Address(archive.host, archive.port, context)

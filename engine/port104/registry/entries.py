@@ -110,22 +110,31 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Destination(msgspec.Struct, frozen=True, kw_only=True):
-    """A peer that results can be sent to; `name` is what pipelines call it."""
+    """A peer that results can be sent to; `name` is what pipelines call it.
+
+    It has an AE title, a host and a port, or it is a web server and has a `url`.
+    """
 
     word: ClassVar[str] = "dest"
     title: ClassVar[str] = "destination"
     alias: ClassVar[str] = ""
 
     name: str
-    ae_title: str
-    host: str
-    port: int
+    ae_title: str = ""
+    host: str = ""
+    port: int = 0
+    url: str | None = None
+    """Where its DICOMweb services are, over STOW-RS instead of C-STORE."""
+    token_file: str | None = None
+    """File with the bearer token that the web server is shown."""
+    headers_file: str | None = None
+    """File with other headers for it."""
     tls: bool = False
     """Whether it is called over TLS."""
     window: int = 1
     """Operations outstanding that are proposed to it (PS3.7 D.3.3.3); 1: none besides the one."""
     associations: int = 2
-    """Associations with it at one time."""
+    """Associations with it, or connections to its web server, at one time."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Calls to destinations, as the settings have it: delivery of results, and queries."""
 
 import random
+import ssl
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,10 +11,13 @@ from OpenSSL import SSL
 from port104.dispatch.counting import DimseCounter
 from port104.dispatch.desk import Desk
 from port104.dispatch.node import is_folder_of
+from port104.export.calling import Caller
 from port104.export.dimse import DimseCaller
 from port104.export.exporting import Exporter
 from port104.export.policy import ExportPolicy
+from port104.export.stow import WebCaller
 from port104.net.credentials import TLSFiles, build_calling_context
+from port104.net.https import build_https_context
 from port104.registry.registry import Registry
 from port104.service.settings.scu import CallingTlsSettings, ScuSettings
 
@@ -33,9 +37,12 @@ def exporter_of(scu: ScuSettings, desk: Desk, node: str, registry: Callable[[], 
     )
 
 
-def caller_of(scu: ScuSettings) -> DimseCaller:
+def caller_of(scu: ScuSettings) -> Caller:
     """Put together what calls destinations."""
-    return DimseCaller(calling_ae_title=scu.ae_title, tls=partial(_tls_of, scu.tls))
+    return Caller(
+        DimseCaller(calling_ae_title=scu.ae_title, tls=partial(_tls_of, scu.tls)),
+        WebCaller(tls=partial(_https_of, scu.tls)),
+    )
 
 
 def counter_of(scu: ScuSettings) -> DimseCounter:
@@ -57,14 +64,22 @@ def policy_of(scu: ScuSettings) -> ExportPolicy:
 
 def _tls_of(settings: CallingTlsSettings) -> SSL.Context:
     """Read the files, which may have been renewed. Raises ConfigurationError."""
-    own = None
-    if settings.certificate is not None:
-        own = TLSFiles(
-            certificate=Path(settings.certificate),
-            key=_path(settings.key),
-            password=_path(settings.password_file),
-        )
-    return build_calling_context(authorities=_path(settings.certificate_authorities), own=own)
+    return build_calling_context(authorities=_path(settings.certificate_authorities), own=_own_of(settings))
+
+
+def _https_of(settings: CallingTlsSettings) -> ssl.SSLContext:
+    """The same for web servers. Raises ConfigurationError."""
+    return build_https_context(authorities=_path(settings.certificate_authorities), own=_own_of(settings))
+
+
+def _own_of(settings: CallingTlsSettings) -> TLSFiles | None:
+    if settings.certificate is None:
+        return None
+    return TLSFiles(
+        certificate=Path(settings.certificate),
+        key=_path(settings.key),
+        password=_path(settings.password_file),
+    )
 
 
 def _path(name: str | None) -> Path | None:

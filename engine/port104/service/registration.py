@@ -154,9 +154,12 @@ def _source_settings(entry: Source) -> SourceSettings:
 def _destination(settings: DestinationSettings) -> Destination:
     return Destination(
         name=settings.name,
-        ae_title=settings.ae_title,
-        host=settings.host_ip,
-        port=settings.port,
+        ae_title=settings.ae_title or "",
+        host=settings.host_ip or "",
+        port=settings.port or 0,
+        url=settings.url,
+        token_file=settings.token_file,
+        headers_file=settings.headers_file,
         tls=settings.tls,
         window=settings.window,
         associations=settings.associations,
@@ -166,9 +169,12 @@ def _destination(settings: DestinationSettings) -> Destination:
 def _destination_settings(entry: Destination) -> DestinationSettings:
     return DestinationSettings(
         name=entry.name,
-        ae_title=entry.ae_title,
-        host_ip=entry.host,
-        port=entry.port,
+        ae_title=entry.ae_title or None,
+        host_ip=entry.host or None,
+        port=entry.port or None,
+        url=entry.url,
+        token_file=entry.token_file,
+        headers_file=entry.headers_file,
         tls=entry.tls,
         window=entry.window,
         associations=entry.associations,

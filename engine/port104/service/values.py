@@ -148,6 +148,16 @@ def url_fault(text: str) -> str | None:
     return "what follows # is never sent" if parts.fragment else None
 
 
+def dicomweb_url_fault(text: str) -> str | None:
+    """Where the services of a web server are; the resources are port104's to add (PS3.18 8.3)."""
+    fault = url_fault(text)
+    if fault is not None:
+        return fault
+    if "?" in text:
+        return "nothing may follow ?: what the server wants to know of callers stands in headersFile"
+    return "give what stands before /studies" if text.rstrip("/").endswith("/studies") else None
+
+
 def absolute_path_fault(text: str) -> str | None:
     """A path that is the same wherever port104 was started."""
     if "\0" in text or not PurePath(text).is_absolute():

@@ -36,7 +36,7 @@ def test_the_walk_through(run, folder):
         assert (code, out, err) == (0, f"{done} (no port104 runs here; kept in {folder / FILE_NAME})\n", "")
     assert run("list", "aetitle")[1] == "COVIDAET\tCOVIDAET\tpipeline-covid=17\t\t\t\t\t\n"
     assert run("list", "src")[1] == "MYPACS\tMYPACS\t10.0.0.5\t\t\t\t\n"
-    assert run("list", "dest")[1] == "MYPACS\tMYPACSAET\t10.0.0.5\t1104\t\t2\t1\t\n"
+    assert run("list", "dest")[1] == "MYPACS\tMYPACSAET\t10.0.0.5\t1104\t\t\t2\t1\t\n"
     assert run("delete", "src", "MYPACS")[0] == 0
     assert run("list", "src") == (0, "", "")
 
@@ -89,16 +89,28 @@ def test_every_flag_of_a_source_and_a_destination(run, folder):
         "origin": None,
     }
     run(*DESTINATION, "--tls", "--associations", "4", "--window", "8")
-    assert shown(run, "dest", "MYPACS") == {
+    pacs = {
         "name": "MYPACS",
         "aeTitle": "MYPACSAET",
         "hostIp": "10.0.0.5",
         "port": 1104,
+        "url": None,
+        "tokenFile": None,
+        "headersFile": None,
         "tls": True,
         "associations": 4,
         "window": 8,
         "origin": None,
     }
+    assert shown(run, "dest", "MYPACS") == pacs
+    url = "https://pacs.example/dicom-web"
+    files = ("--dicomweb-token-file", "/run/token", "--dicomweb-headers-file", "/run/headers")
+    run("update", "dest", "MYPACS", "--dicomweb", url, *files)
+    web = {"url": url, "tokenFile": "/run/token", "headersFile": "/run/headers"}
+    none = {"aeTitle": None, "hostIp": None, "port": None, "tls": False}
+    assert shown(run, "dest", "MYPACS") == pacs | web | none, "it is called in one way only"
+    run("update", "dest", "MYPACS", "-a", "MYPACSAET", "-i", "10.0.0.5", "-p", "1104", "--tls")
+    assert shown(run, "dest", "MYPACS") == pacs
 
 
 def test_every_flag_of_a_pipeline(run, folder):

@@ -13,7 +13,7 @@ import binascii
 import hmac
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,12 +28,14 @@ from port104.dispatch.backends.cancelling import unless_cancelled
 from port104.dispatch.payload import INSTANCES, MANIFEST, OUTPUT
 from port104.errors import ConfigurationError
 from port104.jobs.ledger.runs import Run
+from port104.net.http_failures import reason_of
 from port104.registry.entries import Pipeline
 
 _CONNECT_SECONDS = 10.0
 # A program that takes a run writes it down and answers; what it does takes its time later.
 _ANSWER_SECONDS = 30.0
 _ALL_SECONDS = 60.0
+_AUTHORITIES = "the machine's store"
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - of secrets, as Standard Webhooks writes them
 _SHORTEST_SECRET = 24  # bytes, by the same
 _SIGNATURE_VERSION = "v1"
@@ -163,7 +165,7 @@ async def _sent(url: str, host: str, message: Message, time_limit: float) -> End
             "failed", f"{host} did not answer within {waited:g} s: is it up, and reachable from here?"
         )
     except (httpcore.NetworkError, httpcore.ProtocolError) as failure:
-        return Ending("failed", f"{host} cannot be told: {_reason(failure)}")
+        return Ending("failed", f"{host} cannot be told: {reason_of(failure, _AUTHORITIES)}")
     return _judged(host, status)
 
 
@@ -179,28 +181,6 @@ async def _posted(url: str, message: Message) -> int:
 
 def _waited(failure: Exception) -> float:
     return _CONNECT_SECONDS if isinstance(failure, httpcore.ConnectTimeout) else _ANSWER_SECONDS
-
-
-def _reason(failure: httpcore.NetworkError | httpcore.ProtocolError) -> str:
-    """What was at the bottom of it, in the words of the system or of TLS."""
-    if isinstance(failure, httpcore.ProtocolError):
-        return "it does not speak HTTP as it should"
-    system = [each for each in _causes(failure) if isinstance(each, OSError)]
-    if not system:
-        return "the connection broke off"
-    if isinstance(system[-1], ssl.SSLCertVerificationError):
-        return f"its certificate is not good ({system[-1].verify_message}); add its CA to the machine's store"
-    return (system[-1].strerror or str(system[-1])).rpartition(": ")[2]
-
-
-def _causes(failure: BaseException | None) -> Iterator[BaseException]:
-    """It and what led to it; httpcore's pool says "from None", so the context counts as well."""
-    while failure is not None:
-        yield failure
-        if isinstance(failure, BaseExceptionGroup):
-            failure = failure.exceptions[0]  # of several addresses that do not answer the first tells
-        else:
-            failure = failure.__cause__ or failure.__context__
 
 
 def _judged(host: str, status: int) -> Ending:

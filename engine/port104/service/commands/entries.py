@@ -57,6 +57,7 @@ _EXAMPLES = {
     ("create", "dest"): (
         "port104 create dest -n MYPACS -a MYPACSAET -i 10.0.0.5 -p 1104 --echo",
         "port104 create dest -n VNA -a VNA -i vna.hospital.example -p 2762 --tls --associations 4",
+        "port104 create dest -n CLOUD --dicomweb https://pacs.example/dicom-web",
     ),
     ("create", "pipeline"): (
         'port104 create pipeline -n covid --command "python3 /opt/covid.py" --destination MYPACS',
@@ -242,6 +243,7 @@ _COLUMNS: "dict[str, dict[str, Callable[[Document], Any]]]" = {
         "AE title": lambda of: of["aeTitle"],
         "host": lambda of: of["hostIp"],
         "port": lambda of: of["port"],
+        "URL": lambda of: of["url"],
         "TLS": lambda of: of["tls"] or None,
         "associations": lambda of: of["associations"],
         "window": lambda of: of["window"],

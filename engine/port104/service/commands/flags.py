@@ -123,11 +123,24 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         _AE_TITLE,
         Flag("-i/--host", "hostIp", "Where it listens: IP address or host name.", metavar="HOST"),
         Flag("-p/--port", "port", "Its TCP port.", "number", "PORT"),
+        Flag("--dicomweb", "url", "Or: where its DICOMweb services are, for STOW-RS.", metavar="URL"),
+        Flag(
+            "--dicomweb-token-file",
+            "tokenFile",
+            "File with a bearer token for its web server.",
+            metavar="PATH",
+        ),
+        Flag(
+            "--dicomweb-headers-file",
+            "headersFile",
+            "File with other headers for its web server, NAME: VALUE, one a line.",
+            metavar="PATH",
+        ),
         Flag("--tls/--no-tls", "tls", "Whether it is called over TLS; default: no.", "switch"),
         Flag(
             "--associations",
             "associations",
-            "Associations with it at one time, 1 to 100; default: 2.",
+            "Associations or connections with it at one time, 1 to 100; default: 2.",
             "number",
             "N",
         ),
@@ -212,8 +225,11 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
 """Word of a kind (registration.Kind) -> its flags."""
 
 
-_WAYS = {"command": ("environment", "limits"), "webhook": ("webhookSecretFile",), "folder": ()}
-"""Of these a pipeline has one; to change it is to give up the others, and what belongs to them."""
+_WAYS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "pipeline": {"command": ("environment", "limits"), "webhook": ("webhookSecretFile",), "folder": ()},
+    "dest": {"hostIp": ("aeTitle", "port", "tls"), "url": ("tokenFile", "headersFile")},
+}
+"""Of these an entry has one; to change it is to give up the others, and what belongs to them."""
 _TYPES: Mapping[Form, type] = {"number": int, "amount": float}
 _SEVERAL: tuple[Form, ...] = ("list", "names", "pairs")
 
@@ -276,8 +292,7 @@ def changed(word: str, old: Mapping[str, Any], given: Mapping[str, Any]) -> dict
             _put(document, flag.key, value)
         if flag.key == "hosts":
             document["hostIp"] = None  # -i says all of them
-    if word == "pipeline":
-        _give_up_other_ways(document, said)
+    _give_up_other_ways(document, said, _WAYS.get(word, {}))
     for each in given.get("settings", ()):
         _set(settings, *_pair(each))
     if settings or SETTINGS in old:
@@ -304,11 +319,13 @@ def _read(flag: Flag, value: Any, old: Mapping[str, Any]) -> Any:
             return value
 
 
-def _give_up_other_ways(document: dict[str, Any], said: Collection[str]) -> None:
-    if not any(way in said for way in _WAYS):
+def _give_up_other_ways(
+    document: dict[str, Any], said: Collection[str], ways: Mapping[str, tuple[str, ...]]
+) -> None:
+    if not any(way in said for way in ways):
         return
     firsts = {key.partition(".")[0] for key in said}
-    for way, belongings in _WAYS.items():
+    for way, belongings in ways.items():
         for key in (way, *belongings):
             if way not in firsts and key not in firsts and _says_something(document.get(key)):
                 del document[key]

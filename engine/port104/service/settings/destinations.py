@@ -1,28 +1,51 @@
 """`dicom.scu.destinations[]`: the peers that results can be sent to."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from msgspec import Meta
 
 from port104.service.settings.section import Section
 from port104.service.settings.unused import ONE_BY_ONE
-from port104.service.settings.value_types import AETitle, Host, Name, Port
+from port104.service.settings.value_types import AbsolutePath, AETitle, DICOMwebURL, Host, Name, Port
 
 
 class DestinationSettings(Section, frozen=True):
-    """One peer that results can be sent to."""
+    """One peer that results can be sent to: by C-STORE, or by STOW-RS where it has a `url`."""
 
     name: Name
     """What pipelines call it. Required, unique."""
-    ae_title: AETitle
-    """The peer's called AE title. Required."""
-    host_ip: Host
-    """Where it listens. Required."""
-    port: Port
-    """Its TCP port. Required."""
+    ae_title: AETitle | None = None
+    """The peer's called AE title. Required unless there is a `url`, as are host and port."""
+    host_ip: Host | None = None
+    """Where it listens."""
+    port: Port | None = None
+    """Its TCP port."""
+    url: DICOMwebURL | None = None
+    """Or: where the DICOMweb services of a web server are, what stands before `/studies`. For `https` holds
+    what `dicom.scu.tls` says."""
+    token_file: AbsolutePath | None = None
+    """File with a bearer token for the web server (RFC 6750). It is read at each connection."""
+    headers_file: AbsolutePath | None = None
+    """File with other headers for it, `NAME: VALUE`, one a line: `Authorization: Basic ...`, an API key."""
     tls: bool = False
     """Whether it is called over TLS, with what `dicom.scu.tls` says."""
     associations: Annotated[int, Meta(ge=1, le=100)] = 2
-    """Associations with it at one time, where there is as much to send."""
+    """Associations with it, or connections to its web server, at one time, where there is as much to send."""
     window: Annotated[int, Meta(ge=1, le=256, extra={"unused": ONE_BY_ONE})] = 1
     """Operations outstanding that are proposed to it (PS3.7 D.3.3.3); 1: asynchrony is not proposed."""
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """As the base says."""
+        peer = {"aeTitle": self.ae_title, "hostIp": self.host_ip, "port": self.port}
+        if self.url is None:
+            for key in (key for key, value in peer.items() if value is None):
+                yield key, "it is required unless there is a url, and missing"
+            for key, given in (("tokenFile", self.token_file), ("headersFile", self.headers_file)):
+                if given is not None:
+                    yield key, "it is for a web server, and there is no url"
+            return
+        for key in (key for key, value in peer.items() if value is not None):
+            yield key, "a destination has either this or a url, and both are given"
+        if self.tls:
+            yield "tls", "a url says it: https://"

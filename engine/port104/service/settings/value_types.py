@@ -67,6 +67,13 @@ URL = Annotated[
         extra_json_schema={"pattern": "^https?://"},
     ),
 ]
+DICOMwebURL = Annotated[
+    str,
+    Meta(
+        extra={"check": values.dicomweb_url_fault, "valid": "http://... or https://..., without `/studies`"},
+        extra_json_schema={"pattern": "^https?://"},
+    ),
+]
 AbsolutePath = Annotated[
     str,
     Meta(
