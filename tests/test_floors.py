@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "net": GROUND | {"wire"},
     "storage": GROUND | {"wire"},
     "registry": GROUND | {"wire", "database"},
-    "jobs": GROUND | {"database"},
+    "jobs": GROUND | {"wire", "database"},
     "dispatch": GROUND | {"wire", "net", "storage", "database", "registry", "jobs"},
     "sending": GROUND | {"wire", "net", "storage"},
     "receiving": GROUND | {"wire", "net", "storage"},

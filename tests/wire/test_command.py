@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import dimse_messages, dimse_primitives
 from pynetdicom.dsutils import decode as pynetdicom_decode
 from pynetdicom.dsutils import encode as pynetdicom_encode
-from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS
+from pynetdicom.status import GENERAL_STATUS, STORAGE_SERVICE_CLASS_STATUS
 
 from port104.errors import LocalProtocolError, RemoteProtocolError
 from port104.wire.command import Command, CommandField, Status, decode_command, has_response, response_to
@@ -169,6 +169,12 @@ STATUSES = {
         "Data Set Does Not Match SOP Class",
     ),
     Status.CANNOT_UNDERSTAND: (0xC000, "Failure", "Cannot Understand"),
+    Status.NO_SUCH_SOP_INSTANCE: (0x0112, "Failure", "No Such SOP Instance"),
+    Status.NO_SUCH_EVENT_TYPE: (0x0113, "Failure", "No Such Event Type"),
+    Status.INVALID_ARGUMENT_VALUE: (0x0115, "Failure", "Invalid Argument Value"),
+    Status.CLASS_INSTANCE_CONFLICT: (0x0119, "Failure", "Class-Instance Conflict"),
+    Status.NO_SUCH_ACTION: (0x0123, "Failure", "No Such Action"),
+    Status.RESOURCE_LIMITATION: (0x0213, "Failure", "Resource Limitation"),
 }
 
 
@@ -176,7 +182,7 @@ STATUSES = {
 def test_statuses_have_the_standards_numbers(status):
     number, category, description = STATUSES[status]
     assert status == number
-    assert STORAGE_SERVICE_CLASS_STATUS[number] == (category, description)
+    assert (STORAGE_SERVICE_CLASS_STATUS | GENERAL_STATUS)[number] == (category, description)
 
 
 @pytest.mark.parametrize("field", CommandField)
@@ -243,6 +249,8 @@ KEYWORDS = {
     "error_comment": "ErrorComment",
     "affected_sop_instance_uid": "AffectedSOPInstanceUID",
     "requested_sop_instance_uid": "RequestedSOPInstanceUID",
+    "event_type_id": "EventTypeID",
+    "action_type_id": "ActionTypeID",
     "move_originator_ae_title": "MoveOriginatorApplicationEntityTitle",
     "move_originator_message_id": "MoveOriginatorMessageID",
 }

@@ -66,21 +66,10 @@ class DimseCounter(msgspec.Struct, frozen=True, kw_only=True):
                 calling_ae_title=self.calling_ae_title, called_ae_title=archive.ae_title, syntaxes=_PROPOSED
             )
             async with associate(address, proposal, self.timeouts) as requestor:
-                syntaxes = _accepted(requestor)
+                syntaxes = requestor.first_of(_PROPOSED)
                 return [await _count(requestor, syntaxes, question) for question in questions]
         except (AssociationError, ConfigurationError, LocalProtocolError, NotAcceptedError) as fault:
             raise UnaskedError(str(fault)) from fault
-
-
-def _accepted(requestor: Requestor) -> Syntaxes:
-    """What the archive takes queries in. Raises NotAcceptedError."""
-    preferred, other = _PROPOSED
-    try:
-        requestor.context_of(preferred)
-    except NotAcceptedError:
-        requestor.context_of(other)
-        return other
-    return preferred
 
 
 async def _count(requestor: Requestor, syntaxes: Syntaxes, question: Question) -> Count:

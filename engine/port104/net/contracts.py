@@ -13,6 +13,8 @@ from port104.completions import Completion
 from port104.native import IntakeCounts, Link
 from port104.net.certificates import PeerCertificate
 from port104.wire.agreement import AcceptedContext
+from port104.wire.command import Status
+from port104.wire.commitment import CommitmentReport, CommitmentRequest
 from port104.wire.negotiation import NegotiationPolicy
 from port104.wire.pdu import AssociateRJ, AssociateRQ
 
@@ -20,12 +22,49 @@ from port104.wire.pdu import AssociateRJ, AssociateRQ
 IntakeT = TypeVar("IntakeT", bound="Intake")
 
 
+class AskedCommitment(msgspec.Struct, frozen=True):
+    """A request for storage commitment, and who made it (PS3.4 J.3.2). `address`: the peer's IP address."""
+
+    calling_ae_title: str
+    called_ae_title: str
+    address: str
+    request: CommitmentRequest
+
+
+class Back(Protocol):
+    """The association on which commitment was asked for; net.Committing is one."""
+
+    async def report(self, report: CommitmentReport) -> int:
+        """Report on it; returns the status of the response.
+
+        Raises AssociationError where it is over, or does not do for this report.
+        """
+        ...
+
+
+class Commitments(Protocol):
+    """Answers for storage commitment, in both roles."""
+
+    async def requested(self, asked: AskedCommitment) -> Status:
+        """Promise a report. Once success is returned the promise survives a restart."""
+        ...
+
+    def may_report(self, asked: AskedCommitment, back: Back) -> None:
+        """Hear that what was promised is answered for, and may be reported over `back`. Must not wait."""
+        ...
+
+    async def reported(self, calling_ae_title: str, report: CommitmentReport) -> Status:
+        """Take what a peer reports of what we asked it for."""
+        ...
+
+
 class Admitted(msgspec.Struct, frozen=True):
     """The association may be accepted, under these rules.
 
     `overwrite`: another instance under a known UID replaces it. `ignored`: SOP class UIDs whose instances
     are answered with success and not kept. `maximum_size`: bytes of the longest data set that is kept, 0 =
-    any. `user`: whose identity was checked, for the log.
+    any. `user`: whose identity was checked, for the log. `commitments`: answers for storage commitment, where
+    that is accepted; `commits`: it is asked whether we hold instances, and not only told what a peer holds.
     """
 
     policy: NegotiationPolicy
@@ -33,6 +72,8 @@ class Admitted(msgspec.Struct, frozen=True):
     ignored: frozenset[str] = frozenset()
     maximum_size: int = 0
     user: str | None = None
+    commitments: Commitments | None = None
+    commits: bool = False
 
 
 class Refused(msgspec.Struct, frozen=True):

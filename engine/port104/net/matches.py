@@ -3,25 +3,10 @@
 A peer may have more matches than anybody asked for, or send without end: what is kept of a query is bounded.
 """
 
-import trio
-
 MOST_BYTES = 4 * 1024 * 1024
 """Of the matches of one query: some ten thousand studies."""
 # What one more match costs besides its bytes: of short ones there are not too many either.
 _OF_EACH = 256
-
-
-class Identifier:
-    """The identifier of a query, which is in memory; a net.outgoing.Content."""
-
-    def __init__(self, encoded: bytes) -> None:
-        self.length = len(encoded)
-        self._encoded = encoded
-
-    async def read(self) -> bytes:
-        """All of it."""
-        await trio.lowlevel.checkpoint()
-        return self._encoded
 
 
 class Matches:

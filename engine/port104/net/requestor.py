@@ -27,8 +27,8 @@ from port104.net.calling import Address, Timeouts, call
 from port104.net.connection import Connection
 from port104.net.courier import Errand, errands, run
 from port104.net.endings import Endings
-from port104.net.matches import MOST_BYTES, Identifier, Matches
-from port104.net.outgoing import Content, DataSet, WholeFile
+from port104.net.matches import MOST_BYTES, Matches
+from port104.net.outgoing import Content, DataSet, InMemory, WholeFile
 from port104.wire.association import Association, AssociationLimits, Role
 from port104.wire.command import Command, Status, has_response, is_response, response_to
 from port104.wire.events import (
@@ -98,10 +98,17 @@ class Requestor:
         no such query, StatusError where it could not answer it; it is aborted where it answers with too much.
         """
         request = find_request(syntaxes.abstract_syntax)
-        response = await self._invoke(self.context_of(syntaxes), request, Identifier(identifier))
+        response = await self._invoke(self.context_of(syntaxes), request, InMemory(identifier))
         found = self._matches.pop(response.message_id)
         response.check()
         return found
+
+    async def invoke(self, syntaxes: Syntaxes, request: Command, data: bytes) -> Response:
+        """Any other operation whose response has no data set: N-ACTION, N-EVENT-REPORT (PS3.7 10.1).
+
+        `request`: without a message ID. Raises NotAcceptedError where the peer takes no such thing.
+        """
+        return await self._invoke(self.context_of(syntaxes), request, InMemory(data))
 
     async def store_files(self, files: Sequence[WholeFile]) -> list[Response]:
         """C-STORE of files, one after the other, as long as that goes plainly: several times faster.
@@ -126,6 +133,14 @@ class Requestor:
         if why is None:
             raise NotAcceptedError(f"{what} was not proposed to {self._address}")
         raise NotAcceptedError(f"{self._address} does not accept {what}: {why}")
+
+    def first_of(self, syntaxes: Sequence[Syntaxes]) -> Syntaxes:
+        """The first of these that the peer accepted. Raises NotAcceptedError, for the last one."""
+        for each in syntaxes[:-1]:
+            if each in self._contexts:
+                return each
+        self.context_of(syntaxes[-1])
+        return syntaxes[-1]
 
     @property
     def usable(self) -> bool:

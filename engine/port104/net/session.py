@@ -10,6 +10,8 @@ from typing import Generic
 import structlog
 import trio
 
+from port104.net.answering import Answering
+from port104.net.committing import Committing
 from port104.net.connection import Connection
 from port104.net.contracts import (
     HANDSHAKE_FAILED,
@@ -29,7 +31,6 @@ from port104.net.handshakes import HandshakeError
 from port104.net.storing import Storing
 from port104.net.tally import Tally
 from port104.wire.association import Association, AssociationLimits, Role
-from port104.wire.command import Command, CommandField, Status, has_response, response_to
 from port104.wire.events import (
     AbortedByPeer,
     AbortedByUs,
@@ -93,10 +94,9 @@ class Session(Generic[IntakeT]):
         self._request: AssociateRQ | None = None
         self._reject: AssociateRJ | None = None
         self._broke = False  # the peer, the protocol
-        self._ignored: frozenset[str] = frozenset()
         self._user: str | None = None
         self._storing: Storing[IntakeT] | None = None
-        self._draining: tuple[int, Command, Status] | None = None  # to answer after its data set
+        self._answering: Answering[IntakeT] | None = None
         self._flushing = False
         self._entered = False  # was accepted
         self._started = trio.current_time()
@@ -190,10 +190,10 @@ class Session(Generic[IntakeT]):
 
     async def _handle(self, event: Event) -> None:
         match event:
-            case CommandReceived():
-                self._command(event)
-            case DataSetFragment():
-                self._drained(event)
+            case CommandReceived() if self._answering is not None:
+                await self._answering.command(event)
+            case DataSetFragment() if self._answering is not None:
+                await self._answering.data_set(event)
             case AssociationRequested():
                 await self._requested(event.request)
             case ReleaseRequested():
@@ -249,13 +249,14 @@ class Session(Generic[IntakeT]):
 
     def _leave(self) -> None:
         """The association is over: its place is free, though the peer may keep the connection open."""
+        if self._answering is not None:
+            self._answering.end()
         self._gate.leave(self)
         self._crowd.wait(self)
 
     def _accept(self, request: AssociateRQ, admitted: Admitted) -> None:
         accept = negotiate(request, admitted.policy)
         self._association.accept(accept, trio.current_time())
-        self._ignored = admitted.ignored
         self._user = admitted.user
         self._send_due()
         self._storing = Storing(
@@ -270,6 +271,14 @@ class Session(Generic[IntakeT]):
             send_due=self._send_due,
             flush=self._flush,
         )
+        self._answering = Answering(
+            self._association,
+            self._storing,
+            self.tally,
+            ignored=admitted.ignored,
+            peer=self._peer(),
+            committing=self._committing(request, admitted),
+        )
         start = AssociationStart(
             association=self._storing.association,
             address=self._address,
@@ -282,51 +291,23 @@ class Session(Generic[IntakeT]):
         for witness in self._witnesses:
             witness.established(start)
 
+    def _committing(self, request: AssociateRQ, admitted: Admitted) -> Committing | None:
+        if admitted.commitments is None:
+            return None
+        return Committing(
+            self._association,
+            request,
+            self._address,
+            admitted.commitments,
+            commits=admitted.commits,
+            send_due=self._send_due,
+            abort=self.abort,
+        )
+
     def _figures_so_far(self) -> dict[str, int]:
         if self._storing is not None:
             self._storing.count()
         return self.tally.figures()
-
-    def _command(self, event: CommandReceived) -> None:
-        command = event.command
-        if command.field == CommandField.C_STORE_RQ and self._storing is not None:
-            self._not_stored(event, self._storing)
-        elif command.field == CommandField.C_ECHO_RQ:
-            self.tally.echoes += 1
-            self._answer_without_storing(event, Status.SUCCESS)
-        else:
-            self._answer_without_storing(event, Status.UNRECOGNIZED_OPERATION)
-
-    def _not_stored(self, event: CommandReceived, storing: Storing[IntakeT]) -> None:
-        """A C-STORE-RQ that was left to us: its class is ignored, or something is wrong with it."""
-        refusal = storing.refusal_of(event)
-        if refusal is None and event.command.affected_sop_class_uid in self._ignored:
-            self.tally.ignored += 1
-            self._answer_without_storing(event, Status.SUCCESS)
-            return
-        refusal = refusal or Status.OUT_OF_RESOURCES  # no space is left, or no memory to take it
-        # A sender may go through a whole study against a full disk: said once, and counted.
-        if refusal != Status.OUT_OF_RESOURCES or not self.tally.refused:
-            log.warning("instance refused", **self._peer(), status=f"{refusal:04X}", reason=refusal.name)
-        self.tally.refused += 1
-        self._answer_without_storing(event, refusal)
-
-    def _answer_without_storing(self, event: CommandReceived, status: Status) -> None:
-        """Answer a command that keeps nothing, once its data set, if any, has passed."""
-        if event.command.has_data_set:
-            self._draining = (event.context_id, event.command, status)
-        else:
-            self._respond(event.context_id, event.command, status)
-
-    def _drained(self, event: DataSetFragment) -> None:
-        if event.last and self._draining is not None:
-            drained, self._draining = self._draining, None
-            self._respond(*drained)
-
-    def _respond(self, context_id: int, command: Command, status: Status) -> None:
-        if has_response(command):
-            response = response_to(command, status)
-            self._association.send_command(context_id, response, trio.current_time())
 
     def _release(self) -> None:
         self._association.release_response(trio.current_time())
@@ -341,6 +322,8 @@ class Session(Generic[IntakeT]):
             self.tally.outcome, self.tally.detail, self.tally.hint = outcome, detail, hint
 
     async def _close(self) -> None:
+        if self._answering is not None:
+            self._answering.end()
         if self._storing is not None:
             await self._storing.finish()
         if self._scope.cancel_called and self._entered:

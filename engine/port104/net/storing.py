@@ -14,7 +14,7 @@ from typing import Generic
 import structlog
 import trio
 
-from port104 import native, uids
+from port104 import native
 from port104.completions import Completion
 from port104.net.connection import Connection
 from port104.net.contracts import Admitted, IntakeT, Sink
@@ -23,6 +23,7 @@ from port104.wire.association import Association
 from port104.wire.command import Status
 from port104.wire.events import CommandReceived
 from port104.wire.identifiers import valid_uid
+from port104.wire.negotiation import SERVICES
 from port104.wire.pdu import AssociateRQ
 from port104.wire.states import State
 
@@ -77,7 +78,7 @@ class Storing(Generic[IntakeT]):
         self._lent = False
         self._reason = native.RETURN_OTHER
         self._news = trio.Event()  # set by completions, renewed by who waited
-        left_out = admitted.ignored | {uids.VERIFICATION}
+        left_out = admitted.ignored | SERVICES
         self._intake = sink.intake(
             connection.link,
             [
@@ -136,10 +137,7 @@ class Storing(Generic[IntakeT]):
             return Status.DUPLICATE_INVOCATION
         if not (command.affected_sop_class_uid and command.affected_sop_instance_uid):
             return Status.MISTYPED_ARGUMENT
-        if (
-            command.affected_sop_class_uid != context.abstract_syntax
-            or context.abstract_syntax == uids.VERIFICATION
-        ):
+        if command.affected_sop_class_uid != context.abstract_syntax or context.abstract_syntax in SERVICES:
             return Status.SOP_CLASS_NOT_SUPPORTED
         if not valid_uid(command.affected_sop_instance_uid):
             return Status.INVALID_SOP_INSTANCE

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from port104.net.certificates import PeerCertificate
-from port104.net.contracts import Admitted, Refused
+from port104.net.contracts import Admitted, Commitments, Refused
 from port104.registry import registry as registries
 from port104.registry.identity import Identified, Unidentified
 from port104.registry.registry import Refusal, Registry
@@ -28,11 +28,21 @@ class Admission:
     """An acceptor's `Admit`. Each association is judged by the registry that holds when it comes."""
 
     def __init__(
-        self, scp: ScpSettings, registrar: HasRegistry, watch: VolumeWatch, identities: Identities | None
+        self,
+        scp: ScpSettings,
+        registrar: HasRegistry,
+        watch: VolumeWatch,
+        identities: Identities | None,
+        commitments: Commitments,
+        *,
+        keeps_for_ever: bool,
     ) -> None:
+        """`commitments`: answers for storage commitment. `keeps_for_ever`: instances are never removed."""
         self._scp = scp
         self._registrar = registrar
         self._watch = watch
+        self._commitments = commitments
+        self._keeps_for_ever = keeps_for_ever
         self.identities = identities
         """What judges the identities of users; None: nothing does."""
 
@@ -71,6 +81,9 @@ class Admission:
     ) -> Admitted | Refused:
         local_ae = verdict.local_ae
         verification = self._scp.verification
+        commits = self._scp.storage_commitment.enabled
+        if commits is None:
+            commits = self._keeps_for_ever
         policy = NegotiationPolicy(
             maximum_length=self._scp.maximum_length_received,
             verification_transfer_syntaxes=frozenset(
@@ -78,6 +91,7 @@ class Admission:
             ),
             allowed_sop_classes=verdict.allowed_sop_classes,
             accepted_transfer_syntaxes=local_ae.accepted_transfer_syntaxes or None,
+            storage_commitment=commits,
             operations_window=self._scp.operations_window,
             user_identified=user is not None,
         )
@@ -95,4 +109,6 @@ class Admission:
             if local_ae.maximum_object_size is None
             else local_ae.maximum_object_size,
             user=user,
+            commitments=self._commitments if commits else None,
+            commits=commits,
         )

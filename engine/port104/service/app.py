@@ -88,7 +88,14 @@ class _Parts:
         scp, store, registrar, books = settings.dicom.scp, kept.store, kept.registrar, kept.books
         watermarks = Watermarks(settings.storage.watermark_percent, reserve_of(settings.storage))
         self.watch = VolumeWatch(store, watermarks)
-        admission = Admission(scp, registrar, self.watch, identities)
+        admission = Admission(
+            scp,
+            registrar,
+            self.watch,
+            identities,
+            books.committer,
+            keeps_for_ever=settings.jobs.keep_instances_hours is None,
+        )
         associations = AssociationLog()
         witnesses: list[Witness] = [associations, books.keeper, *filter(None, [kept.trail])]
         self.acceptor = acceptor_of(scp, admission, store, witnesses, connections)

@@ -12,6 +12,7 @@ import trio
 from port104.dispatch.backends.choosing import backend_of
 from port104.dispatch.bookkeeping import Bookkeeper
 from port104.dispatch.caretaking import Retention, put_back
+from port104.dispatch.committing import Committer
 from port104.dispatch.desk import Desk
 from port104.dispatch.dispatching import Dispatcher
 from port104.dispatch.filing import Filing
@@ -26,7 +27,7 @@ from port104.jobs.ledger.runs import Run
 from port104.jobs.planning import Plan, plan
 from port104.registry.entries import Pipeline
 from port104.registry.registry import Registry
-from port104.service.delivery import counter_of, exporter_of
+from port104.service.delivery import committer_of, counter_of, exporter_of
 from port104.service.processing import destinations_of, rule_of
 from port104.service.settings.jobs import JobsSettings
 from port104.service.settings.scu import ScuSettings
@@ -38,6 +39,7 @@ class Books(msgspec.Struct, frozen=True):
     """What the rest of the service uses of it. `runs`: what cancels and repeats them.
 
     `filing`: takes results that somebody registers by hand. `exports`: what steers their delivery.
+    `committer`: answers for storage commitment.
     """
 
     desk: Desk
@@ -46,6 +48,7 @@ class Books(msgspec.Struct, frozen=True):
     runs: Runs
     filing: Filing
     exports: Exports
+    committer: Committer
 
 
 @asynccontextmanager
@@ -76,15 +79,17 @@ async def keeping_books(
         inquirer = Inquirer(
             desk, by.asking, lambda: registry().destinations, counter_of(scu).count, keeper.look
         )
+        committer = committer_of(scu, desk, root, registry)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keeper.run)
+            nursery.start_soon(committer.run)
             nursery.start_soon(inquirer.run)
             nursery.start_soon(dispatcher.run)
             nursery.start_soon(exporter.run)
             if url is not None:
                 nursery.start_soon(beat, desk, patience, dispatcher.look)
             filing = Filing(desk, root, ledger.node, exporter.look)
-            yield Books(desk, keeper, lookout, dispatcher, filing, exporter)
+            yield Books(desk, keeper, lookout, dispatcher, filing, exporter, committer)
             nursery.cancel_scope.cancel()
         if desk.fault is None:
             await keeper.finish()

@@ -8,14 +8,17 @@ from pathlib import Path
 
 from OpenSSL import SSL
 
+from port104.dispatch.committing import Committer
 from port104.dispatch.counting import DimseCounter
 from port104.dispatch.desk import Desk
 from port104.dispatch.node import is_folder_of
+from port104.dispatch.reporting import DimseReporter
 from port104.export.calling import Caller
 from port104.export.dimse import DimseCaller
 from port104.export.exporting import Exporter
 from port104.export.policy import ExportPolicy
 from port104.export.stow import WebCaller
+from port104.jobs.committing import CommitmentPolicy
 from port104.net.credentials import TLSFiles, build_calling_context
 from port104.net.https import build_https_context
 from port104.registry.registry import Registry
@@ -48,6 +51,14 @@ def caller_of(scu: ScuSettings) -> Caller:
 def counter_of(scu: ScuSettings) -> DimseCounter:
     """Put together what asks archives, which are called as destinations are."""
     return DimseCounter(calling_ae_title=scu.ae_title, tls=partial(_tls_of, scu.tls))
+
+
+def committer_of(scu: ScuSettings, desk: Desk, root: Path, registry: Callable[[], Registry]) -> Committer:
+    """Put together what answers for storage commitment. `root`: the storage folder."""
+    reporter = DimseReporter(tls=partial(_tls_of, scu.tls))
+    return Committer(
+        desk, root, lambda: registry().destinations, reporter.report, CommitmentPolicy(), random.random
+    )
 
 
 def policy_of(scu: ScuSettings) -> ExportPolicy:

@@ -48,6 +48,7 @@ RELOADED = (
     "dicom.scp.sendTimeout",
     "dicom.scp.shutdownDeadline",
     "dicom.scp.sources",
+    "dicom.scp.storageCommitment",
     "dicom.scp.tls.handshakeTimeout",
     "dicom.scp.userIdentity",
     "dicom.scp.verification",

@@ -28,6 +28,10 @@ class CommandField(enum.IntEnum):
     C_FIND_RSP = 0x8020
     C_ECHO_RQ = 0x0030
     C_ECHO_RSP = 0x8030
+    N_EVENT_REPORT_RQ = 0x0100
+    N_EVENT_REPORT_RSP = 0x8100
+    N_ACTION_RQ = 0x0130
+    N_ACTION_RSP = 0x8130
     C_CANCEL_RQ = 0x0FFF
 
 
@@ -36,12 +40,18 @@ class Status(enum.IntEnum):
 
     SUCCESS = 0x0000
     PROCESSING_FAILURE = 0x0110
+    NO_SUCH_SOP_INSTANCE = 0x0112
+    NO_SUCH_EVENT_TYPE = 0x0113
+    INVALID_ARGUMENT_VALUE = 0x0115
     INVALID_SOP_INSTANCE = 0x0117
+    CLASS_INSTANCE_CONFLICT = 0x0119
     SOP_CLASS_NOT_SUPPORTED = 0x0122
+    NO_SUCH_ACTION = 0x0123
     NOT_AUTHORISED = 0x0124
     DUPLICATE_INVOCATION = 0x0210
     UNRECOGNIZED_OPERATION = 0x0211
     MISTYPED_ARGUMENT = 0x0212
+    RESOURCE_LIMITATION = 0x0213
     OUT_OF_RESOURCES = 0xA700
     DATA_SET_DOES_NOT_MATCH_SOP_CLASS = 0xA900
     COERCION_OF_DATA_ELEMENTS = 0xB000
@@ -64,6 +74,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     requested_sop_class_uid: str | None = None
     affected_sop_instance_uid: str | None = None
     requested_sop_instance_uid: str | None = None
+    event_type_id: int | None = None
+    action_type_id: int | None = None
     priority: int | None = None
     status: int | None = None
     error_comment: str | None = None
@@ -84,6 +96,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
             _text(0x0902, self.error_comment),
             _uid(0x1000, self.affected_sop_instance_uid),
             _uid(0x1001, self.requested_sop_instance_uid),
+            _uint16(0x1002, self.event_type_id),
+            _uint16(0x1008, self.action_type_id),
             _text(0x1030, self.move_originator_ae_title),
             _uint16(0x1031, self.move_originator_message_id),
         ]
@@ -113,6 +127,8 @@ def decode_command(data: bytes) -> Command:
         requested_sop_class_uid=_string(elements, 0x0003),
         affected_sop_instance_uid=_string(elements, 0x1000),
         requested_sop_instance_uid=_string(elements, 0x1001),
+        event_type_id=_number(elements, 0x1002),
+        action_type_id=_number(elements, 0x1008),
         priority=_number(elements, 0x0700),
         status=_number(elements, 0x0900),
         error_comment=_string(elements, 0x0902),
@@ -139,7 +155,7 @@ def response_field(request: Command) -> int:
 def response_to(request: Command, status: int) -> Command:
     """The response that ends `request` with `status`.
 
-    SOP class and instance are repeated as the request gave them (PS3.7 9.3.1.2, 9.3.5.2, 10.3).
+    SOP class, instance and type are repeated as the request gave them (PS3.7 9.3.1.2, 9.3.5.2, 10.3).
     """
     return Command(
         field=response_field(request),
@@ -147,6 +163,8 @@ def response_to(request: Command, status: int) -> Command:
         message_id_being_responded_to=request.message_id or 0,
         affected_sop_class_uid=request.affected_sop_class_uid or request.requested_sop_class_uid,
         affected_sop_instance_uid=(request.affected_sop_instance_uid or request.requested_sop_instance_uid),
+        event_type_id=request.event_type_id,
+        action_type_id=request.action_type_id,
         status=status,
     )
 

@@ -47,8 +47,12 @@ _NO_STORAGE = frozenset(
     f"{_STORAGE_ROOT}{number}"
     for number in ("200.4", "200.5", "200.6", "201.2", "201.3", "201.4", "201.5", "201.6")
 )
+# What is read and written of storage commitment (wire/commitment.py).
+_COMMITMENT_SYNTAXES = frozenset({uids.IMPLICIT_VR_LITTLE_ENDIAN, uids.EXPLICIT_VR_LITTLE_ENDIAN})
 # Extended negotiation of storage (PS3.4 B.3.1): level 2 (full), no digital signature, no coercion.
 _STORAGE_SUPPORT = bytes([2, 0, 0, 0, 0, 0])
+SERVICES = frozenset({uids.VERIFICATION, uids.STORAGE_COMMITMENT})
+"""SOP classes that are accepted besides storage."""
 
 
 class Result(enum.IntEnum):
@@ -87,6 +91,7 @@ class NegotiationPolicy(msgspec.Struct, frozen=True, kw_only=True):
     `verification_transfer_syntaxes`: for Verification; empty: it is not accepted.
     `allowed_sop_classes`: storage SOP classes; None: all, private ones too.
     `accepted_transfer_syntaxes`: for storage; None: all, private ones too.
+    `storage_commitment`: whether the Storage Commitment Push Model is accepted, in either role.
     `operations_window`: C-STOREs that the peer may have outstanding, at least 1 (PS3.7 D.3.3.3).
     `user_identified`: the user identity that was proposed is right; answered where that was asked for.
     """
@@ -101,6 +106,7 @@ class NegotiationPolicy(msgspec.Struct, frozen=True, kw_only=True):
     )
     allowed_sop_classes: frozenset[str] | None = None
     accepted_transfer_syntaxes: frozenset[str] | None = None
+    storage_commitment: bool = False
     operations_window: int = 1
     user_identified: bool = False
 
@@ -145,9 +151,9 @@ def negotiate(request: AssociateRQ, policy: NegotiationPolicy) -> AssociateAC:
 
 
 def asks_for_storage(request: AssociateRQ, policy: NegotiationPolicy) -> bool:
-    """Whether `negotiate` would accept a context for instances, rather than Verification alone or nothing."""
+    """Whether `negotiate` would accept a context for instances, rather than for other services or nothing."""
     return any(
-        context.abstract_syntax != uids.VERIFICATION and _judge(context, policy).result == Result.ACCEPTANCE
+        context.abstract_syntax not in SERVICES and _judge(context, policy).result == Result.ACCEPTANCE
         for context in request.presentation_contexts
     )
 
@@ -168,6 +174,8 @@ def _judge(context: PresentationContext, policy: NegotiationPolicy) -> Presentat
 def _supported(abstract_syntax: str, policy: NegotiationPolicy) -> bool:
     if abstract_syntax == uids.VERIFICATION:
         return bool(policy.verification_transfer_syntaxes)
+    if abstract_syntax == uids.STORAGE_COMMITMENT:
+        return policy.storage_commitment
     allowed = policy.allowed_sop_classes
     return (
         valid_uid(abstract_syntax)
@@ -180,6 +188,8 @@ def _transfer_syntaxes(abstract_syntax: str, policy: NegotiationPolicy) -> froze
     """What is accepted for it; None: whatever the requestor proposes."""
     if abstract_syntax == uids.VERIFICATION:
         return policy.verification_transfer_syntaxes
+    if abstract_syntax == uids.STORAGE_COMMITMENT:
+        return _COMMITMENT_SYNTAXES
     return policy.accepted_transfer_syntaxes
 
 
@@ -213,14 +223,14 @@ def _answer(asked: UserInformation, accepted: frozenset[str], policy: Negotiatio
         implementation_version_name=uids.IMPLEMENTATION_VERSION,
         asynchronous_operations_window=_window(asked.asynchronous_operations_window, policy),
         role_selections=tuple(
-            # We are an SCP and never an SCU of what is offered here: grant only the SCU role.
-            RoleSelection(uid, role.scu_role, scp_role=False)
+            # We are an SCP of what is offered here, and an SCU of commitment alone: who has stored what we
+            # sent may report on an association of its own (PS3.4 J.3.3).
+            RoleSelection(uid, role.scu_role, role.scp_role and uid == uids.STORAGE_COMMITMENT)
             for uid, role in roles.items()
             if uid in accepted
         ),
         extended_negotiations=tuple(
-            ExtendedNegotiation(uid, _STORAGE_SUPPORT)
-            for uid in sorted(extended & accepted - {uids.VERIFICATION})
+            ExtendedNegotiation(uid, _STORAGE_SUPPORT) for uid in sorted(extended & accepted - SERVICES)
         ),
         user_identity_response=_identity_response(asked.user_identity, policy),
     )

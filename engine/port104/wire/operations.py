@@ -4,7 +4,7 @@ Rules that this room keeps:
 - an operation is outstanding from its request to its response, whatever is sent meanwhile: a peer may answer
   before a data set has ended;
 - a response is believed only where it answers an outstanding operation in every respect (PS3.7 9.3.1.2,
-  9.3.2.2, 9.3.5.2); any other one breaks the protocol, as what it says of could be anything;
+  9.3.2.2, 9.3.5.2, 10.3); any other one breaks the protocol, as what it says of could be anything;
 - a query alone has several responses: one with an identifier for each match, and the last one with none;
 - no more are outstanding than both sides agreed on (PS3.7 D.3.3.3), and no two have one message ID.
 """
@@ -14,6 +14,7 @@ import msgspec
 from port104 import uids
 from port104.errors import LocalProtocolError, StatusError
 from port104.wire.command import Command, CommandField, is_response, response_field
+from port104.wire.commitment import REQUEST_STORAGE_COMMITMENT
 from port104.wire.items import invalid, unexpected
 from port104.wire.status import StatusClass, class_of, words_of
 
@@ -68,6 +69,28 @@ def find_request(sop_class_uid: str) -> Command:
         has_data_set=True,
         affected_sop_class_uid=sop_class_uid,
         priority=_MEDIUM,
+    )
+
+
+def action_request() -> Command:
+    """N-ACTION-RQ for storage commitment (PS3.7 10.3.5, PS3.4 J.3.2), without the message ID."""
+    return Command(
+        field=CommandField.N_ACTION_RQ,
+        has_data_set=True,
+        requested_sop_class_uid=uids.STORAGE_COMMITMENT,
+        requested_sop_instance_uid=uids.STORAGE_COMMITMENT_INSTANCE,
+        action_type_id=REQUEST_STORAGE_COMMITMENT,
+    )
+
+
+def event_report_request(event_type_id: int) -> Command:
+    """N-EVENT-REPORT-RQ for storage commitment (PS3.7 10.3.1, PS3.4 J.3.3), without the message ID."""
+    return Command(
+        field=CommandField.N_EVENT_REPORT_RQ,
+        has_data_set=True,
+        affected_sop_class_uid=uids.STORAGE_COMMITMENT,
+        affected_sop_instance_uid=uids.STORAGE_COMMITMENT_INSTANCE,
+        event_type_id=event_type_id,
     )
 
 
@@ -131,7 +154,8 @@ def _status_of(command: Command, request: Command) -> int:
     """The status of the response to `request`."""
     if command.field != response_field(request):
         raise invalid(f"command {request.field:04X}H was answered by {command.field:04X}H")
-    if command.affected_sop_instance_uid not in (None, request.affected_sop_instance_uid):
+    asked_of = request.affected_sop_instance_uid or request.requested_sop_instance_uid
+    if command.affected_sop_instance_uid not in (None, asked_of):
         raise invalid("a response is for another SOP instance than its request")
     if command.status is None:
         raise invalid("a response has no status (0000,0900)")

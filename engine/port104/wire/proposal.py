@@ -12,7 +12,7 @@ import msgspec
 from port104 import uids
 from port104.errors import LocalProtocolError
 from port104.wire.identifiers import valid_ae_title
-from port104.wire.items import UserIdentity
+from port104.wire.items import RoleSelection, UserIdentity
 from port104.wire.pdu import (
     AssociateRQ,
     AsynchronousOperationsWindow,
@@ -40,7 +40,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 
     `syntaxes`: a context each, at most MOST_CONTEXTS. `window`: operations that we may have outstanding, 1:
     the one, and nothing is said of it, as some peers drop an association that proposes more (PS3.7 D.3.3.3).
-    `maximum_length`: bytes of the longest P-DATA-TF PDU that we receive; responses are short.
+    `maximum_length`: bytes of the longest P-DATA-TF PDU that we receive; responses are short. `provided`: SOP
+    classes among them whose SCP we are, and the acceptor the SCU (PS3.7 D.3.3.4).
     """
 
     calling_ae_title: str
@@ -49,6 +50,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     window: int = 1
     user_identity: UserIdentity | None = None
     maximum_length: int = 64 * 1024
+    provided: tuple[str, ...] = ()
 
 
 def associate_request(proposal: Proposal) -> AssociateRQ:
@@ -76,6 +78,9 @@ def associate_request(proposal: Proposal) -> AssociateRQ:
             implementation_class_uid=uids.IMPLEMENTATION_CLASS,
             implementation_version_name=uids.IMPLEMENTATION_VERSION,
             asynchronous_operations_window=window,
+            role_selections=tuple(
+                RoleSelection(uid, scu_role=False, scp_role=True) for uid in proposal.provided
+            ),
             user_identity=proposal.user_identity,
         ),
     )

@@ -8,6 +8,7 @@ from port104.jobs.ledger import nodes, retention, runs
 from port104.jobs.ledger.announcing import OpenGroup, announce, open_groups
 from port104.jobs.ledger.arrivals import Arrival, known_of, record, written_before
 from port104.jobs.ledger.closing import ClosedGroup, close_due, next_due
+from port104.jobs.ledger.commitments import Commitments
 from port104.jobs.ledger.members import Member, members_of
 from port104.jobs.ledger.nodes import TakenRun
 from port104.jobs.ledger.outbox import Outbox
@@ -31,6 +32,8 @@ class Ledger:
         self.node = node
         self.outbox = Outbox(database, node)
         """Its results on their way to destinations."""
+        self.commitments = Commitments(database, node)
+        """The reports that it owes to peers."""
 
     def record(self, arrivals: Sequence[Arrival]) -> int:
         """Write down what came; returns how many of the arrivals were not known before."""

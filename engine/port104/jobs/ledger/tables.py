@@ -206,5 +206,22 @@ SCHEMA = Schema(
             """INSERT INTO port104_study (study, group_id)
                 SELECT DISTINCT study, group_id FROM port104_instance""",
         ),
+        # Reports of storage commitment that peers are owed (PS3.4 annex J). node: whose storage folder the
+        # instances are in; request: the instances, in JSON; attempt: how many failed; due: of the next one
+        (
+            """CREATE TABLE port104_commitment (
+                node TEXT NOT NULL,
+                calling TEXT NOT NULL,
+                transaction_uid TEXT NOT NULL,
+                called TEXT NOT NULL,
+                address TEXT NOT NULL,
+                request TEXT NOT NULL,
+                asked DOUBLE PRECISION NOT NULL,
+                attempt INTEGER NOT NULL,
+                due DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (node, calling, transaction_uid)
+            )""",
+            "CREATE INDEX port104_commitment_due ON port104_commitment (node, due)",
+        ),
     ),
 )

@@ -27,6 +27,14 @@ class VerificationSettings(Section, frozen=True):
     """Transfer syntaxes accepted for it, in order of preference."""
 
 
+class StorageCommitmentSettings(Section, frozen=True):
+    """The answer to storage commitment (PS3.4 annex J)."""
+
+    enabled: bool | None = None
+    """Whether port104 answers what it holds. Null (the default): where instances are kept for ever
+    (`jobs.keepInstancesHours` null), for senders delete theirs once they are answered."""
+
+
 class ProxyProtocolSettings(Section, frozen=True):
     """Load balancers that say who is behind them, by the PROXY protocol (versions 1 and 2)."""
 
@@ -92,6 +100,7 @@ class ScpSettings(Section, frozen=True):
     """The peers that may call, besides those that were created. Of several entries that fit, the first one
     counts, these here before the others."""
     verification: VerificationSettings = VerificationSettings()
+    storage_commitment: StorageCommitmentSettings = StorageCommitmentSettings()
     user_identity: UserIdentitySettings = UserIdentitySettings()
     proxy_protocol: ProxyProtocolSettings = ProxyProtocolSettings()
     maximum_length_received: Annotated[int, Meta(ge=4096, le=16_777_216)] = 1_048_576
