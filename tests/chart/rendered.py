@@ -1,5 +1,6 @@
 """The chart as helm renders it, and what the tests ask of the result."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from lacking import lacking
 
 CHART = Path(__file__).parents[2] / "charts" / "port104"
 NAMESPACE = "imaging"
+POD = "port104-0"
 NOTES = "port104/templates/NOTES.txt"
 
 
@@ -63,7 +65,12 @@ class Rendered:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {each["name"]: each.get("value", "port104-0") for each in self.container["env"]}
+        """The variables of the first pod, as Kubernetes makes them."""
+        found: dict[str, str] = {}
+        for each in self.container["env"]:
+            value = each.get("value", POD)
+            found[each["name"]] = re.sub(r"\$\((\w+)\)", lambda name: found[name[1]], value)
+        return found
 
     def service(self, ending: str = "") -> dict[str, Any] | None:
         full = self.one("StatefulSet")["metadata"]["name"]

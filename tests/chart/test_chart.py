@@ -66,6 +66,14 @@ def test_port104_takes_the_configuration(configured):
     assert configured.settings.storage.temporary.startswith("/payloads")
 
 
+def test_numbers_come_through_as_they_are(tmp_path):
+    """For helm all numbers are floating."""
+    file = tmp_path / "appsettings.json"
+    file.write_text(Rendered(values_of("own-settings")).configuration)
+    scp = load(file, {}, {}).settings.dicom.scp
+    assert (scp.maximum_object_size, scp.shutdown_deadline) == (34359738369, 12.5)
+
+
 def test_ports_are_those_that_port104_listens_on(rendered, configured):
     scp, api = configured.settings.dicom.scp, configured.settings.api
     ports = {each["name"]: each["containerPort"] for each in rendered.container["ports"]}

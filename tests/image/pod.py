@@ -18,7 +18,7 @@ from chart.rendered import Rendered
 from image.dockerfile import Stage
 
 _FORK_SECONDS = 10
-_MOUNTS = ("payloads", "etc/port104", "tmp", "proc", "dev")
+_MOUNTS = ("payloads", "etc/port104", "run/secrets/port104", "tmp", "proc", "dev")
 # Mounts are the new namespace's alone, and gone with it.
 _BEGIN = """
 mount --make-rprivate /
@@ -27,6 +27,7 @@ mount -o remount,bind,ro "$ROOT"
 mount --bind "$FOLDER/payloads" "$ROOT/payloads"
 mount --bind "$FOLDER/config" "$ROOT/etc/port104"
 mount -o remount,bind,ro "$ROOT/etc/port104"
+mount --bind "$FOLDER/secrets" "$ROOT/run/secrets/port104"
 mount -t tmpfs tmpfs "$ROOT/tmp"
 mount --rbind /dev "$ROOT/dev"
 mount -t proc proc "$ROOT/proc"
@@ -83,12 +84,23 @@ class Pod:
 
 
 def prepare(folder: Path, group: int) -> None:
-    """Make the volume as Kubernetes hands over a new one, with what a file system has in it."""
+    """Make the volume as Kubernetes hands over a new one, with what is in every file system."""
+    (folder / "secrets").mkdir(parents=True)
     payloads = folder / "payloads"
-    payloads.mkdir(parents=True)
+    payloads.mkdir()
     (payloads / "lost+found").mkdir(mode=0o700)
     shutil.chown(payloads, group=group)
     payloads.chmod(0o2775)
+
+
+def mount_secret(folder: Path, name: str, files: dict[str, bytes], group: int) -> None:
+    """Make the files of a Secret as the chart has them mounted: root's, and readable for its group."""
+    (folder / "secrets" / name).mkdir()
+    for file, content in files.items():
+        path = folder / "secrets" / name / file
+        path.write_bytes(content)
+        shutil.chown(path, group=group)
+        path.chmod(0o440)
 
 
 @contextmanager

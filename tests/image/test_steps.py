@@ -12,13 +12,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+import trustme
 from pydicom.data import get_testdata_file
 
-from chart.rendered import Rendered
+from chart.rendered import POD, Rendered
 from image.dockerfile import build
-from image.pod import prepare, started
+from image.pod import mount_secret, prepare, started
 
 START_SECONDS = 30
+GROUP = 10104
 ASK = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
 
 
@@ -48,7 +50,7 @@ def image(folder):
 @pytest.fixture
 def volume(folder):
     made = folder / "pod"
-    prepare(made, Rendered({}).pod["securityContext"]["fsGroup"])
+    prepare(made, GROUP)
     yield made
     shutil.rmtree(made)
 
@@ -141,3 +143,25 @@ def test_the_api_is_exposed_once_there_is_a_token(image, volume):
     with started(image, exposed, volume) as pod:
         wait_for(pod, lambda: probe(pod, exposed, "readinessProbe") == "Healthy")
         assert probe(pod, exposed, "livenessProbe") == "Healthy"
+
+
+@pytest.mark.slow
+def test_secrets_and_a_volume_that_others_see_are_of_use(image, volume):
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
+    files = {"tls.crt": chain, "tls.key": certificate.private_key_pem.bytes()}
+    mount_secret(volume, "tls", files, GROUP)
+    values = {
+        "tls": {"existingSecret": "port104-dicom", "only": True},
+        "persistence": {"existingClaim": "payloads"},
+    }
+    rendered = Rendered(values)
+    with started(image, rendered, volume) as pod:
+        authority.cert_pem.write_to_path(volume / "config" / "ca.pem")
+        wait_for(pod, lambda: probe(pod, rendered, "readinessProbe") == 0)
+        secured = ("--tls-authorities", "/etc/port104/ca.pem")
+        assert pod.run("port104", "echo", "127.0.0.1", "2762", "-aec", "NOBODY", *secured).returncode == 4
+        assert pod.run("port104", "echo", "127.0.0.1", "104", "-aec", "NOBODY").returncode == 3
+        assert (volume / "payloads" / POD / "instances").is_dir()
+        assert pod.stop(START_SECONDS) == 0, pod.log
