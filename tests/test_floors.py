@@ -46,6 +46,7 @@ KEPT_FOR = {
             f"export/{shell}.py"
             for shell in (
                 "calling",
+                "committing",
                 "courier",
                 "dimse",
                 "exporting",

@@ -45,8 +45,18 @@ class Peer:
     def another(self, folder):
         """One of the next start."""
         return Committer(
-            self.desk, folder, lambda: self.destinations, self.by_another, POLICY, jitter=lambda: 0.0
+            self.desk,
+            folder,
+            lambda: self.destinations,
+            self.by_another,
+            POLICY,
+            jitter=lambda: 0.0,
+            heard=self.heard,
         )
+
+    async def heard(self, calling, report):
+        self.told.append((calling, report))
+        return Status.INVALID_ARGUMENT_VALUE
 
     def ask(self, asked=ASKED):
         return self.committer.requested(asked)
@@ -200,11 +210,10 @@ async def test_a_database_that_fails_is_waited_for(autojump_clock, peer, monkeyp
         assert len(asking.told) == 1
 
 
-async def test_nobody_asked_for_a_report(autojump_clock, peer):
+async def test_a_report_is_passed_on_to_who_asked(autojump_clock, peer):
     async with peer() as asking:
         status = await asking.committer.reported("PACS", REPORT)
-        assert status == Status.INVALID_ARGUMENT_VALUE
-    assert asking.logs[0]["transaction"] == "1.9"
+        assert (status, asking.told) == (Status.INVALID_ARGUMENT_VALUE, [("PACS", REPORT)])
 
 
 def fails(*_):

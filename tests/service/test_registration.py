@@ -371,6 +371,7 @@ def test_sources_get_names_that_nobody_else_has():
             ['url: "http://x/studies/" is wrong: give what stands before /studies'],
         ),
         ({"url": "http://x/?key=7"}, ['url: "http://x/?key=7" is wrong: nothing may follow ?']),
+        ({"url": "http://x", "storageCommitment": True}, ["storageCommitment: a web server is not asked"]),
         ({"url": "x"}, ['url: "x" is wrong: expected a URL']),
     ],
 )

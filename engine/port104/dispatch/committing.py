@@ -6,7 +6,7 @@ Rules that this room keeps:
 - a report goes back on the association on which was asked while that stands, or on one of its own.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 
 import structlog
@@ -34,6 +34,10 @@ _NO_ADDRESS = (
 )
 
 
+HeardReport = Callable[[str, CommitmentReport], Awaitable[Status]]
+"""Takes what a peer, by its AE title, reports of what we asked it for; returns the status that answers it."""
+
+
 class Committer:
     """Answers for storage commitment; a net.contracts.Commitments. Let `run` run."""
 
@@ -45,14 +49,16 @@ class Committer:
         report: Report,
         policy: CommitmentPolicy,
         jitter: Callable[[], float],
+        heard: HeardReport,
     ) -> None:
-        """`root`: the storage folder. `destinations`: by name, as they are now."""
+        """`root`: the storage folder. `destinations`: by name, as they are now. `heard`: takes reports."""
         self._desk = desk
         self._safekeeping = Safekeeping(root)
         self._destinations = destinations
         self._report = report
         self._policy = policy
         self._jitter = jitter
+        self._heard = heard
         self._backs: dict[tuple[str, str], Back] = {}
         self._checking = trio.CapacityLimiter(1)
         self._under_way = 0
@@ -86,13 +92,8 @@ class Committer:
         self._news.set()
 
     async def reported(self, calling_ae_title: str, report: CommitmentReport) -> Status:
-        """As the contract says: nothing was asked of anybody."""
-        log.warning(
-            "report of a storage commitment that nobody asked for",
-            calling=calling_ae_title,
-            transaction=report.transaction_uid,
-        )
-        return Status.INVALID_ARGUMENT_VALUE
+        """As the contract says: whoever asked hears of it."""
+        return await self._heard(calling_ae_title, report)
 
     # ---- the promises ----
 

@@ -101,17 +101,19 @@ class Courier:
             waited=delivery.waited,
             works=self._queue.works(self._destination.name),
         )
+        is_stored = verdict.state == "delivered"
+        is_asked = is_stored and self._destination.storage_commitment
         self._recorder.note(
             Outcome(
                 delivery=delivery,
-                state=verdict.state,
+                state="committing" if is_asked else verdict.state,
                 why=verdict.why,
                 status=verdict.status,
                 delay=verdict.delay,
                 tried=verdict.tried,
             )
         )
-        words = "delivered" if verdict.state == "delivered" else "not delivered"
+        words = "delivered" if is_stored else "not delivered"
         self._outcomes[f"{words}: {verdict.why}" if verdict.why else words] += 1
         now = trio.current_time()
         if self._queue.judged(self._destination.name, now, strike=verdict.strike, why=verdict.why):

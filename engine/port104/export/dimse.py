@@ -8,6 +8,7 @@ import msgspec
 import trio
 from OpenSSL import SSL
 
+from port104 import uids
 from port104.errors import (
     AssociationError,
     ConfigurationError,
@@ -16,16 +17,32 @@ from port104.errors import (
     StatusError,
     Suspect,
 )
+from port104.export.committing import Hear
 from port104.export.contracts import BrokenOffError, NotProposedError, UnreachableError, UnsendableError
 from port104.export.files import opened
 from port104.export.verdicts import Answer, Answered
 from port104.net.calling import Address, Timeouts
+from port104.net.hearing import Heard
 from port104.net.requestor import Requestor, associate
 from port104.net.verification import suspect_of, verify
 from port104.registry.entries import Destination
 from port104.sending.candidates import Candidate, look_at
+from port104.wire.command import Status
+from port104.wire.commitment import (
+    CommitmentRequest,
+    UnreadableError,
+    decode_report,
+    encode_request,
+)
+from port104.wire.operations import action_request
 from port104.wire.proposal import VERIFICATION, Proposal, Syntaxes, shares
 
+_OF_COMMITMENT = tuple(
+    Syntaxes(uids.STORAGE_COMMITMENT, transfer_syntax)
+    for transfer_syntax in (uids.IMPLICIT_VR_LITTLE_ENDIAN, uids.EXPLICIT_VR_LITTLE_ENDIAN)
+)
+# An association is kept for a report: most that use it report at once.
+_REPORT_SECONDS = 15.0
 # A person waits, and a request to the API has 30 s in all.
 _AT_ONCE = Timeouts(connect=6.0, associate=6.0, send=6.0, response=6.0)
 
@@ -66,6 +83,29 @@ class DimseCaller(msgspec.Struct, frozen=True, kw_only=True):
             except (AssociationError, ConfigurationError, LocalProtocolError) as fault:
                 raise UnreachableError(str(fault)) from fault
             yield DimsePeer(requestor, frozenset(proposal.syntaxes))
+
+    async def ask(self, destination: Destination, request: CommitmentRequest, hear: Hear) -> None:
+        """Ask it by N-ACTION whether it holds instances; a committing.Ask."""
+        proposal = Proposal(
+            calling_ae_title=self.calling_ae_title,
+            called_ae_title=destination.ae_title,
+            syntaxes=_OF_COMMITMENT,
+        )
+        try:
+            address = await self._address(destination)
+            async with associate(address, proposal, self.timeouts) as requestor:
+                syntaxes = requestor.first_of(_OF_COMMITMENT)
+                data = encode_request(request, syntaxes.transfer_syntax)
+                (await requestor.invoke(syntaxes, action_request(), data)).check()
+                await _hear_report(requestor, syntaxes, hear)
+        except (
+            AssociationError,
+            ConfigurationError,
+            LocalProtocolError,
+            NotAcceptedError,
+            StatusError,
+        ) as fault:
+            raise UnreachableError(str(fault)) from fault
 
     async def verify(self, destination: Destination) -> Verification:
         """Ask it by C-ECHO, as it is called for results; takes half a minute at most."""
@@ -124,6 +164,28 @@ class DimsePeer:
             (await self._requestor.echo()).check()
         except (AssociationError, NotAcceptedError, StatusError) as failure:
             raise BrokenOffError(f"C-ECHO: {failure}") from failure
+
+
+async def _hear_report(requestor: Requestor, syntaxes: Syntaxes, hear: Hear) -> None:
+    """Hear the report, where it comes on the association on which was asked; else it comes on another."""
+    try:
+        heard = await requestor.hear(_REPORT_SECONDS)
+        if heard is None:
+            return
+        status = await _status_of(heard, syntaxes, hear)
+        await requestor.answer(heard, status)
+    except AssociationError:
+        return  # it was asked, and may say so on another one
+
+
+async def _status_of(heard: Heard, syntaxes: Syntaxes, hear: Hear) -> Status:
+    if heard.data is None:
+        return Status.RESOURCE_LIMITATION
+    try:
+        report = await trio.to_thread.run_sync(decode_report, heard.data, syntaxes.transfer_syntax)
+    except UnreadableError as fault:
+        return fault.status
+    return await hear(report)
 
 
 def _syntaxes_of(paths: Sequence[Path]) -> list[Syntaxes]:

@@ -26,6 +26,8 @@ class ExportPolicy(msgspec.Struct, frozen=True, kw_only=True):
     first_pause: float = 5.0
     """How long then; each time twice as long."""
     longest_pause: float = 300.0
+    commitment_timeout: float = 3600.0
+    """What a destination has to say what it holds, where it is to."""
     linger: float = 5.0
     """How long an association that has nothing to send is kept open for what may come."""
     lease: float = 60.0

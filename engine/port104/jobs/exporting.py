@@ -13,7 +13,9 @@ ExportState = Literal["waiting", "failed", "partial", "cancelled", "delivered"]
 EXPORT_STATES: tuple[ExportState, ...] = ("waiting", "failed", "partial", "cancelled", "delivered")
 """Of exports; `waiting`: something of it is still to be delivered."""
 
-ResultState = Literal["waiting", "sending", "delivered", "failed", "cancelled", "kept", "unreadable"]
+ResultState = Literal[
+    "waiting", "sending", "committing", "delivered", "failed", "cancelled", "kept", "unreadable"
+]
 """Of one result for one destination; what is `kept` or `unreadable` is not to be delivered."""
 
 

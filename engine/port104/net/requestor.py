@@ -27,6 +27,7 @@ from port104.net.calling import Address, Timeouts, call
 from port104.net.connection import Connection
 from port104.net.courier import Errand, errands, run
 from port104.net.endings import Endings
+from port104.net.hearing import Heard, Hearing
 from port104.net.matches import MOST_BYTES, Matches
 from port104.net.outgoing import Content, DataSet, InMemory, WholeFile
 from port104.wire.association import Association, AssociationLimits, Role
@@ -67,6 +68,7 @@ class Requestor:
         self._operations = Operations(1)
         self._answers: dict[int, Response] = {}
         self._matches = Matches()
+        self._hearing = Hearing()
         self._contexts: dict[Syntaxes, int] = {}
         self._refused: dict[Syntaxes, str] = {}  # -> why
         self._endings = Endings(address, connection)
@@ -109,6 +111,21 @@ class Requestor:
         `request`: without a message ID. Raises NotAcceptedError where the peer takes no such thing.
         """
         return await self._invoke(self.context_of(syntaxes), request, InMemory(data))
+
+    async def hear(self, seconds: float) -> Heard | None:
+        """Wait for what the peer reports, to be answered; None: nothing came in so many seconds."""
+        with trio.move_on_after(seconds):
+            await self._until(lambda: self._hearing.heard is not None)
+        heard, self._hearing.heard = self._hearing.heard, None
+        return heard
+
+    async def answer(self, heard: Heard, status: int) -> None:
+        """Answer what was heard."""
+        async with self._sending:
+            self._look()
+            response = response_to(heard.command, status)
+            self._association.send_command(heard.context_id, response, trio.current_time())
+            await self._send_due()
 
     async def store_files(self, files: Sequence[WholeFile]) -> list[Response]:
         """C-STORE of files, one after the other, as long as that goes plainly: several times faster.
@@ -372,9 +389,7 @@ class Requestor:
     def _command(self, event: CommandReceived) -> None:
         command = event.command
         if not is_response(command):
-            if has_response(command):
-                refusal = response_to(command, Status.UNRECOGNIZED_OPERATION)
-                self._association.send_command(event.context_id, refusal, trio.current_time())
+            self._asked(event)
             return
         try:
             response = self._operations.answer(event.context_id, command)
@@ -386,7 +401,16 @@ class Requestor:
             else:
                 self._matches.begin(response.message_id)
 
+    def _asked(self, event: CommandReceived) -> None:
+        context = self._association.contexts[event.context_id]
+        if self._hearing.begin(event, context.abstract_syntax) or not has_response(event.command):
+            return
+        refusal = response_to(event.command, Status.UNRECOGNIZED_OPERATION)
+        self._association.send_command(event.context_id, refusal, trio.current_time())
+
     def _match(self, event: DataSetFragment) -> None:
+        if self._hearing.take(event.data, last=event.last):
+            return
         if not self._matches.take(event.data, last=event.last):
             what = f"it answered a query with more than {MOST_BYTES >> 20} MiB"
             self.abort(AbortedError(f"{self._address} was sent A-ABORT: {what}"))

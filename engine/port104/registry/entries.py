@@ -135,6 +135,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     """Operations outstanding that are proposed to it (PS3.7 D.3.3.3); 1: none besides the one."""
     associations: int = 2
     """Associations with it, or connections to its web server, at one time."""
+    storage_commitment: bool = False
+    """What it is sent is delivered once it says that it holds it (PS3.4 annex J)."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

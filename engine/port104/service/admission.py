@@ -84,6 +84,7 @@ class Admission:
         commits = self._scp.storage_commitment.enabled
         if commits is None:
             commits = self._keeps_for_ever
+        asks = any(each.storage_commitment for each in self._registrar.registry.destinations.values())
         policy = NegotiationPolicy(
             maximum_length=self._scp.maximum_length_received,
             verification_transfer_syntaxes=frozenset(
@@ -91,7 +92,7 @@ class Admission:
             ),
             allowed_sop_classes=verdict.allowed_sop_classes,
             accepted_transfer_syntaxes=local_ae.accepted_transfer_syntaxes or None,
-            storage_commitment=commits,
+            storage_commitment=commits or asks,
             operations_window=self._scp.operations_window,
             user_identified=user is not None,
         )
@@ -109,6 +110,6 @@ class Admission:
             if local_ae.maximum_object_size is None
             else local_ae.maximum_object_size,
             user=user,
-            commitments=self._commitments if commits else None,
+            commitments=self._commitments if commits or asks else None,
             commits=commits,
         )

@@ -27,7 +27,7 @@ from port104.jobs.ledger.runs import Run
 from port104.jobs.planning import Plan, plan
 from port104.registry.entries import Pipeline
 from port104.registry.registry import Registry
-from port104.service.delivery import committer_of, counter_of, exporter_of
+from port104.service.delivery import asker_of, committer_of, counter_of, exporter_of
 from port104.service.processing import destinations_of, rule_of
 from port104.service.settings.jobs import JobsSettings
 from port104.service.settings.scu import ScuSettings
@@ -79,10 +79,12 @@ async def keeping_books(
         inquirer = Inquirer(
             desk, by.asking, lambda: registry().destinations, counter_of(scu).count, keeper.look
         )
-        committer = committer_of(scu, desk, root, registry)
+        asker = asker_of(scu, desk, registry, exporter.look)
+        committer = committer_of(scu, desk, root, registry, asker.reported)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keeper.run)
             nursery.start_soon(committer.run)
+            nursery.start_soon(asker.run)
             nursery.start_soon(inquirer.run)
             nursery.start_soon(dispatcher.run)
             nursery.start_soon(exporter.run)

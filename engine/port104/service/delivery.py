@@ -8,12 +8,13 @@ from pathlib import Path
 
 from OpenSSL import SSL
 
-from port104.dispatch.committing import Committer
+from port104.dispatch.committing import Committer, HeardReport
 from port104.dispatch.counting import DimseCounter
 from port104.dispatch.desk import Desk
 from port104.dispatch.node import is_folder_of
 from port104.dispatch.reporting import DimseReporter
 from port104.export.calling import Caller
+from port104.export.committing import Asker
 from port104.export.dimse import DimseCaller
 from port104.export.exporting import Exporter
 from port104.export.policy import ExportPolicy
@@ -48,16 +49,26 @@ def caller_of(scu: ScuSettings) -> Caller:
     )
 
 
+def asker_of(
+    scu: ScuSettings, desk: Desk, registry: Callable[[], Registry], resend: Callable[[], None]
+) -> Asker:
+    """Put together what asks destinations what they hold. `resend`: as Asker says."""
+    ask = caller_of(scu).by_c_store.ask
+    return Asker(desk, lambda: registry().destinations, ask, policy_of(scu), random.random, resend)
+
+
 def counter_of(scu: ScuSettings) -> DimseCounter:
     """Put together what asks archives, which are called as destinations are."""
     return DimseCounter(calling_ae_title=scu.ae_title, tls=partial(_tls_of, scu.tls))
 
 
-def committer_of(scu: ScuSettings, desk: Desk, root: Path, registry: Callable[[], Registry]) -> Committer:
-    """Put together what answers for storage commitment. `root`: the storage folder."""
+def committer_of(
+    scu: ScuSettings, desk: Desk, root: Path, registry: Callable[[], Registry], heard: HeardReport
+) -> Committer:
+    """Put together what answers for storage commitment. `root`: the storage folder; `heard` takes reports."""
     reporter = DimseReporter(tls=partial(_tls_of, scu.tls))
     return Committer(
-        desk, root, lambda: registry().destinations, reporter.report, CommitmentPolicy(), random.random
+        desk, root, lambda: registry().destinations, reporter.report, CommitmentPolicy(), random.random, heard
     )
 
 
@@ -69,6 +80,7 @@ def policy_of(scu: ScuSettings) -> ExportPolicy:
         first_delay=export.retry_delay,
         patience=export.give_up_after_hours * _HOUR,
         failure_threshold=export.failure_threshold,
+        commitment_timeout=export.commitment_timeout,
         associations=scu.maximum_number_of_associations,
     )
 

@@ -163,6 +163,7 @@ def _destination(settings: DestinationSettings) -> Destination:
         tls=settings.tls,
         window=settings.window,
         associations=settings.associations,
+        storage_commitment=settings.storage_commitment,
     )
 
 
@@ -178,6 +179,7 @@ def _destination_settings(entry: Destination) -> DestinationSettings:
         tls=entry.tls,
         window=entry.window,
         associations=entry.associations,
+        storage_commitment=entry.storage_commitment,
     )
 
 

@@ -88,7 +88,7 @@ def test_every_flag_of_a_source_and_a_destination(run, folder):
         "certificateNames": ["ct1.local"],
         "origin": None,
     }
-    run(*DESTINATION, "--tls", "--associations", "4", "--window", "8")
+    run(*DESTINATION, "--tls", "--associations", "4", "--storage-commitment", "--window", "8")
     pacs = {
         "name": "MYPACS",
         "aeTitle": "MYPACSAET",
@@ -99,6 +99,7 @@ def test_every_flag_of_a_source_and_a_destination(run, folder):
         "headersFile": None,
         "tls": True,
         "associations": 4,
+        "storageCommitment": True,
         "window": 8,
         "origin": None,
     }
@@ -107,9 +108,21 @@ def test_every_flag_of_a_source_and_a_destination(run, folder):
     files = ("--dicomweb-token-file", "/run/token", "--dicomweb-headers-file", "/run/headers")
     run("update", "dest", "MYPACS", "--dicomweb", url, *files)
     web = {"url": url, "tokenFile": "/run/token", "headersFile": "/run/headers"}
-    none = {"aeTitle": None, "hostIp": None, "port": None, "tls": False}
+    none = {"aeTitle": None, "hostIp": None, "port": None, "tls": False, "storageCommitment": False}
     assert shown(run, "dest", "MYPACS") == pacs | web | none, "it is called in one way only"
-    run("update", "dest", "MYPACS", "-a", "MYPACSAET", "-i", "10.0.0.5", "-p", "1104", "--tls")
+    run(
+        "update",
+        "dest",
+        "MYPACS",
+        "-a",
+        "MYPACSAET",
+        "-i",
+        "10.0.0.5",
+        "-p",
+        "1104",
+        "--tls",
+        "--storage-commitment",
+    )
     assert shown(run, "dest", "MYPACS") == pacs
 
 

@@ -43,13 +43,14 @@ class Delivery(msgspec.Struct, frozen=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of sending a result.
 
-    `state`: it is delivered, failed for good, or waits for another attempt, in `delay` seconds. `why`: for
-    people, without patient data, None: as before; `status`: (0000,0900) of the answer, None: there was none.
+    `state`: it is delivered, or was stored and is to be committed to (transactions.py), failed for good, or
+    waits for another attempt, in `delay` seconds. `why`: for people, without patient data, None: as before;
+    `status`: (0000,0900) of the answer, None: there was none.
     `tried`: whether this was an attempt of its own, which are limited.
     """
 
     delivery: Delivery
-    state: Literal["delivered", "failed", "waiting"]
+    state: Literal["delivered", "committing", "failed", "waiting"]
     why: str | None = None
     status: int | None = None
     delay: float = 0.0
@@ -128,7 +129,7 @@ def settle(
 
     Where it holds one no more, only a success counts: that one need not be sent by anybody.
     """
-    changes = _Changes()
+    changes = Changes()
     for outcome in sorted(outcomes, key=lambda each: each.delivery.key):
         key = outcome.delivery.key
         rows = session.run(
@@ -145,7 +146,7 @@ def settle(
         after = "cancelled" if cancelling and outcome.state == "waiting" else outcome.state
         changed = session.run(
             "UPDATE port104_result SET state = ?, why = COALESCE(?, why), status = COALESCE(?, status),"
-            " attempt = attempt + ?, due = ?, ended = ?, holder = '', cancelling = 0"
+            " transaction_uid = '', attempt = attempt + ?, due = ?, ended = ?, holder = '', cancelling = 0"
             " WHERE run_id = ? AND file = ? AND destination = ? AND state = ? AND holder = ? RETURNING why",
             after,
             outcome.why,
@@ -185,7 +186,7 @@ def give_up(
         asked_before,
         most,
     )
-    changes = _Changes()
+    changes = Changes()
     for *key, last in rows:
         changed = session.run(
             "UPDATE port104_result SET state = 'failed', why = ?, ended = ? WHERE run_id = ? AND file = ?"
@@ -218,7 +219,9 @@ def cancel(session: Session, export_id: str, failure_threshold: float, now: floa
         " (SELECT run_id, destination FROM port104_export WHERE id = ?)",
         export_id,
     )
-    return _move_all(session, export_id, ("waiting", "failed"), "cancelled", failure_threshold, now)
+    return _move_all(
+        session, export_id, ("waiting", "committing", "failed"), "cancelled", failure_threshold, now
+    )
 
 
 def _move_all(
@@ -228,7 +231,7 @@ def _move_all(
     if not found:
         return None
     run_id, destination = found[0]
-    changes, moved = _Changes(), 0
+    changes, moved = Changes(), 0
     for before in states:
         rows = session.run(
             "UPDATE port104_result SET state = ?, asked = ?, due = ?, ended = ?, attempt = ? * attempt"
@@ -273,7 +276,7 @@ def other_nodes(session: Session, node: str) -> list[tuple[str, str]]:
     return [(name, root) for name, root in rows]
 
 
-class _Changes:
+class Changes:
     """Which results went from which state to which, for the tallies of their exports."""
 
     def __init__(self) -> None:
@@ -315,7 +318,7 @@ def _free(
         now,
         *of_whom,
     )
-    changes = _Changes()
+    changes = Changes()
     for state, *key in rows:
         changes.note(key, "sending", state)
     changes.write(session, failure_threshold, now)

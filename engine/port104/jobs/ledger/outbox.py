@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from port104.database.session import Database
 from port104.jobs.ledger import exports
 from port104.jobs.ledger.exports import Delivery, Due, Outcome
+from port104.jobs.ledger.transactions import Transactions
 
 _MOST_GIVEN_UP = 1_000
 
@@ -18,6 +19,8 @@ class Outbox:
     def __init__(self, database: Database, node: str) -> None:
         self._database = database
         self._node = node
+        self.transactions = Transactions(database, node)
+        """What destinations are to commit to."""
 
     def due(self, nodes: Sequence[str], most: int) -> list[tuple[Due, float]]:
         """What waits in the folders of `nodes`, and in how many seconds the first of it is due."""

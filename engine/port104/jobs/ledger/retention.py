@@ -16,7 +16,7 @@ _DONE_WITH = (
     "r.ended IS NOT NULL AND ((r.state = 'succeeded' AND r.ended <= ?)"
     " OR (r.state IN ('failed', 'cancelled') AND r.ended <= ?))"
     " AND NOT EXISTS (SELECT 1 FROM port104_result x WHERE x.run_id = r.id AND"
-    " (x.state IN ('waiting', 'sending') OR (x.state = 'failed' AND x.ended > ?)))"
+    " (x.state IN ('waiting', 'sending', 'committing') OR (x.state = 'failed' AND x.ended > ?)))"
 )
 
 

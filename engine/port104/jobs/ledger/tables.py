@@ -223,5 +223,14 @@ SCHEMA = Schema(
             )""",
             "CREATE INDEX port104_commitment_due ON port104_commitment (node, due)",
         ),
+        # Storage commitment of results. state: also committing: its destination has stored it, and is asked
+        # whether it holds it; transaction_uid: under which it was, empty: not yet; due: when it is next
+        (
+            "ALTER TABLE port104_result ADD COLUMN transaction_uid TEXT NOT NULL DEFAULT ''",
+            """CREATE INDEX port104_result_committing ON port104_result (node, destination, due)
+                WHERE state = 'committing'""",
+            """CREATE INDEX port104_result_of_transaction ON port104_result (transaction_uid)
+                WHERE state = 'committing'""",
+        ),
     ),
 )

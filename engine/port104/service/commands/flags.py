@@ -145,6 +145,12 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
             "N",
         ),
         Flag(
+            "--storage-commitment/--no-storage-commitment",
+            "storageCommitment",
+            "Whether results are delivered only once it says that it holds them; default: no.",
+            "switch",
+        ),
+        Flag(
             "--window",
             "window",
             "Operations outstanding that are proposed to it, 1 to 256; default: 1.",
@@ -227,7 +233,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
 
 _WAYS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "pipeline": {"command": ("environment", "limits"), "webhook": ("webhookSecretFile",), "folder": ()},
-    "dest": {"hostIp": ("aeTitle", "port", "tls"), "url": ("tokenFile", "headersFile")},
+    "dest": {"hostIp": ("aeTitle", "port", "tls", "storageCommitment"), "url": ("tokenFile", "headersFile")},
 }
 """Of these an entry has one; to change it is to give up the others, and what belongs to them."""
 _TYPES: Mapping[Form, type] = {"number": int, "amount": float}

@@ -32,6 +32,8 @@ class DestinationSettings(Section, frozen=True):
     """Whether it is called over TLS, with what `dicom.scu.tls` says."""
     associations: Annotated[int, Meta(ge=1, le=100)] = 2
     """Associations with it, or connections to its web server, at one time, where there is as much to send."""
+    storage_commitment: bool = False
+    """Whether a result is delivered only once the destination says that it holds it (PS3.4 annex J)."""
     window: Annotated[int, Meta(ge=1, le=256, extra={"unused": ONE_BY_ONE})] = 1
     """Operations outstanding that are proposed to it (PS3.7 D.3.3.3); 1: asynchrony is not proposed."""
 
@@ -49,3 +51,8 @@ class DestinationSettings(Section, frozen=True):
             yield key, "a destination has either this or a url, and both are given"
         if self.tls:
             yield "tls", "a url says it: https://"
+        if self.storage_commitment:
+            yield (
+                "storageCommitment",
+                "a web server is not asked for it (PS3.4 annex J): leave it out with a url",
+            )

@@ -23,6 +23,9 @@ class ExportSettings(Section, frozen=True):
     give_up_after_hours: Annotated[float, Meta(gt=0, le=876_000)] = 168.0
     """So long a result waits for a destination that cannot be reached or has no room; then it is a dead
     letter."""
+    commitment_timeout: Annotated[float, Meta(ge=1, le=604_800)] = 3600.0
+    """Seconds that a destination with `storageCommitment` has to say what it holds; then it is asked again,
+    which costs an attempt."""
     failure_threshold: Annotated[float, Meta(ge=0, le=1)] = 0.5
     """Share of an export's results that may fail before it is called `failed`, and not `partial`. It is
     `delivered` only where none did."""

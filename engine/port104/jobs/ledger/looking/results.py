@@ -17,11 +17,12 @@ _AT_ONCE = 500  # parameters of one statement; SQLite takes 999 at least
 class Result(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A file that a run left, for one destination; empty: for none. Times: ISO 8601, UTC.
 
-    `state`: it waits for its delivery, is being sent, was delivered, has failed for good or was cancelled; or
-    it is kept where it is, or unreadable: no DICOM file. `why` says what went wrong last, or what was noted
-    when it was delivered; `status`: (0000,0900) that was answered last, in hexadecimal. `attempt`: how many
-    there were since it was asked for; `due`: when the next one is, of a result that waits; `ended`: when it
-    was delivered, failed or was cancelled. `file`: its path below the storage folder of `node`.
+    `state`: it waits for its delivery, is being sent, is `committing` (stored, and its destination is to say
+    that it holds it), was delivered, has failed for good or was cancelled; or it is kept where it is, or
+    unreadable: no DICOM file. `why` says what went wrong last, or what was noted when it was delivered;
+    `status`: (0000,0900) that was answered last, in hexadecimal. `attempt`: how many there were since it was
+    asked for; `due`: when the next one is, of a result that waits; `ended`: when it was delivered, failed or
+    was cancelled. `file`: its path below the storage folder of `node`.
     """
 
     run: str
