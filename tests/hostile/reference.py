@@ -62,4 +62,5 @@ CLASSES = {
     59: "A-RELEASE-RQ in a message",
     60: "end or silence in a data set",
     61: "A-RELEASE-RQ, and something behind it",
+    62: "storage commitment that cannot be",
 }

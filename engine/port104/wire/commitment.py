@@ -24,7 +24,7 @@ ALL_HELD, SOME_FAILED = 1, 2
 
 MOST_REFERENCES = 10_000
 """Of one transaction: some studies of the largest kind."""
-MOST_BYTES = 4 * 1024 * 1024
+MOST_BYTES = 2 * 1024 * 1024
 """Of a data set: so many references, with room for what is said of them besides."""
 
 _DEEPEST = 8  # sequences in sequences; the standard has none here

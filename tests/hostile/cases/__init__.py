@@ -3,6 +3,7 @@
 from hostile.cases import (
     before,
     commands,
+    commitment,
     encodings,
     ending,
     established,
@@ -30,6 +31,7 @@ CASES = tuple(
             *instances.CASES,
             *encodings.CASES,
             *ending.CASES,
+            *commitment.CASES,
         ),
         key=lambda case: case.number,
     )
