@@ -122,6 +122,19 @@ async def test_warnings_are_successes_with_a_note(autojump_clock, works):
     ]
 
 
+async def test_what_its_destination_is_to_commit_to_is_not_delivered_yet(autojump_clock, works):
+    works.entries["PACS"] = destination("PACS", storage_commitment=True)
+    works.pacs.script = [0, 0xB000, 0xC000]
+    works.put(1, 2, 3)
+    async with exporting(works):
+        await trio.sleep(1)
+        assert works.states() == ["committing", "committing", "waiting"]
+        await trio.sleep(60)
+    assert works.states() == ["committing"] * 3
+    assert works.exports == [("PACS", "waiting")]
+    assert dict(works.pacs.stored) == {1: 1, 2: 1, 3: 1}
+
+
 async def test_a_failure_is_tried_again_and_ends_as_a_dead_letter_that_can_be_retried(autojump_clock, works):
     works.pacs.script = [0, 0xC000, 0xC000, 0xC001]
     works.put(1, 2)

@@ -140,6 +140,4 @@ class Asker:
         if times == 1:
             hint = f"what it was sent stays undelivered; it is asked again in {delay:.0f} s"
             log.warning("destination cannot be asked what it holds", destination=name, reason=why, hint=hint)
-        await self._desk.insist(
-            lambda ledger: ledger.outbox.transactions.unasked(uid, f"storage commitment: {why}", delay)
-        )
+        await self._desk.insist(lambda ledger: ledger.outbox.transactions.unasked(uid, why, delay))

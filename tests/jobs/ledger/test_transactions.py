@@ -85,6 +85,22 @@ def test_what_is_held_is_delivered(ledger):
     assert ledger.report("1.9", held=[1, 2]) == 0
 
 
+def test_what_was_noted_when_it_was_stored_stays(ledger):
+    with ledger.database.changing() as session:
+        session.run("UPDATE port104_result SET why = 'status B000' WHERE sop_instance = '1.2.1'")
+    ledger.begin("1.9")
+    ledger.report("1.9", held=[1, 2])
+    assert ledger.results("why") == ["status B000", ""]
+
+
+def test_what_kept_it_from_being_asked_goes(ledger):
+    ledger.begin("1.9")
+    ledger.transactions.unasked("1.9", "no answer", 0)
+    ledger.begin("1.10")
+    ledger.report("1.10", held=[1, 2])
+    assert ledger.results("why") == ["", ""]
+
+
 def test_what_is_not_held_is_sent_again_while_there_are_attempts(ledger):
     ledger.begin("1.9")
     assert ledger.report("1.9", held=[1], failed=[2]) == 2
@@ -116,7 +132,7 @@ def test_what_could_not_be_asked_costs_no_attempt(ledger):
     for number in range(5):
         ledger.begin(f"1.{number}")
         ledger.transactions.unasked(f"1.{number}", "no answer", 0)
-    assert ledger.results("state, attempt, why") == [("committing", 1, "no answer")] * 2
+    assert ledger.results("state, attempt, why") == [("committing", 1, "storage commitment: no answer")] * 2
     ledger.begin("1.9")
     ledger.transactions.unasked("1.9", "no answer", 60)
     assert ledger.begin("1.10") is None

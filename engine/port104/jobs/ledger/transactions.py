@@ -14,6 +14,7 @@ from port104.jobs.ledger.exports import Changes
 from port104.wire.commitment import CommitmentReport, CommitmentRequest, Reference
 from port104.wire.status import words_of
 
+_NOT_ASKED = "storage commitment: "
 _SILENT = "stored, but the destination did not say in time that it holds it"
 
 
@@ -27,6 +28,19 @@ class Terms(NamedTuple):
     attempts: int
     delay: float
     failure_threshold: float
+
+
+class _Committing(NamedTuple):
+    run_id: str
+    file: str
+    destination: str
+    sop_instance: str
+    attempt: int
+    why: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.run_id, self.file, self.destination
 
 
 class Transactions:
@@ -74,15 +88,15 @@ class Transactions:
             session.run(
                 "UPDATE port104_result SET transaction_uid = '', why = ?, due = ?"
                 " WHERE state = 'committing' AND transaction_uid = ?",
-                *(why, session.now() + seconds, uid),
+                *(_NOT_ASKED + why, session.now() + seconds, uid),
             )
 
     def needless(self, destination: str, terms: Terms) -> None:
         """Write down that a destination commits to nothing, any more: what it has stored is delivered."""
         with self._database.changing() as session:
             settling = _Settling(session, terms)
-            for *key, _, _ in _committing(session, "node = ? AND destination = ?", self._node, destination):
-                settling.settle(key, "delivered", "")
+            for row in _committing(session, "node = ? AND destination = ?", self._node, destination):
+                settling.deliver(row)
             settling.write()
 
     def reported(self, report: CommitmentReport, terms: Terms) -> int:
@@ -92,13 +106,13 @@ class Transactions:
         with self._database.changing() as session:
             rows = _committing(session, "transaction_uid = ?", report.transaction_uid)
             settling = _Settling(session, terms)
-            for *key, sop_instance, attempt in rows:
-                if sop_instance in reasons:
-                    reason = reasons[sop_instance]
+            for row in rows:
+                if row.sop_instance in reasons:
+                    reason = reasons[row.sop_instance]
                     why = f"stored, but the destination does not hold it: {reason:04X}: {words_of(reason)}"
-                    settling.settle(key, "failed" if attempt >= terms.attempts else "waiting", why)
-                elif sop_instance in held:
-                    settling.settle(key, "delivered", "")
+                    settling.settle(row, "failed" if row.attempt >= terms.attempts else "waiting", why)
+                elif row.sop_instance in held:
+                    settling.deliver(row)
             settling.write()
         return len(rows)
 
@@ -112,7 +126,11 @@ class _Settling:
         self._changes = Changes()
         self._now = session.now()
 
-    def settle(self, key: list[str], state: str, why: str) -> None:
+    def deliver(self, row: _Committing) -> None:
+        """Write down that a result is held; what was noted when it was stored stays."""
+        self.settle(row, "delivered", "" if row.why.startswith(_NOT_ASKED) else row.why)
+
+    def settle(self, row: _Committing, state: str, why: str) -> None:
         """Write down what became of a result."""
         self._session.run(
             "UPDATE port104_result SET state = ?, why = ?, due = ?, ended = ?, transaction_uid = ''"
@@ -121,32 +139,32 @@ class _Settling:
             why,
             self._now + self._terms.delay,
             None if state == "waiting" else self._now,
-            *key,
+            *row.key,
         )
-        self._changes.note(key, "committing", state)
+        self._changes.note(row.key, "committing", state)
 
     def write(self) -> None:
         """Change the tallies."""
         self._changes.write(self._session, self._terms.failure_threshold, self._now)
 
 
-def _committing(session: Session, whose: str, *of_whom: str | float) -> list[tuple[str, str, str, str, int]]:
-    """Run, file, destination, SOP instance and attempt of results, kept from others' changes."""
+def _committing(session: Session, whose: str, *of_whom: str | float) -> list[_Committing]:
+    """Results that are to be committed to, kept from others' changes."""
     rows = session.run(
         "UPDATE port104_result SET state = state WHERE state = 'committing'"  # noqa: S608 - our own words
-        f" AND {whose} RETURNING run_id, file, destination, sop_instance, attempt",
+        f" AND {whose} RETURNING run_id, file, destination, sop_instance, attempt, why",
         *of_whom,
     )
-    return sorted((run, file, name, sop_instance, attempt) for run, file, name, sop_instance, attempt in rows)
+    return sorted(_Committing(*row) for row in rows)
 
 
 def _give_up(session: Session, node: str, destination: str, terms: Terms, now: float) -> None:
     """End the commitment of results whose last question was not answered in time."""
     settling = _Settling(session, terms)
-    for *key, _, _ in _committing(
+    for row in _committing(
         session,
         "node = ? AND destination = ? AND due <= ? AND transaction_uid <> '' AND attempt >= ?",
         *(node, destination, now, terms.attempts),
     ):
-        settling.settle(key, "failed", _SILENT)
+        settling.settle(row, "failed", _SILENT)
     settling.write()
