@@ -47,6 +47,7 @@ KEPT_FOR = {
             for shell in (
                 "calling",
                 "committing",
+                "converting",
                 "courier",
                 "dimse",
                 "exporting",
@@ -57,7 +58,7 @@ KEPT_FOR = {
             )
         ),
     },
-    "pydicom": {"storage/reading.py"},
+    "pydicom": {"storage/reading.py", "storage/transcoding.py"},
     "pynetdicom": {"sending/data_sets.py"},
     "asyncio": set(),
     "structlog": {"net", "storage", "dispatch", "export", "service"},

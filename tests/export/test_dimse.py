@@ -2,12 +2,15 @@
 
 import contextlib
 import os
+from pathlib import Path
 
 import pytest
 import trio
+from pydicom.data import get_testdata_file
 
 from acceptor_service import serving
 from part10_files import write_file
+from port104 import uids
 from port104.errors import ConfigurationError
 from port104.export.contracts import BrokenOffError, NotProposedError, UnreachableError, UnsendableError
 from port104.export.dimse import DimseCaller
@@ -215,3 +218,47 @@ async def test_what_goes_wrong_within_comes_out_as_it_is():
         with pytest.raises(trio.TooSlowError):
             async with calling(address.port):
                 raise trio.TooSlowError
+
+
+# ---- conversion ----
+
+
+RLE = "1.2.840.10008.1.2.5"
+NATIVE = (uids.EXPLICIT_VR_LITTLE_ENDIAN, uids.IMPLICIT_VR_LITTLE_ENDIAN)
+
+
+def converting(port, paths):
+    caller = DimseCaller(calling_ae_title="ENGINE", tls=fail, timeouts=Timeouts())
+    entry = Destination(name="PACS", ae_title="PACS", host="127.0.0.1", port=port, conversion="lossless")
+    return caller.open(entry, paths)
+
+
+@pytest.mark.parametrize("native", NATIVE)
+async def test_what_is_refused_as_it_is_is_converted(native):
+    path = Path(get_testdata_file("MR_small_RLE.dcm"))
+    got = []
+
+    async def script(peer):
+        await peer.accept_all(refused={RLE, *NATIVE} - {native})
+        context, command, data_set = await peer.take_message()
+        got.append((command.affected_sop_instance_uid, len(data_set)))
+        await peer.respond(context, command, 0)
+        await peer.serve()
+
+    async with acceptor(script) as address, converting(address.port, [path]) as peer:
+        assert await stored(peer, path) == 0
+    ((uid, size),) = got
+    assert uid == "1.3.6.1.4.1.5962.1.1.4.1.1.20040826185059.5457"
+    assert size > 64 * 64 * 2
+
+
+async def test_what_cannot_be_converted_is_a_failure_of_the_instance(tmp_path):
+    path = write_file(tmp_path, "1.2.3", syntax="1.2.840.10008.1.2.4.50")
+
+    async def script(peer):
+        await peer.accept_all(refused={"1.2.840.10008.1.2.4.50"})
+        await peer.serve()
+
+    async with acceptor(script) as address, converting(address.port, [path]) as peer:
+        with pytest.raises(UnsendableError, match="does not accept SOP class"):
+            await peer.store([path])

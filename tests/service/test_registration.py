@@ -159,6 +159,7 @@ ENTRIES = st.one_of(
         host=st.sampled_from(["10.0.0.5", "pacs.local"]),
         port=st.integers(1, 65535),
         tls=st.booleans(),
+        conversion=st.sampled_from(["none", "lossless"]),
         window=st.integers(1, 256),
     ),
     st.builds(
@@ -372,6 +373,7 @@ def test_sources_get_names_that_nobody_else_has():
         ),
         ({"url": "http://x/?key=7"}, ['url: "http://x/?key=7" is wrong: nothing may follow ?']),
         ({"url": "http://x", "storageCommitment": True}, ["storageCommitment: a web server is not asked"]),
+        ({"url": "http://x", "conversion": "lossless"}, ["conversion: it is for associations"]),
         ({"url": "x"}, ['url: "x" is wrong: expected a URL']),
     ],
 )

@@ -1,6 +1,6 @@
 """Destinations that are sent to by C-STORE: what goes wrong there, in the words that delivery decides by."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from port104.errors import (
 )
 from port104.export.committing import Hear
 from port104.export.contracts import BrokenOffError, NotProposedError, UnreachableError, UnsendableError
+from port104.export.converting import Converter
 from port104.export.files import opened
 from port104.export.verdicts import Answer, Answered
 from port104.net.calling import Address, Timeouts
@@ -27,6 +28,8 @@ from port104.net.requestor import Requestor, associate
 from port104.net.verification import suspect_of, verify
 from port104.registry.entries import Destination
 from port104.sending.candidates import Candidate, look_at
+from port104.sending.instance_file import InstanceFile
+from port104.storage.lossless import LOSSLESS
 from port104.wire.command import Status
 from port104.wire.commitment import (
     CommitmentRequest,
@@ -43,6 +46,8 @@ _OF_COMMITMENT = tuple(
 )
 # An association is kept for a report: most that use it report at once.
 _REPORT_SECONDS = 15.0
+# Explicit first: it keeps the VRs of private elements.
+_NATIVE = (uids.EXPLICIT_VR_LITTLE_ENDIAN, uids.IMPLICIT_VR_LITTLE_ENDIAN)
 # A person waits, and a request to the API has 30 s in all.
 _AT_ONCE = Timeouts(connect=6.0, associate=6.0, send=6.0, response=6.0)
 
@@ -82,7 +87,9 @@ class DimseCaller(msgspec.Struct, frozen=True, kw_only=True):
                 requestor = await stack.enter_async_context(associate(address, proposal, self.timeouts))
             except (AssociationError, ConfigurationError, LocalProtocolError) as fault:
                 raise UnreachableError(str(fault)) from fault
-            yield DimsePeer(requestor, frozenset(proposal.syntaxes))
+            converter = Converter()
+            stack.push_async_callback(converter.close)
+            yield DimsePeer(requestor, frozenset(proposal.syntaxes), converter)
 
     async def ask(self, destination: Destination, request: CommitmentRequest, hear: Hear) -> None:
         """Ask it by N-ACTION whether it holds instances; a committing.Ask."""
@@ -126,7 +133,7 @@ class DimseCaller(msgspec.Struct, frozen=True, kw_only=True):
             calling_ae_title=self.calling_ae_title,
             called_ae_title=destination.ae_title,
             # A further one would not fit, and is proposed by the next association.
-            syntaxes=shares(syntaxes or (VERIFICATION,))[0],
+            syntaxes=shares([*(syntaxes or (VERIFICATION,)), *_instead_of(destination, syntaxes)])[0],
         )
 
     async def _address(self, destination: Destination) -> Address:
@@ -135,19 +142,54 @@ class DimseCaller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DimsePeer:
-    """An association; a contracts.Peer. `proposed`: what it was made for."""
+    """An association; a contracts.Peer. `proposed`: what it was made for.
 
-    def __init__(self, requestor: Requestor, proposed: frozenset[Syntaxes]) -> None:
+    `converter`: converts what the peer takes in a native transfer syntax only, where that was proposed.
+    """
+
+    def __init__(self, requestor: Requestor, proposed: frozenset[Syntaxes], converter: Converter) -> None:
         self._requestor = requestor
         self._proposed = proposed
+        self._converter = converter
 
     async def store(self, paths: Iterable[Path]) -> Sequence[Answer]:
         """As the contract says: one after another."""
-        file = await trio.to_thread.run_sync(opened, next(iter(paths)))
+        path = next(iter(paths))
+        file = await trio.to_thread.run_sync(opened, path)
         try:
             if file.syntaxes not in self._proposed:
                 raise NotProposedError(f"{file.syntaxes} was not proposed")
-            return [Answered((await self._requestor.store(file)).status)]
+            native = self._native_for(file.syntaxes)
+            return [await (self._send(file) if native is None else self._convert_and_send(path, native))]
+        finally:
+            file.close()
+
+    def _native_for(self, syntaxes: Syntaxes) -> str | None:
+        """The transfer syntax that it has to be converted to; None: it is sent, or refused, as it is."""
+        if self._accepts(syntaxes) or syntaxes.transfer_syntax not in LOSSLESS:
+            return None
+        return next(
+            (each for each in _NATIVE if self._accepts(syntaxes._replace(transfer_syntax=each))), None
+        )
+
+    def _accepts(self, syntaxes: Syntaxes) -> bool:
+        try:
+            self._requestor.context_of(syntaxes)
+        except NotAcceptedError:
+            return False
+        return True
+
+    async def _convert_and_send(self, path: Path, transfer_syntax: str) -> Answer:
+        async with self._converter.converted(path, transfer_syntax) as converted:
+            file = await trio.to_thread.run_sync(opened, converted)
+            try:
+                return await self._send(file)
+            finally:
+                file.close()
+
+    async def _send(self, file: InstanceFile) -> Answer:
+        try:
+            return Answered((await self._requestor.store(file)).status)
         except NotAcceptedError as refusal:
             raise UnsendableError(str(refusal), final=False) from refusal
         except AssociationError as end:
@@ -155,8 +197,6 @@ class DimsePeer:
         except (OSError, LocalProtocolError) as failure:
             # In the middle of it, so that the association had to be aborted.
             raise BrokenOffError(f"its file cannot be read on: {failure}") from failure
-        finally:
-            file.close()
 
     async def echo(self) -> None:
         """As the contract says."""
@@ -186,6 +226,14 @@ async def _status_of(heard: Heard, syntaxes: Syntaxes, hear: Hear) -> Status:
     except UnreadableError as fault:
         return fault.status
     return await hear(report)
+
+
+def _instead_of(destination: Destination, syntaxes: Iterable[Syntaxes]) -> Iterator[Syntaxes]:
+    """What is proposed beside, so that what is refused can be converted to it."""
+    if destination.conversion == "lossless":
+        for each in syntaxes:
+            if each.transfer_syntax in LOSSLESS:
+                yield from (each._replace(transfer_syntax=native) for native in _NATIVE)
 
 
 def _syntaxes_of(paths: Sequence[Path]) -> list[Syntaxes]:

@@ -1,7 +1,7 @@
 """The entries of the registry: what has a name, and can be created, replaced and deleted."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
 
@@ -9,6 +9,9 @@ PIPELINE = "pipeline-"
 """Begins the setting of an AE title that names a pipeline: `pipeline-<name>`, with its ID or its name."""
 EXPECTED_FROM = "expectedFrom"
 """The setting of an AE title that names the destination which is asked how many instances there will be."""
+
+
+Conversion = Literal["none", "lossless"]
 
 
 class Certificate(Protocol):
@@ -131,6 +134,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     """File with other headers for it."""
     tls: bool = False
     """Whether it is called over TLS."""
+    conversion: Conversion = "none"
+    """What becomes of a data set whose transfer syntax it refuses; `lossless`: it is converted, if it can."""
     window: int = 1
     """Operations outstanding that are proposed to it (PS3.7 D.3.3.3); 1: none besides the one."""
     associations: int = 2

@@ -88,7 +88,17 @@ def test_every_flag_of_a_source_and_a_destination(run, folder):
         "certificateNames": ["ct1.local"],
         "origin": None,
     }
-    run(*DESTINATION, "--tls", "--associations", "4", "--storage-commitment", "--window", "8")
+    run(
+        *DESTINATION,
+        "--tls",
+        "--associations",
+        "4",
+        "--storage-commitment",
+        "--window",
+        "8",
+        "--conversion",
+        "lossless",
+    )
     pacs = {
         "name": "MYPACS",
         "aeTitle": "MYPACSAET",
@@ -98,6 +108,7 @@ def test_every_flag_of_a_source_and_a_destination(run, folder):
         "tokenFile": None,
         "headersFile": None,
         "tls": True,
+        "conversion": "lossless",
         "associations": 4,
         "storageCommitment": True,
         "window": 8,
@@ -108,7 +119,8 @@ def test_every_flag_of_a_source_and_a_destination(run, folder):
     files = ("--dicomweb-token-file", "/run/token", "--dicomweb-headers-file", "/run/headers")
     run("update", "dest", "MYPACS", "--dicomweb", url, *files)
     web = {"url": url, "tokenFile": "/run/token", "headersFile": "/run/headers"}
-    none = {"aeTitle": None, "hostIp": None, "port": None, "tls": False, "storageCommitment": False}
+    none = {"aeTitle": None, "hostIp": None, "port": None, "tls": False}
+    none |= {"conversion": "none", "storageCommitment": False}
     assert shown(run, "dest", "MYPACS") == pacs | web | none, "it is called in one way only"
     run(
         "update",
@@ -122,6 +134,8 @@ def test_every_flag_of_a_source_and_a_destination(run, folder):
         "1104",
         "--tls",
         "--storage-commitment",
+        "--conversion",
+        "lossless",
     )
     assert shown(run, "dest", "MYPACS") == pacs
 

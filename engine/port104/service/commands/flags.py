@@ -138,6 +138,12 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         ),
         Flag("--tls/--no-tls", "tls", "Whether it is called over TLS; default: no.", "switch"),
         Flag(
+            "--conversion",
+            "conversion",
+            "none or lossless: of what it refuses as it is; default: none.",
+            metavar="WORD",
+        ),
+        Flag(
             "--associations",
             "associations",
             "Associations or connections with it at one time, 1 to 100; default: 2.",
@@ -233,7 +239,10 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
 
 _WAYS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "pipeline": {"command": ("environment", "limits"), "webhook": ("webhookSecretFile",), "folder": ()},
-    "dest": {"hostIp": ("aeTitle", "port", "tls", "storageCommitment"), "url": ("tokenFile", "headersFile")},
+    "dest": {
+        "hostIp": ("aeTitle", "port", "tls", "conversion", "storageCommitment"),
+        "url": ("tokenFile", "headersFile"),
+    },
 }
 """Of these an entry has one; to change it is to give up the others, and what belongs to them."""
 _TYPES: Mapping[Form, type] = {"number": int, "amount": float}

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from port104.registry.entries import Conversion
 from port104.service.settings.section import Section
 from port104.service.settings.unused import ONE_BY_ONE
 from port104.service.settings.value_types import AbsolutePath, AETitle, DICOMwebURL, Host, Name, Port
@@ -30,6 +31,9 @@ class DestinationSettings(Section, frozen=True):
     """File with other headers for it, `NAME: VALUE`, one a line: `Authorization: Basic ...`, an API key."""
     tls: bool = False
     """Whether it is called over TLS, with what `dicom.scu.tls` says."""
+    conversion: Conversion = "none"
+    """What becomes of an instance whose transfer syntax it refuses: `none`, a failure; `lossless`, it is sent
+    in Explicit or Implicit VR Little Endian, if that loses nothing."""
     associations: Annotated[int, Meta(ge=1, le=100)] = 2
     """Associations with it, or connections to its web server, at one time, where there is as much to send."""
     storage_commitment: bool = False
@@ -49,6 +53,8 @@ class DestinationSettings(Section, frozen=True):
             return
         for key in (key for key, value in peer.items() if value is not None):
             yield key, "a destination has either this or a url, and both are given"
+        if self.conversion != "none":
+            yield "conversion", "it is for associations: a web server does not say what it takes"
         if self.tls:
             yield "tls", "a url says it: https://"
         if self.storage_commitment:
