@@ -6,10 +6,13 @@ import msgspec
 import pytest
 
 from port104.jobs.ledger import exports
+from port104.jobs.ledger.closing import ClosedGroup
 from port104.jobs.ledger.exports import Outcome
 from port104.jobs.ledger.nodes import register_node
 from port104.jobs.ledger.results import Result, register
+from port104.jobs.ledger.runs import make_job
 from port104.jobs.ledger.tables import SCHEMA
+from port104.jobs.planning import plan
 
 HALF = 0.5
 
@@ -84,6 +87,25 @@ def test_results_are_taken_in_turn_and_delivered(database):
     settle(database, *map(delivered, first))
     assert states(database) == ["delivered", "delivered", "sending"]
     assert tally(database) == [("waiting", 3, 2, 0, 0)]
+
+
+def test_what_is_more_important_is_sent_first_and_nothing_waits_for_ever(database):
+    runs = {}
+    for word in ("lower", "normal", "higher", "immediate"):
+        planned = plan("PORT104", {"a": "A"}, {"priority": word}, 100.0)
+        group = ClosedGroup(word, "PORT104", 90.0, 95.0, 1, "idle", None, with_all=False)
+        work(database, make_job, group, planned, 100.0)
+        ((runs[word],),) = ask(
+            database,
+            "SELECT r.id FROM port104_run r JOIN port104_job j ON j.id = r.job_id WHERE j.group_id = ?",
+            word,
+        )
+    put(database, 1, run=runs["lower"], now=1000)
+    for second, word in enumerate(("normal", "higher", "immediate", "lower")):
+        put(database, second + 2, run=runs[word], now=1900 + second)
+    assert [each.sop_instance_uid for each in take(database, now=2000.0, until=2060.0)] == [
+        *("1.2.4", "1.2.3", "1.2.1", "1.2.2", "1.2.5")
+    ]
 
 
 def test_an_export_ends_with_its_last_result(database):

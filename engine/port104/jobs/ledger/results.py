@@ -8,6 +8,10 @@ import msgspec
 
 from port104.database.session import Session
 
+# A result of a job one step more important (planning.PRIORITIES) is sent before those that have waited this
+# many seconds less. What is important goes first, and nothing waits for ever behind it.
+_HEAD_START = 600.0
+
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """A file that a run left, for one destination; empty: for none.
@@ -26,6 +30,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 def register(session: Session, node: str, run_id: str, results: Sequence[Result], now: float) -> None:
     """Write results down, and their exports; what is known already stays as it is."""
+    due = now - _head_start_of(session, run_id)
     session.run_many(
         "INSERT INTO port104_result (run_id, file, destination, node, sop_class, sop_instance, state,"
         " why, registered, asked, due) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -40,13 +45,18 @@ def register(session: Session, node: str, run_id: str, results: Sequence[Result]
                 each.sop_instance_uid,
                 each.state,
                 each.why,
-                *(now, now, now),
+                *(now, now, due),
             )
             for each in results
         ],
     )
     for destination in sorted({each.destination for each in results if each.state == "waiting"}):
         _make_export(session, run_id, destination, now)
+
+
+def _head_start_of(session: Session, run_id: str) -> float:
+    rows = session.run("SELECT priority FROM port104_run WHERE id = ?", run_id)
+    return float(rows[0][0]) * _HEAD_START if rows else 0.0
 
 
 def _make_export(session: Session, run_id: str, destination: str, now: float) -> None:
