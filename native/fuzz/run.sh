@@ -9,7 +9,7 @@ failed=0
 for target in "$@"; do
     name=${target##*/fuzz_}
     # The whole association has the most to be found in it.
-    case $name in association) share=$((seconds * 7 / 10)) ;; *) share=$((seconds / 10)) ;; esac
+    case $name in association) share=$((seconds * 6 / 10)) ;; *) share=$((seconds / 10)) ;; esac
     mkdir -p "$found/$name"
     log=$found/$name.log
     "$target" "$found/$name" "fuzz/corpus/$name" "-max_total_time=$((share > 0 ? share : 1))" -max_len=4096 \

@@ -25,6 +25,7 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification
 
 from association_peer import ECHO_PDU, PEER_ABORT, RELEASE_RQ, REQUEST, STORE, STORE_PDU, p_data
+from port104.wire.command import response_to
 from port104.wire.pdu import PDV, PDataTF
 
 CORPUS = Path(__file__).parents[2] / "native" / "fuzz" / "corpus"
@@ -254,8 +255,37 @@ def commands() -> Iterator[tuple[str, bytes]]:
     )
 
 
+def answered() -> Iterator[tuple[str, bytes]]:
+    """What a peer answers to three files."""
+
+    def response(number: int, status: int = 0, context_id: int = 1, instance: str = "1.2.3.4") -> bytes:
+        request = msgspec.structs.replace(STORE, message_id=number, affected_sop_instance_uid=instance)
+        return p_data(context_id, 3, response_to(request, status).encode())
+
+    whole = b"".join(map(response, (1, 2, 3)))
+    yield "all", bytes([0, 0, 1, 2, 3]) + whole
+    yield "short-pdus", bytes([8, 0, 0, 1, 0]) + whole
+    yield "odd-maximum", bytes([107, 0, 255, 100, 50]) + whole
+    yield "warning", bytes([0, 1, 9, 9, 9]) + response(1, 0xB000) + response(2, 0xC000) + response(3)
+    yield "another-message", bytes(5) + response(1) + response(3)
+    yield "another-context", bytes(5) + response(1, context_id=3)
+    yield "another-instance", bytes(5) + response(1) + response(2, instance="1.2.3")
+    yield "in-two-fragments", bytes(5) + p_data(1, 1, b"ab") + response(1)
+    yield "cut", bytes([0, 0, 5, 5, 5]) + whole[:-3]
+    yield "nothing", bytes([0, 0, 5, 5, 5])
+    yield "abort", bytes([0, 0, 5, 5, 5]) + response(1) + PEER_ABORT
+    yield "data-set", bytes(5) + p_data(1, 2, b"abcd")
+    yield "two-in-one-pdu", bytes(5) + PDataTF((PDV(1, 3, b"ab"), PDV(1, 3, b"cd"))).encode()
+
+
 def main() -> None:
-    kinds = {"association": associations, "scanner": scanned, "picker": picked, "command": commands}
+    kinds = {
+        "association": associations,
+        "scanner": scanned,
+        "picker": picked,
+        "command": commands,
+        "courier": answered,
+    }
     for kind, seeds in kinds.items():
         folder = CORPUS / kind
         folder.mkdir(parents=True, exist_ok=True)
