@@ -24,7 +24,8 @@ log = structlog.get_logger("port104.tls")
 
 # Handshakes computed at one time: each takes a processor a millisecond or two, and a storm of them must
 # leave the others to associations.
-_HANDSHAKES = trio.CapacityLimiter(2)
+_MOST_HANDSHAKES = 2
+_HANDSHAKES: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("handshakes")
 _LIB, _FFI = Binding.lib, Binding.ffi
 
 
@@ -120,7 +121,7 @@ class SecureSocket:
     async def _agree(self, session: SSL.Connection) -> None:
         while True:
             try:
-                await trio.to_thread.run_sync(session.do_handshake, limiter=_HANDSHAKES)
+                await trio.to_thread.run_sync(session.do_handshake, limiter=_limiter())
             except SSL.WantReadError:
                 await trio.lowlevel.wait_readable(session.fileno())
             except SSL.WantWriteError:
@@ -157,6 +158,15 @@ class SecureSocket:
                     self._session.shutdown()
         finally:
             self._socket.close()
+
+
+def _limiter() -> trio.CapacityLimiter:
+    """That of this event loop: a program may run several, in threads."""
+    try:
+        return _HANDSHAKES.get()
+    except LookupError:
+        _HANDSHAKES.set(limiter := trio.CapacityLimiter(_MOST_HANDSHAKES))
+        return limiter
 
 
 def _expect(session: SSL.Connection, called: str) -> None:

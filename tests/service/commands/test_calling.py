@@ -5,6 +5,7 @@ import json
 import queue
 import re
 import threading
+import time
 
 import pytest
 import structlog
@@ -13,9 +14,11 @@ import trio
 from acceptor_service import serving
 from part10_files import data_set, write_file
 from port104.net.contracts import Refused
+from port104.net.credentials import Credentials
 from port104.wire.negotiation import Rejection
 from scripted_acceptor import acceptor
 from stored import data_set_of
+from tls_peers import Site
 
 
 @contextlib.contextmanager
@@ -142,6 +145,39 @@ def test_a_folder_is_sent(run, service, files):
     assert sorted(map(data_set_of, service.files())) == sorted(
         data_set(f"1.2.{number}", 2000) for number in range(5)
     )
+
+
+class Counting:
+    """Counts the associations that were accepted, and those among them over TLS."""
+
+    def __init__(self):
+        self.tls = []
+
+    def established(self, start):
+        self.tls.append(start.tls)
+
+    def ended(self, end):
+        pass
+
+
+def test_over_tls_by_several_associations(run, tmp_path, files):
+    (tmp_path / "site").mkdir()
+    site, counting = Site(tmp_path / "site"), Counting()
+    for number in range(5, 60):
+        write_file(files, f"1.2.{number}", 2000)
+    credentials = Credentials(site.files(), time.time())
+    certificate, key = site.issue("scu")
+    shown = ("--tls-authorities", site.authorities, "--tls-certificate", certificate, "--tls-key", key)
+    with (
+        structlog.testing.capture_logs(),
+        in_thread(
+            lambda: serving(tmp_path / "in", credentials=credentials, witnesses=(counting,))
+        ) as service,
+    ):
+        order = (*peer(service.port), "--tls", *shown, "--associations", 3, files)
+        assert run("send", *order)[:2] == (0, "60\t0000\tsuccess\n")
+        assert len(service.files()) == 60
+    assert counting.tls == [True] * 3
 
 
 def test_what_is_named_and_no_dicom_file_is_a_failure(run, service, files):
