@@ -1,10 +1,15 @@
 """What archives answer to how many instances there are, over sockets."""
 
+import struct
+
 import msgspec
 import pytest
 import trio
+from hypothesis import given
+from hypothesis import strategies as st
 
 from port104 import uids
+from port104.dispatch import counting
 from port104.dispatch.counting import Count, DimseCounter, UnaskedError
 from port104.errors import ConfigurationError
 from port104.jobs.inquiring import Question
@@ -116,6 +121,60 @@ SILENT = Count(None, "it knows the study, and does not say how many instances th
 )
 async def test_whatever_it_answers_the_next_question_is_asked(answer, count):
     assert await counted(Archive(answer, [match("9")]), QUESTION, QUESTION) == [count, Count(9)]
+
+
+def raw(tag, length, value=b"", vr=None):
+    """An element that states what it likes."""
+    start = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
+    if vr is None:
+        return start + struct.pack("<I", length) + value
+    return start + vr + struct.pack("<H", length & 0xFFFF) + value
+
+
+UNDEFINED = 0xFFFFFFFF
+IS_IT = raw(STUDY, 4, b"1.2\0")
+NESTED = b"".join(raw(tag, UNDEFINED) for tag in [0x00081140, 0xFFFEE000] * 2_000)
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        IS_IT + raw(OF_STUDY, UNDEFINED, b"5 "),
+        IS_IT + raw(OF_STUDY, 0xFFFFFFF0, b"5 "),
+        IS_IT + raw(OF_STUDY, 2),
+        IS_IT + raw(OF_STUDY, 4, b"3\\4 "),
+        IS_IT + raw(OF_STUDY, 400, b"9" * 400),
+        IS_IT + raw(OF_STUDY, 4, b"\0\0\0\0"),
+        IS_IT + raw(OF_STUDY, 4, "5\u0662".encode() + b" "),
+        NESTED + raw(OF_STUDY, 2, b"5 "),
+        raw(OF_STUDY, 2, b"5 ") * 5_000,
+        raw(0xFFFEE00D, 0) * 5_000,
+        raw(STUDY, 4, b"1.2\0", b"UI") + raw(OF_STUDY, 2, b"5 ", b"IS"),
+        raw(STUDY, UNDEFINED) + raw(0xFFFEE000, 4, b"1.2\0") + raw(0xFFFEE0DD, 0),
+    ],
+    ids=range(12),
+)
+async def test_what_a_malicious_archive_answers_holds_up_nobody(identifier):
+    with trio.fail_after(5):
+        first, second = await counted(Archive([identifier], [match("9")]), QUESTION, QUESTION)
+    assert (first.number in (None, 5), second) == (True, Count(9))
+
+
+elements = st.builds(
+    raw,
+    st.sampled_from([STUDY, OF_STUDY, LEVEL, 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD, 0x00081140, 0x7FE00010]),
+    st.sampled_from([0, 1, 2, 4, 0x7FFFFFFF, 0xFFFFFFF0, UNDEFINED]) | st.integers(0, UNDEFINED),
+    st.binary(max_size=12) | st.sampled_from([b"1.2\0", b"5 "]),
+    st.sampled_from([None, b"UI", b"IS", b"SQ", b"UN", b"OB", b"\xff\xff"]),
+)
+
+
+@given(st.lists(st.lists(elements, max_size=6).map(b"".join) | st.binary(max_size=60), max_size=3))
+def test_no_answer_is_a_fault_of_ours(identifiers):
+    rule = counting.rule_of(QUESTION)
+    for syntax in (IMPLICIT, EXPLICIT):
+        numbers = counting.numbers_in(identifiers, syntax, {STUDY: b"1.2"}, rule)
+        assert all(each is None or each > 0 for each in numbers)
 
 
 @pytest.mark.parametrize(

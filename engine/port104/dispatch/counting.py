@@ -73,21 +73,21 @@ class DimseCounter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def _count(requestor: Requestor, syntaxes: Syntaxes, question: Question) -> Count:
-    keys, rule = _keys_of(question), _rule_of(question)
+    keys, rule = _keys_of(question), rule_of(question)
     try:
         found = await requestor.find(syntaxes, encode_identifier(keys, syntaxes.transfer_syntax))
     except StatusError as failure:
         return Count(None, str(failure))
     wanted = {key.tag: key.value.encode("ascii") for key in keys if key.vr == "UI"}
     # An archive may answer with megabytes, and pydicom takes 0.1 s when it is imported.
-    numbers = await trio.to_thread.run_sync(_numbers_in, found, syntaxes.transfer_syntax, wanted, rule)
+    numbers = await trio.to_thread.run_sync(numbers_in, found, syntaxes.transfer_syntax, wanted, rule)
     if numbers and not any(numbers):
         level = keys[0].value.lower()
         return Count(None, f"it knows the {level}, and does not say how many instances that has")
     return Count(max((number for number in numbers if number), default=None))
 
 
-def _rule_of(question: Question) -> GroupingRule:
+def rule_of(question: Question) -> GroupingRule:
     """The grouping that the question is about."""
     of_study = question.series_instance_uid is None
     return GroupingRule(tag=STUDY_INSTANCE_UID if of_study else SERIES_INSTANCE_UID)
@@ -96,7 +96,7 @@ def _rule_of(question: Question) -> GroupingRule:
 def _keys_of(question: Question) -> list[Key]:
     """The identifier of the query (PS3.4 C.6.2.1.2): the unique keys down to its level, and the number."""
     study, series = question
-    number = Key(_rule_of(question).announced_in or 0, "IS")
+    number = Key(rule_of(question).announced_in or 0, "IS")
     if series is None:
         return [Key(_QUERY_RETRIEVE_LEVEL, "CS", "STUDY"), Key(STUDY_INSTANCE_UID, "UI", study), number]
     return [
@@ -107,7 +107,7 @@ def _keys_of(question: Question) -> list[Key]:
     ]
 
 
-def _numbers_in(
+def numbers_in(
     found: Iterable[bytes], transfer_syntax: str, wanted: Mapping[int, bytes], rule: GroupingRule
 ) -> list[int | None]:
     """What those matches state that are what was asked about; None: nothing."""
