@@ -10,6 +10,7 @@ from port104.dispatch.lookout import Lookout
 from port104.jobs.ledger.opening import look_into, open_ledger
 from port104.native import SpoolCounts
 from port104.service.api.access import Peer
+from port104.service.api.deliveries import deliveries_of
 from port104.service.api.health import Health, LedgerHealth
 from port104.service.api.serving import Behind, gatekeeper_of
 from port104.service.associations import AssociationLog
@@ -97,11 +98,13 @@ class API:
         self.watch = Watch()
         self.has_room = True
         self.asked = {}
+        self.figures = []
         self.condition = Condition()
         self.condition.serves()
         self.ledger_health = LedgerHealth(None, 0)
         self.associations = AssociationLog()
         counts = dict.fromkeys(SpoolCounts.__struct_fields__, 0) | {"stored": 12}
+        self.deliveries = deliveries_of(lookout, lambda: self.figures)
         self.health = Health(
             condition=self.condition,
             watch=self.watch,
@@ -109,6 +112,7 @@ class API:
             associations=lambda: 3,
             counts=lambda: SpoolCounts(**counts),
             ledger=lambda: self.ledger_health,
+            deliveries=self.deliveries,
         )
         self.behind = Behind(
             registrar=registrar,
@@ -120,6 +124,7 @@ class API:
             exports=exports,
             has_room=lambda: self.has_room,
             verify=self.verify,
+            deliveries=self.deliveries,
         )
         self.gatekeeper = gatekeeper_of(settings, self.behind)
 

@@ -69,6 +69,7 @@ KEPT_FOR = {
     "yaml": {"service"},
     "rich": {"service"},
     "litestar": {"service"},
+    "prometheus_client": {"service"},
     "hypercorn": {"service"},
     "h11": {"service"},
     "httpcore": {

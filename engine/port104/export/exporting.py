@@ -15,6 +15,7 @@ import trio
 from port104.database.faults import DatabaseError
 from port104.export.contracts import BrokenOffError, Desk, OpenPeer, UnreachableError
 from port104.export.courier import Courier
+from port104.export.figures import DestinationFigures
 from port104.export.holding import Batch, Holder
 from port104.export.policy import ExportPolicy
 from port104.export.queue import ExportQueue, Turn, Wanted
@@ -80,6 +81,13 @@ class Exporter:
         """Send nothing more of an export; returns as `retry` does. Raises DatabaseError."""
         threshold = self._policy.failure_threshold
         return await self._desk.do(lambda ledger: ledger.outbox.cancel(export_id, threshold))
+
+    def figures(self) -> list[DestinationFigures]:
+        """What came of delivery since the start."""
+        now = trio.current_time()
+        return self._recorder.figures.read(
+            {*self._destinations()}, now, lambda name: self._queue.condition_of(name, now)
+        )
 
     async def run(self) -> None:
         """Send until cancelled; then call `finish`."""

@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from port104.export.breaker import Breaker
+from port104.export.breaker import Breaker, Condition
 from port104.export.policy import ExportPolicy
 
 # Calls to destinations that are not known to be there: each is a socket.
@@ -141,6 +141,11 @@ class ExportQueue:
         if lane is None or lane.breaker.until is None or lane.breaker.condition(now) == "closed":
             return None
         return Pause(lane.breaker.why, lane.breaker.until)
+
+    def condition_of(self, destination: str, now: float) -> Condition:
+        """Whether a destination is sent to."""
+        lane = self._lanes.get(destination)
+        return "closed" if lane is None else lane.breaker.condition(now)
 
     def next_probe(self, now: float) -> float:
         """When the next destination may be asked again; infinity: none is left alone."""

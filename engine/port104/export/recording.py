@@ -13,6 +13,7 @@ import trio
 
 from port104.database.faults import DatabaseError
 from port104.export.contracts import Desk
+from port104.export.figures import Figures
 from port104.jobs.ledger.exports import Outcome
 from port104.jobs.ledger.ledger import Ledger
 
@@ -31,6 +32,7 @@ class Recorder:
         self._failure_threshold = failure_threshold
         self._waits_again = waits_again
         self._outcomes: list[Outcome] = []
+        self.figures = Figures()
         self._pauses: dict[str, _Pause | None] = {}
         self._known: dict[str, _Pause] = {}
         self._news = trio.Event()
@@ -39,6 +41,7 @@ class Recorder:
     def note(self, outcome: Outcome) -> None:
         """Write this down soon. Never waits."""
         self._outcomes.append(outcome)
+        self.figures.count(outcome, trio.current_time())
         self._news.set()
 
     def pause(self, destination: str, why: str, until: float | None) -> bool:

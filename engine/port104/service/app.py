@@ -13,6 +13,7 @@ from port104.dispatch.caretaking import Caretaker
 from port104.errors import Port104Error
 from port104.net.contracts import Witness
 from port104.service.admission import Admission
+from port104.service.api.deliveries import deliveries_of
 from port104.service.api.health import Health, LedgerHealth
 from port104.service.api.serving import API, Behind
 from port104.service.associations import AssociationLog
@@ -120,6 +121,7 @@ class _Parts:
 
     def _behind(self, kept: Opened, associations: AssociationLog) -> Behind:
         books = kept.books
+        deliveries = deliveries_of(books.lookout, books.figures)
         health = Health(
             condition=self.condition,
             watch=self.watch,
@@ -127,6 +129,7 @@ class _Parts:
             associations=lambda: self.acceptor.associations,
             counts=kept.store.counts,
             ledger=lambda: LedgerHealth(books.desk.fault, books.keeper.waiting),
+            deliveries=deliveries,
         )
         return Behind(
             registrar=kept.registrar,
@@ -138,6 +141,7 @@ class _Parts:
             filing=books.filing,
             has_room=self._has_room,
             verify=self._verify,
+            deliveries=deliveries,
         )
 
     def _has_room(self) -> bool:

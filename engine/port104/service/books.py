@@ -20,6 +20,7 @@ from port104.dispatch.inquiring import Asking, Inquirer
 from port104.dispatch.lookout import Exports, Lookout, Runs
 from port104.dispatch.node import node_of
 from port104.dispatch.pulse import beat
+from port104.export.figures import DestinationFigures
 from port104.jobs.grouping import GroupingRule
 from port104.jobs.ledger.ledger import Ledger
 from port104.jobs.ledger.opening import look_into, open_ledger
@@ -39,7 +40,7 @@ class Books(msgspec.Struct, frozen=True):
     """What the rest of the service uses of it. `runs`: what cancels and repeats them.
 
     `filing`: takes results that somebody registers by hand. `exports`: what steers their delivery.
-    `committer`: answers for storage commitment.
+    `figures`: what came of that since the start. `committer`: answers for storage commitment.
     """
 
     desk: Desk
@@ -49,6 +50,7 @@ class Books(msgspec.Struct, frozen=True):
     filing: Filing
     exports: Exports
     committer: Committer
+    figures: Callable[[], list[DestinationFigures]]
 
 
 @asynccontextmanager
@@ -91,7 +93,7 @@ async def keeping_books(
             if url is not None:
                 nursery.start_soon(beat, desk, patience, dispatcher.look)
             filing = Filing(desk, root, ledger.node, exporter.look)
-            yield Books(desk, keeper, lookout, dispatcher, filing, exporter, committer)
+            yield Books(desk, keeper, lookout, dispatcher, filing, exporter, committer, exporter.figures)
             nursery.cancel_scope.cancel()
         if desk.fault is None:
             await keeper.finish()

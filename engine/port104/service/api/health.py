@@ -8,6 +8,7 @@ from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
 from port104.native import SpoolCounts
+from port104.service.api.deliveries import Delivery, ReadDeliveries
 from port104.service.api.queries import read_query
 from port104.service.api.resources import Answer, Asks, in_json, resource
 from port104.service.condition import Condition, Phase
@@ -70,10 +71,11 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     registry: RegistryHealth
     ledger: LedgerHealth
     instances: Instances
+    deliveries: list[Delivery]
 
 
 class Health:
-    """Knows how port104 is. `associations`, `counts` and `ledger` are asked when somebody asks us."""
+    """Knows how port104 is. What is given to be called is asked when somebody asks us."""
 
     def __init__(
         self,
@@ -84,6 +86,7 @@ class Health:
         associations: Callable[[], int],
         counts: Callable[[], SpoolCounts],
         ledger: Callable[[], LedgerHealth],
+        deliveries: ReadDeliveries,
     ) -> None:
         self._condition = condition
         self._watch = watch
@@ -92,6 +95,7 @@ class Health:
         self._associations = associations
         self._counts = counts
         self._ledger = ledger
+        self._deliveries = deliveries
 
     def unready(self) -> list[str]:
         """Why no association should be sent here now, in words; empty: it may."""
@@ -104,7 +108,7 @@ class Health:
             reasons.append("space runs low on the storage folder's volume")
         return reasons
 
-    def status(self) -> Status:
+    async def status(self) -> Status:
         """Everything at once."""
         unready = self.unready()
         fault = self._registrar.fault
@@ -128,6 +132,7 @@ class Health:
             registry=RegistryHealth(fault=fault, **self._registrar.counts()),
             ledger=ledger,
             instances=Instances(counts.stored, counts.failed, counts.recovered, counts.torn),
+            deliveries=await self._deliveries(),
         )
 
 
@@ -142,7 +147,7 @@ def health_resources(health: Health) -> list[HTTPRouteHandler]:
 
     async def status(request: Asks) -> Answer:
         read_query(request)
-        return in_json(health.status())
+        return in_json(await health.status())
 
     return [
         resource(f"{PATH}/live", {"GET": live}),

@@ -14,7 +14,18 @@ from port104.jobs.exporting import EXPORT_STATES
 from port104.jobs.ledger.looking import groups, pages
 from port104.jobs.ledger.looking.jobs import STATES as JOB_STATES
 from port104.registry.catalogue import SCOPES
-from port104.service.api import echo, entries, exports, health, jobs, received, records, results, tokens
+from port104.service.api import (
+    echo,
+    entries,
+    exports,
+    health,
+    jobs,
+    metrics,
+    received,
+    records,
+    results,
+    tokens,
+)
 from port104.service.api.queries import MOST
 from port104.service.associations import STATES
 from port104.service.registration import KINDS
@@ -366,6 +377,14 @@ def _of_health() -> Iterator[Operation]:
         summary="How port104 is",
         answers=(200, "everything at once", ref("Status")),
         problems=(400,),
+    )
+    yield Operation(
+        path=metrics.PATH,
+        method="get",
+        summary="Figures for Prometheus: delivery, by destination",
+        answers=(200, "in its text format", {"type": "string"}),
+        problems=(400,),
+        media_type="text/plain",
     )
 
 

@@ -15,6 +15,7 @@ from port104.registry.addresses import parse_address
 from port104.service.api.access import Access
 from port104.service.api.application import application
 from port104.service.api.control import bind_control_socket, remove_control_socket
+from port104.service.api.deliveries import ReadDeliveries
 from port104.service.api.documentation import documentation_resources
 from port104.service.api.echo import Verify, echo_resources
 from port104.service.api.entries import entry_resources
@@ -23,6 +24,7 @@ from port104.service.api.gatekeeper import Gatekeeper
 from port104.service.api.health import Health, health_resources
 from port104.service.api.https import HTTPSCredentials, https_from
 from port104.service.api.jobs import job_resources
+from port104.service.api.metrics import metric_resources
 from port104.service.api.received import received_resources
 from port104.service.api.records import association_resources
 from port104.service.api.results import result_resources
@@ -56,6 +58,7 @@ class Behind(msgspec.Struct, frozen=True, kw_only=True):
     filing: Filing
     has_room: Callable[[], bool]
     verify: Verify
+    deliveries: ReadDeliveries
 
 
 def gatekeeper_of(settings: ApiSettings, behind: Behind) -> Gatekeeper:
@@ -70,6 +73,7 @@ def gatekeeper_of(settings: ApiSettings, behind: Behind) -> Gatekeeper:
     resources += result_resources(behind.lookout, behind.filing, lambda: registrar.registry, behind.has_room)
     resources += export_resources(behind.lookout, behind.exports)
     resources += health_resources(behind.health)
+    resources += metric_resources(behind.deliveries)
     if settings.documentation:
         resources += documentation_resources()
     access = Access(
