@@ -13,8 +13,8 @@ HEADERS = ("pdata", "dataset", "link", "tls", "command", "meta", "spool", "intak
 SOURCES = (
     *HEADERS,
     *("blake2b", "buffers", "checksum"),
-    *("folders", "identity", "part", "recovery"),
-    *("work", "store", "transfer", "commit", "completions"),
+    *("folders", "identity", "part", "journal", "recovery"),
+    *("work", "store", "transfer", "commit", "checkpoint", "completions"),
 )
 
 ffibuilder = FFI()

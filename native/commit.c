@@ -4,6 +4,8 @@
  * After a power cut the next start finds either the final name or the ready name, which says what the final one is
  * (recovery.h); so the final name needs no barrier of its own, nor does a twin that leans on it: the twin's own barrier
  * covers what stood there when it was compared, and what came since had one.
+ * Small ones need no ready name: where a batch is of such alone, the barrier is a copy of all of them in the journal
+ * (journal.h), with the final names, which nobody else gives meanwhile.
  * Rules:
  * - A failed barrier fails every store that it covered. The kernel reports a lost write once, to
  *   whoever syncs first; so a failed sync of the whole file system also fails each store that was
@@ -12,6 +14,7 @@
  *   power cut could not tell which of them came last. */
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "spool_inside.h"
@@ -35,18 +38,89 @@ static void sync_each(p104_spool *spool, p104_store *batch)
         fail_all(batch, failure);
 }
 
-/* The barrier: data, ready names, and the names that duplicates lean on. */
+int p104_may_be_journaled(const p104_spool *spool, const p104_store *store)
+{
+    return spool->journal.capacity > 0 && store->part.size <= P104_JOURNAL_FILE;
+}
+
+/* Whether another before it gets the same name, or nearly so. */
+static int is_second(const p104_store *batch, const p104_store *store)
+{
+    while (batch != store && memcmp(batch->part.name, store->part.name, P104_NAME_LENGTH) != 0)
+        batch = batch->next;
+    return batch != store;
+}
+
+/* Whether the file's final name is known: nobody else gives names now. A duplicate has none, and leans on one that may
+ * have been given without a sync, by an engine that was told to. */
+static int is_named(p104_store *store)
+{
+    return !store->part.duplicate && p104_part_compare(&store->part) == 0 && !store->part.duplicate;
+}
+
+/* Whether the batch is of small files alone, and the journal has room for them. */
+static int fits_journal(p104_spool *spool, p104_store *batch)
+{
+    uint64_t count = 0;
+    uint64_t size = 0;
+    for (p104_store *store = batch; store; store = store->next) {
+        if (!p104_may_be_journaled(spool, store) || is_second(batch, store))
+            return 0;
+        count++;
+        size += store->part.size;
+    }
+    if (!p104_journal_has_room(spool, p104_journal_need(count, size)))
+        return 0;
+    for (p104_store *store = batch; store; store = store->next)
+        if (!is_named(store))
+            return 0;
+    return 1;
+}
+
+static int write_journal(p104_spool *spool, const p104_store *batch)
+{
+    p104_journal *journal = &spool->journal;
+    uint64_t count = 0;
+    int failure = 0;
+    for (const p104_store *store = batch; store; store = store->next)
+        count++;
+    p104_journal_begin(journal, count);
+    for (const p104_store *store = batch; store && failure == 0; store = store->next)
+        failure = p104_journal_add(journal, &store->part);
+    if (failure == 0)
+        failure = p104_journal_write(journal);
+    pthread_cond_signal(&spool->checkpoint_waits);
+    return failure;
+}
+
+static void make_ready(p104_store *batch)
+{
+    for (p104_store *store = batch; store; store = store->next) {
+        p104_part *part = &store->part;
+        int failure = part->ready || part->duplicate ? 0 : p104_part_make_ready(part);
+        if (failure)
+            p104_store_fail(store, failure);
+    }
+}
+
+/* The barrier: data, and what says how they are to be called, or the names that duplicates lean on. */
 static void sync_batch(p104_spool *spool, p104_store *batch)
 {
     if (!spool->syncs_whole) {
         sync_each(spool, batch);
         return;
     }
-    int failure = p104_sync(syncfs, spool->folders.root);
-    if (failure) {
-        fail_all(batch, failure);
-        atomic_fetch_add(&spool->sync_failures, 1);
+    int failure;
+    if (!p104_journal_works(spool)) {
+        failure = EIO;
+    } else if (fits_journal(spool, batch)) {
+        failure = write_journal(spool, batch);
+    } else {
+        make_ready(batch);
+        failure = p104_sync_whole(spool);
     }
+    if (failure)
+        fail_all(batch, failure);
 }
 
 /* Give the store its name. */
@@ -107,9 +181,11 @@ static void answer(p104_spool *spool, p104_store *store)
 
 void p104_commit_batch(p104_spool *spool, p104_store *batch)
 {
+    pthread_mutex_lock(&spool->books);
     sync_batch(spool, batch);
     for (p104_store *store = batch; store; store = store->next)
         settle(spool, store);
+    pthread_mutex_unlock(&spool->books);
     while (batch) {
         p104_store *store = batch;
         batch = store->next; /* the event loop may free it once it is posted */

@@ -1,6 +1,7 @@
 /* folders.h - the folders below the storage folder, and calls on what is in them. For C only: cffi does not read this.
  *
  *   parts/                   files that have no final name yet
+ *   journal/                 copies of small ones that were not synced yet (journal.h)
  *   instances/00 ... ff      whole files under their final names */
 
 #ifndef P104_FOLDERS_H

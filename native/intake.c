@@ -324,7 +324,7 @@ static void ended(p104_intake *intake, p104_store *store)
     }
     /* A twin that stands there now may be replaced yet by one that came before: then compare when its turn comes. */
     int failure = before > 0 && store->part.overwrite ? 0 : p104_part_compare(&store->part);
-    if (failure == 0 && !store->part.duplicate)
+    if (failure == 0 && !store->part.duplicate && !p104_may_be_journaled(spool, store))
         failure = p104_part_make_ready(&store->part);
     if (failure) {
         p104_store_fail(store, failure);

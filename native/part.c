@@ -82,7 +82,7 @@ static int shelf_of(const p104_part *part)
 int p104_part_open(p104_part *part)
 {
     file_name name = part_name(part);
-    part->descriptor = p104_open_at(part->folders->parts, name.text, O_WRONLY | O_CREAT | O_EXCL);
+    part->descriptor = p104_open_at(part->folders->parts, name.text, O_RDWR | O_CREAT | O_EXCL);
     if (part->descriptor < 0)
         return errno;
     part->on_disk = 1;
@@ -134,6 +134,20 @@ int p104_part_splice(p104_part *part, int pipe, size_t length)
 int p104_part_sync(p104_part *part)
 {
     return p104_sync(fdatasync, part->descriptor);
+}
+
+int p104_part_read(const p104_part *part, uint8_t *bytes)
+{
+    uint64_t had = 0;
+    while (had < part->size) {
+        ssize_t got = pread(part->descriptor, bytes + had, part->size - had, (off_t)had);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return got < 0 ? errno : EIO;
+        had += (uint64_t)got;
+    }
+    return 0;
 }
 
 int p104_part_make_ready(p104_part *part)
@@ -241,4 +255,18 @@ int p104_part_settle(p104_part *part)
             return failure;
     }
     return 0;
+}
+
+int p104_part_restore(const p104_part *part, const uint8_t *bytes, size_t size)
+{
+    file_name name = final_name(part);
+    p104_part whole = {.descriptor = p104_open_at(shelf_of(part), name.text, O_WRONLY | O_CREAT | O_NOFOLLOW)};
+    struct iovec vector = {(void *)bytes, size};
+    if (whole.descriptor < 0)
+        return errno;
+    int failure = p104_part_write(&whole, &vector, 1);
+    if (failure == 0 && ftruncate(whole.descriptor, (off_t)size) < 0)
+        failure = errno;
+    int closing = p104_part_close(&whole);
+    return failure ? failure : closing;
 }

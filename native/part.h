@@ -51,6 +51,8 @@ int p104_part_write(p104_part *part, struct iovec *vector, int count);
  * be left in it. */
 int p104_part_splice(p104_part *part, int pipe, size_t length);
 int p104_part_sync(p104_part *part);
+/* Read the whole file, while it is open. */
+int p104_part_read(const p104_part *part, uint8_t *bytes);
 int p104_part_close(p104_part *part);
 
 /* Look whether the file that would get the same name holds the same instance, without taking a name:
@@ -59,6 +61,10 @@ int p104_part_compare(p104_part *part);
 
 /* Give the part file its ready name: its bytes are all written, and compared. */
 int p104_part_make_ready(p104_part *part);
+
+/* Write the bytes of the file that has, or had, a final name: that of part->name and part->copy, in place, so that other
+ * links to it have them too. */
+int p104_part_restore(const p104_part *part, const uint8_t *bytes, size_t size);
 
 /* Give the closed part file its final name: never that of another instance's file, unless overwrite. */
 int p104_part_settle(p104_part *part);

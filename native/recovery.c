@@ -10,6 +10,8 @@
 
 #include "part.h"
 
+#include "journal.h"
+
 #include "recovery.h"
 
 #include <dirent.h>
@@ -25,7 +27,7 @@ enum {
     CHUNK = 128 * 1024,
 };
 
-/* Names of ready files. */
+/* Names of files. */
 typedef struct {
     char **names;
     size_t count;
@@ -56,10 +58,16 @@ static int remember(name_list *list, const char *name)
     return 0;
 }
 
-/* Numbers come first in a name, so this is the order in which the files were begun. */
+/* Numbers come first in a ready name, so this is the order in which the files were begun. */
 static int by_number(const void *one, const void *other)
 {
     return strcmp(*(char *const *)one, *(char *const *)other);
+}
+
+static void sort(name_list *list)
+{
+    if (list->count > 0)
+        qsort(list->names, list->count, sizeof *list->names, by_number);
 }
 
 /* ---- names ---- */
@@ -79,6 +87,11 @@ static const char *take_digits(const char *at, size_t digits)
     return at + digits + 1;
 }
 
+static uint8_t shelf_of(const char *name)
+{
+    return (uint8_t)strtoul((char[]){name[0], name[1], 0}, NULL, 16);
+}
+
 /* Read a ready name (part.h) into part, and the sum that it states. Returns 0, or -1 where it is none. */
 static int read_name(const char *text, p104_part *part, uint64_t *sum)
 {
@@ -95,7 +108,7 @@ static int read_name(const char *text, p104_part *part, uint64_t *sum)
     part->size = strtoull(size, NULL, 16);
     *sum = strtoull(digits, NULL, 16);
     memcpy(part->name, name, P104_NAME_LENGTH);
-    part->shelf = (uint8_t)strtoul((char[]){name[0], name[1], 0}, NULL, 16);
+    part->shelf = shelf_of(name);
     return 0;
 }
 
@@ -202,18 +215,92 @@ static int list_ready(const p104_folders *folders, name_list *ready)
     return failure;
 }
 
-int p104_recover(const p104_folders *folders, p104_recovered *recovered)
+/* ---- the journal ---- */
+
+typedef struct {
+    const p104_folders *folders;
+    name_list names; /* of the files that were written */
+} restoring;
+
+static int restore_one(void *context, p104_part *part, const uint8_t *bytes, size_t size)
 {
+    restoring *all = context;
+    part->folders = all->folders;
+    part->shelf = shelf_of(part->name);
+    int failure = p104_part_restore(part, bytes, size);
+    return failure ? failure : remember(&all->names, part->name);
+}
+
+int p104_restore(const p104_folders *folders, p104_journal *journal)
+{
+    restoring all = {.folders = folders};
+    int failure = p104_journal_read(journal, restore_one, &all);
+    if (failure == 0 && all.names.count > 0)
+        failure = p104_sync(syncfs, folders->root);
+    forget(&all.names);
+    return failure ? failure : p104_journal_clear(journal);
+}
+
+/* ---- all of it ---- */
+
+/* Whether the file of a ready name is to replace one that the journal held. That came later: after the other was
+ * acknowledged, or it never was, for the journal is cleared before. */
+static int is_superseded(const name_list *restored, const char *ready)
+{
+    p104_part part;
+    uint64_t sum;
+    char name[P104_NAME_LENGTH + 1] = {0};
+    const char *key = name;
+    read_name(ready, &part, &sum); /* it was read before */
+    memcpy(name, part.name, P104_NAME_LENGTH);
+    return part.overwrite && restored->count > 0
+        && bsearch(&key, restored->names, restored->count, sizeof *restored->names, by_number);
+}
+
+/* Remove such files, and take them off the list. */
+static int drop_superseded(const p104_folders *folders, const name_list *restored, name_list *ready)
+{
+    size_t kept = 0;
+    int failure = 0;
+    for (size_t index = 0; index < ready->count; index++) {
+        char *name = ready->names[index];
+        if (failure == 0 && is_superseded(restored, name)) {
+            failure = p104_unlink_at(folders->parts, name) < 0 ? errno : 0;
+            free(name);
+        } else {
+            ready->names[kept++] = name;
+        }
+    }
+    ready->count = kept;
+    return failure;
+}
+
+/* What the journal held is safe in its own files; and a twin may be from a time when instances were answered without a
+ * sync. */
+static int sync_and_clear(const p104_folders *folders, p104_journal *journal)
+{
+    int failure = p104_sync(syncfs, folders->root);
+    return failure ? failure : p104_journal_clear(journal);
+}
+
+int p104_recover(const p104_folders *folders, p104_journal *journal, p104_recovered *recovered)
+{
+    restoring all = {.folders = folders};
     name_list ready = {0};
     memset(recovered, 0, sizeof *recovered);
-    int failure = list_ready(folders, &ready);
-    if (failure == 0 && ready.count > 0) {
-        qsort(ready.names, ready.count, sizeof *ready.names, by_number);
-        /* A twin may be from a time when instances were answered without a sync. */
-        failure = p104_sync(syncfs, folders->root);
-    }
+    int failure = p104_journal_read(journal, restore_one, &all);
+    recovered->restored = all.names.count;
+    if (failure == 0)
+        failure = list_ready(folders, &ready);
+    sort(&ready);
+    sort(&all.names);
+    if (failure == 0)
+        failure = drop_superseded(folders, &all.names, &ready);
+    if (failure == 0 && (ready.count > 0 || all.names.count > 0))
+        failure = sync_and_clear(folders, journal);
     for (size_t index = 0; failure == 0 && index < ready.count; index++)
         finish(folders, ready.names[index], recovered);
+    forget(&all.names);
     forget(&ready);
     return failure;
 }

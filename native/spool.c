@@ -6,12 +6,14 @@
 #include "recovery.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/statfs.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -111,6 +113,13 @@ static void end_threads(p104_spool *spool)
     pthread_mutex_unlock(&spool->lock);
     pthread_cond_signal(&spool->commit_waits);
     pthread_join(spool->committer, NULL);
+    if (!spool->checkpointing)
+        return;
+    pthread_mutex_lock(&spool->books);
+    spool->checkpoint_ends = 1;
+    pthread_mutex_unlock(&spool->books);
+    pthread_cond_signal(&spool->checkpoint_waits);
+    pthread_join(spool->checkpoint, NULL);
 }
 
 /* Signals are the event loop's: Python's handlers must run there. */
@@ -125,6 +134,10 @@ static int start_threads(p104_spool *spool, int threads)
     if (committing) {
         failure = pthread_create(&spool->standby, NULL, p104_stand_by, spool);
         spool->standing_by = failure == 0;
+    }
+    if (failure == 0 && spool->journal.capacity > 0) {
+        failure = pthread_create(&spool->checkpoint, NULL, p104_checkpoint, spool);
+        spool->checkpointing = failure == 0;
     }
     while (failure == 0 && spool->thread_count < threads) {
         failure = pthread_create(&spool->threads[spool->thread_count], NULL, p104_do_work, spool);
@@ -160,26 +173,48 @@ static void release(p104_spool *spool)
     close_descriptor(spool->event_fd);
     close_descriptor(spool->epoll_fd);
     close_descriptor(spool->doorbell_fd);
+    p104_journal_close(&spool->journal);
     p104_folders_close(&spool->folders);
     pthread_mutex_destroy(&spool->lock);
+    pthread_mutex_destroy(&spool->books);
+    pthread_cond_destroy(&spool->checkpoint_waits);
     pthread_cond_destroy(&spool->commit_waits);
     pthread_cond_destroy(&spool->notices_taken);
     free(spool->threads);
     free(spool);
 }
 
-static int start(p104_spool *spool, const char *root, int threads)
+/* A file system in memory loses everything with the power: a journal on it would be in vain. */
+static int is_in_memory(const p104_spool *spool)
+{
+    struct statfs about;
+    return fstatfs(spool->folders.root, &about) == 0 && about.f_type == TMPFS_MAGIC;
+}
+
+static int open_books(p104_spool *spool, size_t journal)
 {
     p104_recovered recovered;
-    int failure = p104_folders_open(&spool->folders, root);
+    int failure = p104_journal_open(&spool->journal, spool->folders.root);
     if (failure == 0)
-        failure = p104_recover(&spool->folders, &recovered);
+        failure = p104_recover(&spool->folders, &spool->journal, &recovered);
     if (failure)
         return failure;
+    int wanted = spool->sync && spool->syncs_whole && !is_in_memory(spool);
     atomic_store(&spool->last_number, recovered.last_number);
     spool->counts.recovered = recovered.finished;
+    spool->counts.restored = recovered.restored;
     spool->counts.torn = recovered.torn;
     spool->counts.left = recovered.left;
+    return p104_journal_prepare(&spool->journal, spool->folders.root, wanted ? journal : 0);
+}
+
+static int start(p104_spool *spool, const char *root, size_t journal, int threads)
+{
+    int failure = p104_folders_open(&spool->folders, root);
+    if (failure == 0)
+        failure = open_books(spool, journal);
+    if (failure)
+        return failure;
     spool->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     spool->doorbell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     spool->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -203,7 +238,7 @@ static void init_timed_condition(pthread_cond_t *condition)
     pthread_condattr_destroy(&attributes);
 }
 
-p104_spool *p104_spool_open(const char *root, int durability, int threads,
+p104_spool *p104_spool_open(const char *root, int durability, size_t journal, int threads,
                             const uint32_t *tags, size_t tag_count, int *error)
 {
     p104_picker rules;
@@ -217,17 +252,20 @@ p104_spool *p104_spool_open(const char *root, int durability, int threads,
     spool->syncs_whole = syncfs_reports();
     spool->event_fd = spool->epoll_fd = spool->doorbell_fd = -1;
     memset(&spool->folders, -1, sizeof spool->folders);
+    spool->journal.folder = spool->journal.halves[0].descriptor = spool->journal.halves[1].descriptor = -1;
     if (tag_count > 0)
         memcpy(spool->tags, tags, tag_count * sizeof *tags);
     spool->tag_count = tag_count;
     pthread_mutex_init(&spool->lock, NULL);
+    pthread_mutex_init(&spool->books, NULL);
+    init_timed_condition(&spool->checkpoint_waits);
     init_timed_condition(&spool->commit_waits);
     pthread_cond_init(&spool->notices_taken, NULL);
     spool->work.end = &spool->work.first;
     spool->disk_work.end = &spool->disk_work.first;
     spool->commits_end = &spool->commits;
     spool->notices_end = &spool->notices;
-    *error = start(spool, root, threads);
+    *error = start(spool, root, journal, threads);
     if (*error) {
         release(spool);
         return NULL;

@@ -3,7 +3,7 @@
  * One store = one data set on its way to a file: part file -> ready name -> synced -> final name -> response sent. What comes is taken by intakes (intake.h). Every function here may be
  * called from the event loop only; none of them blocks on a disk, but for p104_spool_open and p104_spool_close.
  *
- * Under the root directory: parts/ and instances/00 ... instances/ff. */
+ * Under the root directory: parts/, instances/00 ... instances/ff and journal/. */
 
 typedef struct p104_spool p104_spool;
 
@@ -54,14 +54,16 @@ typedef struct {
     uint64_t barriers;     /* sync rounds */
     uint64_t barrier_files; /* files that those rounds covered */
     uint64_t recovered;    /* whole files of the time before that p104_spool_open gave their final names */
+    uint64_t restored;     /* files that the journal held, and that it wrote anew */
     uint64_t torn;         /* such files that a power cut had torn, before they were acknowledged: kept in parts/ */
     uint64_t left;         /* such files that could not get their final name: the next start tries again */
 } p104_spool_counts;
 
 /* Open the spool under directory root, which must exist. Makes what is missing below it, takes
- * an exclusive lock on it, finishes or removes the files in parts/ and starts the threads. On failure returns NULL
+ * an exclusive lock on it, finishes or removes the files in parts/ and in the journal, and starts the threads. journal:
+ * bytes of the one that is kept with P104_DURABILITY_SYNC, 0: none. On failure returns NULL
  * and sets *error to an errno (EWOULDBLOCK: another process holds the lock). */
-p104_spool *p104_spool_open(const char *root, int durability, int threads,
+p104_spool *p104_spool_open(const char *root, int durability, size_t journal, int threads,
                             const uint32_t *tags, size_t tag_count, int *error);
 
 /* End the threads and free the spool. Blocks. No intake may be lent or have something under way. */

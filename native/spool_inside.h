@@ -1,6 +1,6 @@
 /* spool_inside.h - what the rooms of the spool share: spool.c (its life, the committer), work.c (threads and what
  * waits for them), intake.c (one association), store.c and transfer.c (one data set), commit.c (barriers and
- * answers) and completions.c (news for the event loop). For C only: cffi does not read this. */
+ * answers), checkpoint.c (what the journal holds) and completions.c (news for the event loop). For C only: cffi does not read this. */
 
 #ifndef P104_SPOOL_INSIDE_H
 #define P104_SPOOL_INSIDE_H
@@ -21,6 +21,8 @@
 #include "meta.h"
 
 #include "part.h"
+
+#include "journal.h"
 
 #include "spool.h"
 
@@ -139,11 +141,19 @@ struct p104_spool {
     int workers_ended;
     p104_spool_counts counts;
 
+    pthread_mutex_t books; /* guards what follows; never taken with the lock held */
+    pthread_cond_t checkpoint_waits;
+    p104_journal journal;
+    int journal_fails;    /* what it holds may not be on the disk elsewhere, and cannot be put there */
+    int checkpoint_ends;
+
     int thread_count;
     pthread_t *threads;
     pthread_t committer;
     pthread_t standby;
     int standing_by;
+    pthread_t checkpoint;
+    int checkpointing;
 };
 
 /* What an I/O thread moves bytes through from socket to file without copying them. Both ends are -1 until it is
@@ -219,8 +229,21 @@ void p104_store_fail(p104_store *store, int error);
 
 /* Make every store of a batch durable with one barrier, answer, and tell of it. */
 void p104_commit_batch(p104_spool *spool, p104_store *batch);
+/* Whether a written file is small enough that it needs no ready name before the barrier. */
+int p104_may_be_journaled(const p104_spool *spool, const p104_store *store);
 /* Give one store its name without a barrier, or none where it failed; answer, and tell of it. */
 void p104_commit_unsynced(p104_spool *spool, p104_store *store);
+
+/* ---- checkpoint.c; the first three with the books lock ---- */
+
+/* Whether what the journal holds is there, or could be mended. */
+int p104_journal_works(p104_spool *spool);
+/* Whether a group fits, here or in the other half, which is turned to. */
+int p104_journal_has_room(p104_spool *spool, uint64_t need);
+/* Sync the file system, and forget what the journal holds. Returns 0 or an errno. */
+int p104_sync_whole(p104_spool *spool);
+/* The life of the thread that syncs what the journal holds. */
+void *p104_checkpoint(void *spool);
 
 /* ---- completions.c ---- */
 

@@ -157,7 +157,7 @@ static void measure(const char *name, const char *root, int durability, const ch
     int port;
     int error;
     check(mkdir(root, 0700) == 0, root);
-    p104_spool *spool = p104_spool_open(root, durability, THREADS, TAGS, sizeof TAGS / sizeof *TAGS, &error);
+    p104_spool *spool = p104_spool_open(root, durability, 0, THREADS, TAGS, sizeof TAGS / sizeof *TAGS, &error);
     check(spool != NULL, "spool");
     int listener = listen_somewhere(&port);
     sender from = start_sender(program, port);

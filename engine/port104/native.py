@@ -252,6 +252,7 @@ class SpoolCounts(msgspec.Struct, frozen=True):
     barriers: int
     barrier_files: int
     recovered: int
+    restored: int
     torn: int
     left: int
 
@@ -291,15 +292,16 @@ class Intake:
 class Spool:
     """The I/O threads under one storage folder. Call from the event loop's thread only."""
 
-    def __init__(self, root: str, *, sync: bool, threads: int, tags: Sequence[int]) -> None:
+    def __init__(self, root: str, *, sync: bool, journal: int, threads: int, tags: Sequence[int]) -> None:
         """Open `root`, finish or remove its part files and start the threads.
 
-        `tags`: the elements to pick out of each data set, ascending, at most 12.
+        `journal`: bytes of it, with `sync`; 0: none. `tags`: the elements to pick out of each data set,
+        ascending, at most 12.
         Raises FolderInUseError where another process works in it, StorageError when it cannot be used.
         """
         error = ffi.new("int *")
         durability = lib.P104_DURABILITY_SYNC if sync else lib.P104_DURABILITY_OS
-        spool = lib.p104_spool_open(root.encode(), durability, threads, list(tags), len(tags), error)
+        spool = lib.p104_spool_open(root.encode(), durability, journal, threads, list(tags), len(tags), error)
         if spool == ffi.NULL:
             raise _open_failure(root, error[0])
         self._spool = spool

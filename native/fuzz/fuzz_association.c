@@ -119,7 +119,7 @@ static p104_spool *spool_of(int durability)
     if (!spools[durability]) {
         snprintf(folder, sizeof folder, "%s/%d", root, durability);
         HOLDS(mkdir(folder, 0700) == 0);
-        spools[durability] = p104_spool_open(folder, durability, 1, TAGS, sizeof TAGS / sizeof *TAGS, &error);
+        spools[durability] = p104_spool_open(folder, durability, 0, 1, TAGS, sizeof TAGS / sizeof *TAGS, &error);
         HOLDS(spools[durability]);
     }
     return spools[durability];

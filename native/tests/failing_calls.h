@@ -110,6 +110,13 @@ ssize_t __wrap_pread(int descriptor, void *out, size_t length, off_t offset)
     return fault.error == COMES_SHORT ? __real_pread(descriptor, out, (length + 1) / 2, offset) : -1;
 }
 
+ssize_t __real_pwrite(int descriptor, const void *bytes, size_t length, off_t offset);
+ssize_t __wrap_pwrite(int descriptor, const void *bytes, size_t length, off_t offset);
+ssize_t __wrap_pwrite(int descriptor, const void *bytes, size_t length, off_t offset)
+{
+    return fails("pwrite") ? -1 : __real_pwrite(descriptor, bytes, length, offset);
+}
+
 ssize_t __real_splice(int from, loff_t *from_at, int to, loff_t *to_at, size_t length, unsigned flags);
 ssize_t __wrap_splice(int from, loff_t *from_at, int to, loff_t *to_at, size_t length, unsigned flags);
 ssize_t __wrap_splice(int from, loff_t *from_at, int to, loff_t *to_at, size_t length, unsigned flags)

@@ -23,6 +23,8 @@
 
 #include "intake.h"
 
+#include "checksum.h"
+
 #include "messages.h"
 
 static const char SYNTAX[] = "1.2.840.10008.1.2.1";
@@ -68,7 +70,7 @@ const char *__tsan_default_suppressions(void)
 static inline p104_spool *open_spool(int durability, int threads)
 {
     int error = -1;
-    p104_spool *spool = p104_spool_open(root, durability, threads, TAGS, TAG_COUNT, &error);
+    p104_spool *spool = p104_spool_open(root, durability, 0, threads, TAGS, TAG_COUNT, &error);
     CHECK(spool && error == 0);
     return spool;
 }
@@ -292,6 +294,24 @@ static inline void check_file(const char *suffix, uint8_t sender, uint8_t fill, 
     CHECK(memcmp(content, expected, header) == 0);
     for (size_t at = header; at < got; at++)
         CHECK(content[at] == fill);
+}
+
+/* Take a final name back, as a power cut may: the file stands under its ready name, of which this returns the path. */
+static inline const char *take_back(const char *suffix, unsigned number, const char *rule)
+{
+    static char path[500];
+    static uint8_t content[P104_META_ROOM + 64 * 1024];
+    p104_sum sum;
+    FILE *file = fopen(file_path(suffix), "rb");
+    CHECK(file);
+    size_t size = fread(content, 1, sizeof content, file);
+    fclose(file);
+    p104_sum_start(&sum);
+    p104_sum_add(&sum, content, size);
+    snprintf(path, sizeof path, "%s/parts/%016x.%s.%016zx.%016llx.%s.ready", root, number, name_of(INSTANCE), size,
+             (unsigned long long)p104_sum_of(&sum), rule);
+    CHECK(rename(file_path(suffix), path) == 0);
+    return path;
 }
 
 #endif

@@ -14,7 +14,7 @@
 #include "check.h"
 #include "messages.h"
 
-enum { WINDOW = 8, SMALL = 100, LARGE = 200 * 1024, FILES = 8, COMMANDS = 4096 };
+enum { WINDOW = 8, SMALL = 100, LARGE = 200 * 1024, FILES = 8, COMMANDS = 4096, JOURNAL = 32 * 1024 };
 
 static const char SYNTAX[] = "1.2.840.10008.1.2.1";
 static const char CALLED[] = "PORT104";
@@ -54,10 +54,10 @@ static void remove_files(void)
     CHECK(system(command_line) == 0);
 }
 
-static p104_spool *open_spool(int durability, int *error)
+static p104_spool *open_spool(int durability, size_t journal, int *error)
 {
     *error = 0;
-    return p104_spool_open(root, durability, 2, TAGS, 1, error);
+    return p104_spool_open(root, durability, journal, 2, TAGS, 1, error);
 }
 
 /* ---- opening ---- */
@@ -65,7 +65,7 @@ static p104_spool *open_spool(int durability, int *error)
 static void leave_a_part_file(void)
 {
     int error;
-    p104_spool *spool = open_spool(P104_DURABILITY_OS, &error);
+    p104_spool *spool = open_spool(P104_DURABILITY_OS, 0, &error);
     CHECK(spool);
     p104_spool_close(spool);
     int descriptor = open(below_root("parts/1.part"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
@@ -78,7 +78,7 @@ static int open_with_a_failure(const char *name, long successes, int errno_given
     int error;
     int before = open_descriptors();
     arm(name, successes, errno_given);
-    p104_spool *spool = open_spool(P104_DURABILITY_SYNC, &error);
+    p104_spool *spool = open_spool(P104_DURABILITY_SYNC, JOURNAL, &error);
     int met = fault.failed;
     disarm();
     CHECK((spool != NULL) == (!met || goes_on));
@@ -102,7 +102,7 @@ static int test_opening(void)
         {"mkdirat", EEXIST, 1}, {"openat", EMFILE, 0}, {"openat", EINTR, 1}, {"fsync", EIO, 0}, {"fsync", EINTR, 1},
         {"fdopendir", ENOMEM, 0}, {"readdir", EIO, 0}, {"unlinkat", EACCES, 0}, {"unlinkat", EINTR, 1},
         {"eventfd", EMFILE, 0}, {"epoll_create1", EMFILE, 0}, {"epoll_ctl", ENOSPC, 0}, {"pthread_create", EAGAIN, 0},
-        {"uname", EFAULT, 1}, {"close", EIO, 1}, {"write", EINTR, 1},
+        {"pwrite", ENOSPC, 0}, {"pwrite", EINTR, 1}, {"uname", EFAULT, 1}, {"close", EIO, 1}, {"write", EINTR, 1},
     };
     int cases = 0;
     for (size_t call = 0; call < sizeof CALLS / sizeof *CALLS; call++) {
@@ -124,6 +124,7 @@ typedef struct {
     const char *release; /* of the kernel; NULL: its own */
     int flags;
     int fed;
+    size_t journal;
 } way;
 
 typedef struct {
@@ -322,7 +323,7 @@ static int test_storing(way chosen)
         {"writev", ENOSPC, 0}, {"writev", EINTR, 0}, {"pipe2", EMFILE, 0}, {"splice", EIO, 0}, {"splice", EINTR, 0},
         {"fdatasync", EIO, 0}, {"fdatasync", EINTR, 0}, {"fsync", EIO, 0}, {"fsync", EINTR, 0}, {"syncfs", EIO, 0},
         {"syncfs", EINTR, 0}, {"close", EIO, 0}, {"close", EINTR, 0}, {"fstat", EIO, 0}, {"pread", EIO, 0},
-        {"pread", EINTR, 0}, {"renameat2", EIO, 0}, {"renameat2", EINTR, 0}, {"renameat2", EINVAL, 0},
+        {"pread", EINTR, 0}, {"pwrite", EIO, 0}, {"pwrite", EINTR, 0}, {"renameat2", EIO, 0}, {"renameat2", EINTR, 0}, {"renameat2", EINVAL, 0},
         {"renameat2", ENOSYS, 0}, {"renameat", EIO, 0}, {"renameat", EINTR, 0}, {"unlinkat", EIO, 1},
         {"unlinkat", EINTR, 0}, {"recv", ECONNRESET, 0}, {"recv", EINTR, 0}, {"recv", EAGAIN, 0}, {"send", EPIPE, 0},
         {"send", EINTR, 0}, {"send", EAGAIN, 0}, {"epoll_ctl", ENOMEM, 0}, {"epoll_wait", EINTR, 0}, {"write", EINTR, 0},
@@ -331,7 +332,7 @@ static int test_storing(way chosen)
     int error;
     int cases = 0;
     told_release = chosen.release;
-    p104_spool *spool = open_spool(chosen.durability, &error);
+    p104_spool *spool = open_spool(chosen.durability, chosen.journal, &error);
     CHECK(spool);
     const int everything = chosen.flags & P104_OVERWRITE ? 2 : 3;
     CHECK(converse(spool, chosen) == everything);
@@ -390,10 +391,11 @@ int main(void)
     for (int durability = P104_DURABILITY_OS; durability <= P104_DURABILITY_SYNC; durability++)
         for (int fed = 0; fed < 2; fed++)
             for (int overwrite = 0; overwrite < 2; overwrite++)
-                cases += test_storing((way){durability, NULL, overwrite ? P104_OVERWRITE : P104_EXPLICIT_VR, fed});
-    cases += test_storing((way){P104_DURABILITY_SYNC, "5.7.19", P104_EXPLICIT_VR, 0});
-    cases += test_storing((way){P104_DURABILITY_SYNC, "4.19.0", P104_EXPLICIT_VR, 0});
-    cases += test_storing((way){P104_DURABILITY_SYNC, "5.10.0", P104_EXPLICIT_VR, 0});
+                cases += test_storing((way){durability, NULL, overwrite ? P104_OVERWRITE : P104_EXPLICIT_VR, fed, 0});
+    cases += test_storing((way){P104_DURABILITY_SYNC, "5.7.19", P104_EXPLICIT_VR, 0, JOURNAL});
+    cases += test_storing((way){P104_DURABILITY_SYNC, "4.19.0", P104_EXPLICIT_VR, 0, 0});
+    cases += test_storing((way){P104_DURABILITY_SYNC, "5.10.0", P104_EXPLICIT_VR, 0, JOURNAL});
+    cases += test_storing((way){P104_DURABILITY_SYNC, NULL, P104_OVERWRITE, 0, JOURNAL});
     CHECK(rmdir(root) == 0);
     printf("test_failing_calls: %d cases\n", cases);
     return 0;

@@ -3,8 +3,6 @@
 
 #include "spool_peer.h"
 
-#include "../checksum.h"
-
 enum { SIZE = 1000 };
 
 static p104_spool_counts reopen(int durability)
@@ -23,24 +21,6 @@ static void store(uint8_t fill)
     CHECK(store_small(one, 1, fill).kind == P104_STORED);
     finish(one);
     p104_spool_close(one.spool);
-}
-
-/* Take a final name back, as a power cut may: the file stands under its ready name, of which this returns the path. */
-static const char *take_back(const char *suffix, unsigned number, const char *rule)
-{
-    static char path[500];
-    static uint8_t content[P104_META_ROOM + SIZE];
-    p104_sum sum;
-    FILE *file = fopen(file_path(suffix), "rb");
-    CHECK(file);
-    size_t size = fread(content, 1, sizeof content, file);
-    fclose(file);
-    p104_sum_start(&sum);
-    p104_sum_add(&sum, content, size);
-    snprintf(path, sizeof path, "%s/parts/%016x.%s.%016zx.%016llx.%s.ready", root, number, name_of(INSTANCE), size,
-             (unsigned long long)p104_sum_of(&sum), rule);
-    CHECK(rename(file_path(suffix), path) == 0);
-    return path;
 }
 
 /* So that a start does not meet the file. */

@@ -18,17 +18,17 @@ static void test_what_cannot_be_opened(void)
     int before = open_descriptors();
     int error = 0;
     uint32_t descending[] = {0x00080018, 0x00080016};
-    CHECK(!p104_spool_open("/nonexistent", 0, 1, TAGS, 1, &error) && error == ENOENT);
-    CHECK(!p104_spool_open(root, 0, 0, TAGS, 1, &error) && error == EINVAL);
-    CHECK(!p104_spool_open(root, 0, 1, descending, 2, &error) && error == EINVAL);
+    CHECK(!p104_spool_open("/nonexistent", 0, 0, 1, TAGS, 1, &error) && error == ENOENT);
+    CHECK(!p104_spool_open(root, 0, 0, 0, TAGS, 1, &error) && error == EINVAL);
+    CHECK(!p104_spool_open(root, 0, 0, 1, descending, 2, &error) && error == EINVAL);
     p104_spool *spool = open_spool(0, 1);
-    CHECK(!p104_spool_open(root, 0, 1, TAGS, 1, &error) && error == EWOULDBLOCK);
+    CHECK(!p104_spool_open(root, 0, 0, 1, TAGS, 1, &error) && error == EWOULDBLOCK);
     p104_spool_close(spool);
     CHECK(mkdir(below("parts/folder"), 0700) == 0);
-    CHECK(!p104_spool_open(root, 0, 1, TAGS, 1, &error) && error == EISDIR);
+    CHECK(!p104_spool_open(root, 0, 0, 1, TAGS, 1, &error) && error == EISDIR);
     CHECK(rmdir(below("parts/folder")) == 0);
     CHECK(rmdir(below("parts")) == 0 && symlink("/dev/null", below("parts")) == 0);
-    CHECK(!p104_spool_open(root, 0, 1, TAGS, 1, &error) && error == ENOTDIR);
+    CHECK(!p104_spool_open(root, 0, 0, 1, TAGS, 1, &error) && error == ENOTDIR);
     CHECK(open_descriptors() == before);
     remove_files();
 }
@@ -39,11 +39,11 @@ static void test_how_many_elements_are_picked(void)
     uint32_t many[P104_PICK_TAGS + 1];
     for (uint32_t index = 0; index <= P104_PICK_TAGS; index++)
         many[index] = 0x00100000 + index;
-    CHECK(!p104_spool_open(root, 0, 1, many, P104_PICK_TAGS + 1, &error) && error == EINVAL);
-    p104_spool *most = p104_spool_open(root, 0, 1, many, P104_PICK_TAGS, &error);
+    CHECK(!p104_spool_open(root, 0, 0, 1, many, P104_PICK_TAGS + 1, &error) && error == EINVAL);
+    p104_spool *most = p104_spool_open(root, 0, 0, 1, many, P104_PICK_TAGS, &error);
     CHECK(most && error == 0);
     p104_spool_close(most);
-    p104_spool *none = p104_spool_open(root, 0, 1, NULL, 0, &error);
+    p104_spool *none = p104_spool_open(root, 0, 0, 1, NULL, 0, &error);
     CHECK(none && error == 0);
     association one = associate_and_lend(none, 1, (terms){.flags = P104_EXPLICIT_VR});
     p104_completion told = store_small(one, 1, 'n');

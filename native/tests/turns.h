@@ -16,7 +16,7 @@
 
 typedef void *thread_life(void *);
 
-static thread_life *committer_life; /* the first that a spool starts */
+static thread_life *committer_life;
 static p104_spool *running;         /* whose I/O thread's life is being lived */
 
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, thread_life *life, void *argument);
@@ -26,7 +26,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, t
     (void)argument;
     if (fails("pthread_create"))
         return fault.error;
-    if (life != p104_do_work && life != p104_stand_by)
+    if (life != p104_do_work && life != p104_stand_by && life != p104_checkpoint)
         committer_life = life;
     *thread = pthread_self();
     return 0;

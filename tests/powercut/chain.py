@@ -22,6 +22,8 @@ SYNC_MICROSECONDS = 3000
 # A cut this early meets the start-up: it makes a new folder in some 800 records, and mends an old one in few.
 START_RECORDS = 1200
 LOADED_RECORDS = 4000
+# Small, so that it is full now and then.
+JOURNAL_MEGABYTES = 1
 
 
 def compile_shim(folder):
@@ -101,7 +103,7 @@ class Chain:
     def _run(self, here, journal, durability, load_chance):
         settings = {
             "durability": durability,
-            "storage": {"temporary": str(_storage(self._disk))},
+            "storage": {"temporary": str(_storage(self._disk)), "journalMegabytes": JOURNAL_MEGABYTES},
             "scp": {"aeTitles": AE_TITLES, "operationsWindow": WINDOW},
             "env": {"POWERCUT_JOURNAL": str(journal.path), "POWERCUT_HELD": str(here / "held")},
         }

@@ -1,8 +1,12 @@
 """The disk of a simulated power cut: a folder tree that is read before, and built anew after the cut."""
 
 import os
+import shutil
 
 from powercut.model import Tree
+
+# What goes into the engine's journal is no longer, with its header (native/journal.h).
+_WRITTEN_OVER = 32 * 1024
 
 
 def read_tree(root):
@@ -36,7 +40,8 @@ def paths_by_inode(*roots):
 def build(root, before, image, paths):
     """Make `root` and below it what `image` tells; `paths` finds the bytes by inode.
 
-    Whole files are hard links: nobody changes them any more.
+    Whole files of some length are hard links: nobody changes them any more. Others are copied, for a start
+    writes over them in place.
     """
     built = {}
     pending = [(root, before.root)]
@@ -55,8 +60,12 @@ def _build_file(path, inode, image, paths, built):
         path.hardlink_to(built[inode])
         return
     file = image.files.get(inode)
-    if file is None or (file.is_whole and file.size == os.stat(paths[inode]).st_size):  # noqa: PTH116
-        path.hardlink_to(paths[inode])
+    size = os.stat(paths[inode]).st_size  # noqa: PTH116
+    if file is None or (file.is_whole and file.size == size):
+        if size > _WRITTEN_OVER and path.parent.name != "journal":
+            path.hardlink_to(paths[inode])
+        else:
+            shutil.copyfile(paths[inode], path)
     else:
         path.write_bytes(_content(file, paths[inode]))
     built[inode] = path

@@ -24,6 +24,7 @@ class Kind(IntEnum):
     WRITE = 7
     SYNC_BEGINS = 8
     SYNC_ENDS = 9
+    CUT = 10
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -31,7 +32,7 @@ class Record(msgspec.Struct, frozen=True):
 
     `inode`: what was made, linked, renamed (before an EXCHANGE: of `name`), written or synced; 0 in a sync
     stands for the whole file system. `offset`: of a WRITE; of SYNC_ENDS the number of the record that began
-    it.
+    it. `length`: of a WRITE; after a CUT, of the file.
     """
 
     kind: Kind

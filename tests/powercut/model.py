@@ -9,7 +9,8 @@ Rules:
   may stay beside the new one (file systems without RENAME_NOREPLACE get a link and an unlink instead). It is
   never the old name's loss alone;
 - bytes that were not synced may be missing, zero, or there in part, also where the name is there (delayed
-  allocation). Other bytes never stand in their place.
+  allocation). Other bytes never stand in their place. Where they were written over others they are there in
+  part, with zeros for the rest: what stood there before is taken for worthless once it is written over.
 """
 
 from collections import defaultdict
@@ -62,14 +63,14 @@ class Syncs:
     """What of a journal is durable.
 
     `without` leaves a part of the truth out, to see what a lying disk or a forgotten sync would do: "names"
-    (no sync makes a name durable), "folders" (the sync of one folder does not) or "data" (none makes bytes
-    durable).
+    (no sync makes a name durable), "folders" (the sync of one folder does not), "data" (none makes bytes
+    durable) or "files" (the sync of one file does not).
     """
 
     def __init__(self, records, without=""):
         syncs = _latest_syncs(records)
         self._names = {"names": {}, "folders": {0: syncs.get(0, -1)}}.get(without, syncs)
-        self._data = {} if without == "data" else syncs
+        self._data = {"data": {}, "files": {0: syncs.get(0, -1)}}.get(without, syncs)
 
     def keeps_name(self, number, folder):
         """Whether change `number` in `folder` is durable."""
@@ -148,18 +149,45 @@ def _files_left(before, records, adversary, syncs):
     for number, record in enumerate(records):
         if record.kind is Kind.CREATE:
             written[record.inode] = []
-        elif record.kind is Kind.WRITE:
-            known = written[record.inode]
-            end = known[-1][1] if known else before.sizes.get(record.inode, 0)
-            if record.offset != end:
-                raise UnmodelledError(f"a write that does not append: {record}")
-            known.append((end, end + record.length, syncs.keeps_bytes(number, record.inode)))
+        elif record.kind in (Kind.WRITE, Kind.CUT):
+            end = record.offset + record.length if record.kind is Kind.WRITE else None
+            start = record.length if end is None else record.offset
+            written[record.inode].append((start, end, syncs.keeps_bytes(number, record.inode)))
     return {
         inode: _file_left(writes, before.sizes.get(inode, 0), adversary) for inode, writes in written.items()
     }
 
 
 def _file_left(writes, known_size, adversary):
+    """What is left after `writes` (offset, end, whether durable); without an end it was cut to the offset."""
+    ends = [known_size, *(end for _, end, _ in writes)]
+    appends = None not in ends and all(start == end for (start, _, _), end in zip(writes, ends, strict=False))
+    return (_appended if appends else _written_over)(writes, known_size, adversary)
+
+
+def _written_over(writes, known_size, adversary):
+    """Each write is there, as far as the adversary leaves it, in place of what was there before."""
+    kept, size = [(0, known_size)], known_size
+    for start, end, durable in writes:
+        if end is None:
+            kept, size = list(_outside(kept, start, max(size, start))), start
+            continue
+        there = [(start, end)] if durable else adversary.bytes_left(start, [(start, end)])[1]
+        kept = [*_outside(kept, start, end), *there]
+        size = max([size, *(stop for _, stop in there)])
+    return File(size, tuple(sorted(one for one in kept if one[0] < one[1])))
+
+
+def _outside(ranges, start, end):
+    """The parts of `ranges` that are not between `start` and `end`."""
+    for first, last in ranges:
+        if first < start:
+            yield first, min(last, start)
+        if last > end:
+            yield max(first, end), last
+
+
+def _appended(writes, known_size, adversary):
     """Synced writes stay; the adversary chooses of those behind the last of them, and in between."""
     kept = [(0, known_size)] if known_size else []
     size = known_size

@@ -34,7 +34,7 @@
 
 /* ---- the journal; journal.py reads the same layout ---- */
 
-enum kind { CREATE = 1, MKDIR, LINK, UNLINK, RENAME, EXCHANGE, WRITE, SYNC_BEGINS, SYNC_ENDS };
+enum kind { CREATE = 1, MKDIR, LINK, UNLINK, RENAME, EXCHANGE, WRITE, SYNC_BEGINS, SYNC_ENDS, CUT };
 
 typedef struct {
     uint32_t kind;
@@ -43,7 +43,7 @@ typedef struct {
     uint64_t folder;    /* inode of the folder that holds name */
     uint64_t to_folder; /* RENAME, EXCHANGE: of the folder that holds to_name */
     uint64_t offset;    /* WRITE; SYNC_ENDS: number of the record that began it */
-    uint64_t length;    /* WRITE */
+    uint64_t length;    /* WRITE; CUT: of the file from here on */
     char name[104];
     char to_name[104];
 } record;
@@ -373,6 +373,43 @@ ssize_t splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t length
     return note_write(to, REAL(splice)(from, from_at, to, to_at, length, flags));
 }
 
+static ssize_t note_write_at(int descriptor, ssize_t result, off_t at)
+{
+    uint64_t inode = result > 0 ? written(descriptor) : 0;
+    if (inode)
+        append_alone(
+            &(record){.kind = WRITE, .inode = inode, .offset = (uint64_t)at, .length = (uint64_t)result});
+    return result;
+}
+
+ssize_t pwrite(int descriptor, const void *bytes, size_t length, off_t at)
+{
+    return note_write_at(descriptor, REAL(pwrite)(descriptor, bytes, length, at), at);
+}
+
+ssize_t pwrite64(int descriptor, const void *bytes, size_t length, off64_t at)
+{
+    return note_write_at(descriptor, REAL(pwrite64)(descriptor, bytes, length, at), at);
+}
+
+static int note_cut(int descriptor, int result, off_t length)
+{
+    uint64_t inode = result == 0 ? written(descriptor) : 0;
+    if (inode)
+        append_alone(&(record){.kind = CUT, .inode = inode, .length = (uint64_t)length});
+    return result;
+}
+
+int ftruncate(int descriptor, off_t length)
+{
+    return note_cut(descriptor, REAL(ftruncate)(descriptor, length), length);
+}
+
+int ftruncate64(int descriptor, off64_t length)
+{
+    return note_cut(descriptor, REAL(ftruncate64)(descriptor, length), length);
+}
+
 #define UNKNOWN_WRITE(type, name, parameters, arguments) \
     type name parameters                                 \
     {                                                    \
@@ -381,10 +418,6 @@ ssize_t splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t length
         return REAL(name) arguments;                     \
     }
 
-UNKNOWN_WRITE(ssize_t, pwrite, (int descriptor, const void *bytes, size_t length, off_t at),
-              (descriptor, bytes, length, at))
-UNKNOWN_WRITE(ssize_t, pwrite64, (int descriptor, const void *bytes, size_t length, off64_t at),
-              (descriptor, bytes, length, at))
 UNKNOWN_WRITE(ssize_t, pwritev, (int descriptor, const struct iovec *vector, int count, off_t at),
               (descriptor, vector, count, at))
 UNKNOWN_WRITE(ssize_t, sendfile, (int descriptor, int from, off_t *at, size_t length),
@@ -392,8 +425,6 @@ UNKNOWN_WRITE(ssize_t, sendfile, (int descriptor, int from, off_t *at, size_t le
 UNKNOWN_WRITE(ssize_t, copy_file_range,
               (int from, off64_t *from_at, int descriptor, off64_t *at, size_t length, unsigned flags),
               (from, from_at, descriptor, at, length, flags))
-UNKNOWN_WRITE(int, ftruncate, (int descriptor, off_t length), (descriptor, length))
-UNKNOWN_WRITE(int, ftruncate64, (int descriptor, off64_t length), (descriptor, length))
 UNKNOWN_WRITE(int, fallocate, (int descriptor, int mode, off_t at, off_t length), (descriptor, mode, at, length))
 UNKNOWN_WRITE(int, sync_file_range, (int descriptor, off64_t at, off64_t length, unsigned flags),
               (descriptor, at, length, flags))

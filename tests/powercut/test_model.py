@@ -102,11 +102,30 @@ def test_an_exchange_is_done_or_not():
 
 
 def test_what_the_model_cannot_tell_is_said():
-    with pytest.raises(UnmodelledError, match="does not append"):
-        after_power_cut(BEFORE, [CREATE, WRITE, WRITE], NOTHING)
     exchange = Record(Kind.EXCHANGE, 10, PARTS, SHELF, name="a", to_name="missing")
     with pytest.raises(UnmodelledError, match="exchange"):
         after_power_cut(BEFORE, [CREATE, exchange], EVERYTHING)
+
+
+OVER = Record(Kind.WRITE, 10, offset=2, length=3)
+
+
+@pytest.mark.parametrize(
+    ("records", "adversary", "size", "kept"),
+    [
+        ([OVER], NOTHING, 8, ((0, 2), (5, 8))),
+        ([OVER], EVERYTHING, 8, ((0, 2), (2, 5), (5, 8))),
+        ([OVER, Record(Kind.SYNC_BEGINS, 10), sync(10, 5)], NOTHING, 8, ((0, 2), (2, 5), (5, 8))),
+        ([Record(Kind.WRITE, 10, offset=6, length=4)], NOTHING, 8, ((0, 6),)),
+        ([Record(Kind.WRITE, 10, offset=6, length=4)], EVERYTHING, 10, ((0, 6), (6, 10))),
+        ([Record(Kind.CUT, 10, length=5)], NOTHING, 5, ((0, 5),)),
+        ([Record(Kind.CUT, 10, length=5), OVER], NOTHING, 5, ((0, 2),)),
+    ],
+)
+def test_bytes_that_are_written_over(records, adversary, size, kept):
+    left = after_power_cut(BEFORE, [CREATE, WRITE, BEGIN, sync(0, 2), *records], adversary).files[10]
+    assert (left.size, left.kept) == (size, kept)
+    assert left.is_whole == (sum(end - start for start, end in kept) == size)
 
 
 @pytest.mark.parametrize(

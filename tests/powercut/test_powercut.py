@@ -64,7 +64,7 @@ def test_nothing_acknowledged_is_lost(tmp_path, library):
 
 @pytest.mark.parametrize(
     "broken",
-    [{"durability": "os"}, {"without": "names"}, {"without": "data"}],
+    [{"durability": "os"}, {"without": "names"}, {"without": "data"}, {"without": "files"}],
     ids=lambda broken: "-".join(broken.values()),
 )
 def test_an_engine_that_loses_instances_is_caught(tmp_path, nest, broken):

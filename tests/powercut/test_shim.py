@@ -124,8 +124,6 @@ def test_the_power_goes_with_the_record_that_was_named(disk, library):
 @pytest.mark.parametrize(
     "change",
     [
-        "os.pwrite(file, b'x', 0)",
-        "os.ftruncate(file, 1)",
         "os.copy_file_range(other, file, 3)",
         "os.open(name, os.O_WRONLY | os.O_TRUNC)",
         "os.open(name, os.O_WRONLY | os.O_APPEND)",

@@ -38,6 +38,7 @@ async def opened(settings: Settings, origins: Mapping[str, str]) -> AsyncIterato
             _folder_of(storage),
             sync=storage.durability == "sync",
             threads=storage.io_threads or default_threads(),
+            journal=storage.journal_megabytes << 20,
         ) as store,
         open_registrar(settings, origins) as registrar,
         recording(settings.audit, [*registrar.registry.local_aes]) as trail,

@@ -97,6 +97,7 @@ WAITING = (
     "registry",
     "storage.durability",
     "storage.ioThreads",
+    "storage.journalMegabytes",
     "storage.temporary",
 )
 """Holds from the next start on."""

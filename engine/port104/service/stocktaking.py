@@ -16,6 +16,8 @@ def report_recovery(store: InstanceStore) -> None:
     parts = str(store.root / "parts")
     if counts.recovered:
         log.info("finished instances whose storing was interrupted", instances=counts.recovered)
+    if counts.restored:
+        log.info("wrote instances anew that were not yet synced by themselves", instances=counts.restored)
     if counts.torn:
         log.warning(
             "files that a power cut had torn before they were acknowledged are set aside",

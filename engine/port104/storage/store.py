@@ -142,14 +142,17 @@ def instance_path(root: Path, called_ae_title: str, sop_instance_uid: str, copy:
 
 
 @asynccontextmanager
-async def open_store(root: Path, *, sync: bool, threads: int) -> "AsyncIterator[InstanceStore]":
+async def open_store(
+    root: Path, *, sync: bool, threads: int, journal: int = 0
+) -> "AsyncIterator[InstanceStore]":
     """Open the storage folder, seeing to its part files, and deliver completions while the block runs.
 
-    `sync`: instances are synced before they are answered (storage.durability). Leave the block only
+    `sync`: instances are synced before they are answered (storage.durability). `journal`: bytes of the one
+    that small instances are synced in. Leave the block only
     when no store is under way. Raises StorageError when the folder cannot be used.
     """
     spool = await trio.to_thread.run_sync(
-        partial(_open, root, sync=sync, threads=threads), abandon_on_cancel=False
+        partial(_open, root, sync=sync, threads=threads, journal=journal), abandon_on_cancel=False
     )
     try:
         async with trio.open_nursery() as nursery:
@@ -167,12 +170,12 @@ def default_threads() -> int:
     return min(64, max(2, len(os.sched_getaffinity(0))))
 
 
-def _open(root: Path, *, sync: bool, threads: int) -> native.Spool:
+def _open(root: Path, *, sync: bool, threads: int, journal: int) -> native.Spool:
     prepare_folder(root)
     give_up = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            return native.Spool(str(root), sync=sync, threads=threads, tags=ROUTING_TAGS)
+            return native.Spool(str(root), sync=sync, journal=journal, threads=threads, tags=ROUTING_TAGS)
         except FolderInUseError:
             if time.monotonic() > give_up:
                 raise

@@ -16,6 +16,10 @@ class StorageSettings(Section, frozen=True):
     durability: Literal["sync", "os"] = "sync"
     """When success is said: `sync`: once the instance would survive a power cut; `os`: once the
     operating system has it (it survives a crash of port104, not of the machine)."""
+    journal_megabytes: Annotated[int, Meta(ge=0, le=4096)] = 32
+    """Megabytes (2^20 bytes) of the journal that instances of up to 32 KiB are made durable in, many with one
+    write, before their own files are (within a second or two); 0: none. With `sync` alone, and not on a file
+    system in memory."""
     io_threads: Annotated[int, Meta(ge=0, le=64)] = 0
     """Native threads that receive and write; 0: as many as there are processors, 2 at least."""
     watermark_percent: Annotated[int, Meta(ge=1, le=100)] = 85
