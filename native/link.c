@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 #include "pdata.h"
@@ -371,20 +372,20 @@ int p104_link_next(p104_link *link, p104_run *run, const uint8_t **data)
 
 /* ---- sending ---- */
 
-static ssize_t send_once(const p104_link *link, const uint8_t *bytes, size_t length)
+static ssize_t send_once(const p104_link *link, const uint8_t *bytes, size_t length, int more)
 {
     const p104_channel *channel = &link->channel;
     if (channel->send)
         return with_errno(channel->send(channel->handle, bytes, length));
-    return send(link->send_to, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return send(link->send_to, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
 }
 
 /* Send from bytes on; returns how many the socket took, or -errno. */
-static long send_some(const p104_link *link, const uint8_t *bytes, size_t length)
+static long send_some(const p104_link *link, const uint8_t *bytes, size_t length, int more)
 {
     size_t sent = 0;
     while (sent < length && link->send_to >= 0) {
-        ssize_t n = send_once(link, bytes + sent, length - sent);
+        ssize_t n = send_once(link, bytes + sent, length - sent, more);
         if (n >= 0)
             sent += (size_t)n;
         else if (errno == EAGAIN || errno == EWOULDBLOCK)
@@ -421,7 +422,7 @@ static int send_locked(p104_link *link, const uint8_t *bytes, size_t length)
 {
     long sent = 0;
     if (link->queue_start == link->queue_end) {
-        sent = send_some(link, bytes, length);
+        sent = send_some(link, bytes, length, 0);
         if (sent < 0)
             return (int)sent;
     }
@@ -435,7 +436,7 @@ static int flush_locked(p104_link *link)
     size_t waiting = link->queue_end - link->queue_start;
     if (waiting == 0)
         return 0;
-    long sent = send_some(link, link->queue + link->queue_start, waiting);
+    long sent = send_some(link, link->queue + link->queue_start, waiting, 0);
     if (sent < 0)
         return (int)sent;
     link->queue_start += (size_t)sent;
@@ -463,15 +464,46 @@ int p104_link_send(p104_link *link, const uint8_t *bytes, size_t length)
     return result;
 }
 
-long p104_link_send_some(p104_link *link, const uint8_t *bytes, size_t length)
+long p104_link_send_some(p104_link *link, const uint8_t *bytes, size_t length, int more)
 {
     pthread_mutex_lock(&link->lock);
     long result = link->send_errno ? -link->send_errno : flush_locked(link);
     if (result == 0)
-        result = send_some(link, bytes, length);
+        result = send_some(link, bytes, length, more);
     else if (result > 0)
         result = 0; /* what is queued goes first */
     if (result < 0)
+        settle_send(link, (int)result);
+    pthread_mutex_unlock(&link->lock);
+    return result;
+}
+
+/* sendfile's result, as p104_link_send_file gives it. */
+static long send_from_file(const p104_link *link, int file, off_t from, size_t length)
+{
+    ssize_t sent;
+    do
+        sent = sendfile(link->send_to, file, &from, length);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0)
+        return errno == EAGAIN ? 0 : -errno;
+    return sent > 0 ? sent : -ENODATA;
+}
+
+static int is_lost(long result)
+{
+    return result < 0 && result != -EINVAL && result != -ENOSYS && result != -ENODATA;
+}
+
+long p104_link_send_file(p104_link *link, int file, int64_t from, size_t length)
+{
+    if (link->channel.send)
+        return -EINVAL;
+    pthread_mutex_lock(&link->lock);
+    long result = link->send_errno ? -link->send_errno : flush_locked(link);
+    if (result >= 0)
+        result = result > 0 ? 0 : send_from_file(link, file, (off_t)from, length); /* what is queued goes first */
+    if (is_lost(result))
         settle_send(link, (int)result);
     pthread_mutex_unlock(&link->lock);
     return result;

@@ -73,9 +73,13 @@ int p104_link_send(p104_link *link, const uint8_t *bytes, size_t length);
 /* Send queued bytes on. Returns 0 when none is left, 1 when the socket is full, or -errno. */
 int p104_link_flush(p104_link *link);
 
-/* Send what the socket takes now, behind what is queued, and queue nothing. Returns how many bytes it took, or
- * -errno. */
-long p104_link_send_some(p104_link *link, const uint8_t *bytes, size_t length);
+/* Send what the socket takes now, behind what is queued, and queue nothing. more: what follows comes at once. Returns how
+ * many bytes it took, or -errno. */
+long p104_link_send_some(p104_link *link, const uint8_t *bytes, size_t length, int more);
+
+/* The same of a file's bytes, without a copy. Returns -EINVAL or -ENOSYS where that is not possible, as over TLS, and
+ * -ENODATA where the file ends before; then nothing was sent. */
+long p104_link_send_file(p104_link *link, int file, int64_t from, size_t length);
 
 /* Bytes queued and not sent. */
 size_t p104_link_unsent(p104_link *link);

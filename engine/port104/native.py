@@ -367,9 +367,8 @@ COURIER_FILE: int = lib.P104_COURIER_FILE
 COURIER_RESPONSE: int = lib.P104_COURIER_RESPONSE
 COURIER_BROKEN: int = lib.P104_COURIER_BROKEN
 COURIER_STUCK: int = lib.P104_COURIER_STUCK
-
-COURIER_LONGEST: int = lib.P104_COURIER_LONGEST
-"""Bytes of the longest data set that a courier takes."""
+COURIER_CUT: int = lib.P104_COURIER_CUT
+COURIER_TIME: int = lib.P104_COURIER_TIME
 
 
 class Parcel(msgspec.Struct, frozen=True):
@@ -385,12 +384,20 @@ class Parcel(msgspec.Struct, frozen=True):
     context_id: int
 
 
-def deliver(
-    link: Link, parcels: Sequence[Parcel], peer_maximum_length: int, send_timeout: int
-) -> tuple[list[int], int]:
-    """Send files one after the other, and wait meanwhile; see p104_courier. For a thread of its own.
+class Terms(msgspec.Struct, frozen=True):
+    """How files are sent; fields as in native/courier.h p104_courier_terms."""
 
-    Returns the statuses of those that were answered, and why it ended (COURIER_...).
+    peer_maximum_length: int
+    window: int
+    send_timeout: int
+    time_limit: int
+
+
+def deliver(link: Link, parcels: Sequence[Parcel], terms: Terms) -> tuple[list[int | None], int]:
+    """Send files, and wait meanwhile; see p104_courier. For a thread of its own.
+
+    Returns the statuses of those that were begun, None of those that were not answered, and why it ended
+    (COURIER_...).
     """
     kept = [(ffi.new("char[]", parcel.path), ffi.from_buffer(parcel.command)) for parcel in parcels]
     given = ffi.new("p104_parcel[]", len(parcels))
@@ -401,8 +408,9 @@ def deliver(
         one.sop_instance_length = len(parcel.sop_instance)
         one.message_id, one.context_id = parcel.message_id, parcel.context_id
     end = ffi.new("int *")
-    done = lib.p104_courier(link._link, given, len(parcels), peer_maximum_length, send_timeout, end)  # noqa: SLF001
-    return [given[index].status for index in range(done)], end[0]
+    agreed = ffi.new("p104_courier_terms *", msgspec.structs.asdict(terms))
+    begun = lib.p104_courier(link._link, given, len(parcels), agreed, end)  # noqa: SLF001
+    return [one.status if one.answered else None for one in given[0:begun]], end[0]
 
 
 def file_name(called_ae_title: str, sop_instance_uid: str) -> str:

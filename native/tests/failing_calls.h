@@ -101,6 +101,15 @@ ssize_t __wrap_writev(int descriptor, const struct iovec *vector, int count)
     return fault.error == COMES_SHORT ? __real_writev(descriptor, &half, 1) : -1;
 }
 
+ssize_t __real_sendfile(int out, int in, off_t *from, size_t length);
+ssize_t __wrap_sendfile(int out, int in, off_t *from, size_t length);
+ssize_t __wrap_sendfile(int out, int in, off_t *from, size_t length)
+{
+    if (!fails("sendfile"))
+        return __real_sendfile(out, in, from, length);
+    return fault.error == COMES_SHORT ? 0 : -1;
+}
+
 ssize_t __real_pread(int descriptor, void *out, size_t length, off_t offset);
 ssize_t __wrap_pread(int descriptor, void *out, size_t length, off_t offset);
 ssize_t __wrap_pread(int descriptor, void *out, size_t length, off_t offset)

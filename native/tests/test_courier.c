@@ -1,6 +1,7 @@
 /* The courier: what it sends of files, which responses it takes, and where it stops. Built with the calls of
  * failing_calls.h. */
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -16,7 +17,7 @@
 #include "failing_calls.h"
 #include "messages.h"
 
-enum { ROOM = 2 * 1024 * 1024, META = 10, SEND_TIMEOUT = 120 };
+enum { ROOM = 2 * 1024 * 1024, META = 10, SEND_TIMEOUT = 120, LONG = 1024 * 1024 };
 
 static char folder[] = "/tmp/p104-courier-XXXXXX";
 static uint8_t sent[ROOM];
@@ -71,12 +72,22 @@ static size_t received(pair made)
     return length;
 }
 
-static size_t courier(pair made, p104_parcel *parcels, size_t count, uint32_t maximum, int end)
+/* Returns how many were answered. */
+static size_t windowed(pair made, p104_parcel *parcels, size_t count, p104_courier_terms terms, int end)
 {
     int why = -1;
-    size_t done = p104_courier(made.link, parcels, count, maximum, SEND_TIMEOUT, &why);
-    CHECK(why == end);
-    return done;
+    size_t answered = 0;
+    size_t begun = p104_courier(made.link, parcels, count, &terms, &why);
+    CHECK(why == end && begun <= count);
+    for (size_t index = 0; index < count; index++)
+        answered += parcels[index].answered;
+    return answered;
+}
+
+static size_t courier(pair made, p104_parcel *parcels, size_t count, uint32_t maximum, int end)
+{
+    p104_courier_terms terms = {maximum, 1, SEND_TIMEOUT, 60000};
+    return windowed(made, parcels, count, terms, end);
 }
 
 static void test_files_are_sent_in_pdus_that_the_peer_receives(void)
@@ -114,7 +125,7 @@ static void test_a_file_that_is_another_by_now_is_not_sent(void)
 {
     pair made = pair_new();
     for (int how = 0; how < 6; how++) {
-        p104_parcel one = parcel_of(1, 'a', 50);
+        p104_parcel one = parcel_of(1, 'a', how < 3 ? 50 : 50000);
         if (how == 0)
             one.size++;
         else if (how == 1)
@@ -124,7 +135,7 @@ static void test_a_file_that_is_another_by_now_is_not_sent(void)
         else if (how == 3)
             one.data_set_at = one.size + 1;
         else if (how == 4)
-            one.size = one.data_set_at + P104_COURIER_LONGEST + 1;
+            one.command_length = 5000;
         else
             one.path = folder;
         CHECK(courier(made, &one, 1, 0, P104_COURIER_FILE) == 0);
@@ -199,8 +210,8 @@ static void test_a_peer_that_is_gone(void)
 static void test_a_peer_that_takes_nothing(void)
 {
     for (int how = 0; how < 3; how++) {
-        pair made = pair_new();
-        p104_parcel one = parcel_of(1, 'a', P104_COURIER_LONGEST);
+        pair made = how == 0 ? pair_new_tcp() : pair_new();
+        p104_parcel one = parcel_of(1, 'a', how == 0 ? 16 * LONG : LONG);
         uint8_t bytes[P104_RESPONSE_ROOM];
         if (how == 1)
             p104_link_interrupt(made.link);
@@ -208,6 +219,124 @@ static void test_a_peer_that_takes_nothing(void)
             transmit(made.peer, bytes, put_response_to(bytes, INSTANCE, 1, 0));
         CHECK(courier(made, &one, 1, 0, how == 1 ? P104_COURIER_BROKEN : P104_COURIER_STUCK) == 0);
         CHECK(p104_link_unsent(made.link) == 0);
+        pair_free(made);
+    }
+}
+
+static void respond_of(uint8_t *bytes, size_t *length, uint16_t message_id)
+{
+    *length += put_response_to(bytes + *length, INSTANCE, message_id, message_id);
+}
+
+/* Responses come in any order, and those after the first make room for further messages. */
+static void test_several_are_outstanding(void)
+{
+    for (uint32_t window = 1; window < 8; window++) {
+        pair made = pair_new();
+        p104_parcel parcels[7];
+        uint8_t bytes[7 * P104_RESPONSE_ROOM];
+        size_t length = 0;
+        for (int index = 0; index < 7; index++)
+            parcels[index] = parcel_of(index + 1, 'a', index == 3 ? 50000 : 50);
+        for (uint16_t id = (uint16_t)(window < 7 ? window : 7); id > 0; id--)
+            respond_of(bytes, &length, id);
+        for (uint16_t id = (uint16_t)(window + 1); id <= 7; id++)
+            respond_of(bytes, &length, id);
+        transmit(made.peer, bytes, length);
+        p104_courier_terms terms = {0, window, SEND_TIMEOUT, 60000};
+        CHECK(windowed(made, parcels, 7, terms, P104_COURIER_DONE) == 7);
+        for (int index = 0; index < 7; index++)
+            CHECK(parcels[index].status == index + 1);
+        pair_free(made);
+    }
+}
+
+static void test_the_window_is_kept(void)
+{
+    pair made = pair_new();
+    p104_parcel parcels[5];
+    for (int index = 0; index < 5; index++)
+        parcels[index] = parcel_of(index + 1, 'a', 50);
+    respond(made, 2, 0);
+    p104_courier_terms terms = {0, 3, SEND_TIMEOUT, 60000};
+    int end;
+    size_t begun = p104_courier(made.link, parcels, 5, &terms, &end);
+    CHECK(begun == 4 && end == P104_COURIER_RESPONSE);
+    CHECK(parcels[1].answered && !parcels[0].answered && !parcels[2].answered && !parcels[3].answered);
+    CHECK(received(made) == 4 * (parcels[0].command_length + 12 + 50));
+    pair_free(made);
+}
+
+static void test_a_response_that_answers_nothing(void)
+{
+    static const uint16_t ids[] = {1, 4}; /* twice the same; to what was not sent */
+    for (int which = 0; which < 2; which++) {
+        pair made = pair_new();
+        p104_parcel parcels[] = {parcel_of(1, 'a', 50), parcel_of(2, 'b', 50), parcel_of(3, 'c', 50),
+                                 parcel_of(4, 'd', 50)};
+        p104_courier_terms terms = {0, 2, SEND_TIMEOUT, 60000};
+        p104_run run;
+        const uint8_t *data;
+        respond(made, 1, 0);
+        respond(made, ids[which], 0);
+        CHECK(windowed(made, parcels, 4, terms, P104_COURIER_RESPONSE) == 1);
+        CHECK(p104_link_next(made.link, &run, &data) == P104_COMMAND);
+        pair_free(made);
+    }
+}
+
+static void test_time_is_up(void)
+{
+    pair made = pair_new();
+    p104_parcel parcels[] = {parcel_of(1, 'a', 50), parcel_of(2, 'b', 50), parcel_of(3, 'c', 50000)};
+    p104_courier_terms terms = {0, 1, SEND_TIMEOUT, -1};
+    int end;
+    respond(made, 1, 0);
+    CHECK(p104_courier(made.link, parcels, 3, &terms, &end) == 1 && end == P104_COURIER_TIME && parcels[0].answered);
+    respond(made, 2, 0);
+    CHECK(p104_courier(made.link, parcels + 1, 2, &terms, &end) == 1 && end == P104_COURIER_TIME);
+    respond(made, 3, 0);
+    CHECK(p104_courier(made.link, parcels + 2, 1, &terms, &end) == 1 && end == P104_COURIER_DONE);
+    pair_free(made);
+}
+
+/* A long message is the same whether its file can be sent from or is copied. */
+static void test_a_file_that_cannot_be_sent_from(void)
+{
+    static const int errors[] = {EINVAL, ENOSYS, EINTR, 0};
+    size_t length = 100001;
+    uint32_t maximum = 40006;
+    for (size_t which = 0; which < sizeof errors / sizeof *errors; which++) {
+        pair made = pair_new();
+        p104_parcel one = parcel_of(1, 'a', length);
+        size_t at = one.command_length;
+        memcpy(expected, one.command, at);
+        at += put_data(expected + at, DATA, 'a', 40000);
+        at += put_data(expected + at, DATA, 'a', 40000);
+        at += put_data(expected + at, LAST_DATA, 'a', 20002);
+        expected[at - 1] = 0;
+        respond(made, 1, 0);
+        if (errors[which])
+            arm("sendfile", 0, errors[which]);
+        CHECK(courier(made, &one, 1, maximum, P104_COURIER_DONE) == 1);
+        disarm();
+        CHECK(received(made) == at && memcmp(sent, expected, at) == 0);
+        pair_free(made);
+    }
+}
+
+static void test_a_long_message_that_is_not_sent_whole(void)
+{
+    static const int errors[] = {COMES_SHORT, EPIPE}; /* the file ended while it was sent; the peer is gone */
+    static const int ends[] = {P104_COURIER_CUT, P104_COURIER_BROKEN};
+    for (int which = 0; which < 2; which++) {
+        pair made = pair_new();
+        p104_parcel one = parcel_of(1, 'a', 100000);
+        arm("sendfile", 0, errors[which]);
+        CHECK(courier(made, &one, 1, 0, ends[which]) == 0);
+        CHECK(fault.failed);
+        disarm();
+        CHECK(received(made) > 0);
         pair_free(made);
     }
 }
@@ -231,7 +360,7 @@ static void read_slowly(pair made)
 {
     size_t length = 0;
     ssize_t got;
-    while (length <= P104_COURIER_LONGEST && (got = recv(made.peer, sent, 50000, 0)) > 0) {
+    while (length <= LONG && (got = recv(made.peer, sent, 50000, 0)) > 0) {
         length += (size_t)got; /* some headers, and all the data */
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
@@ -242,21 +371,22 @@ static void read_slowly(pair made)
 static void test_a_peer_that_is_slow(void)
 {
     pair made = pair_new();
-    p104_parcel one = parcel_of(1, 'a', P104_COURIER_LONGEST);
-    int end;
+    p104_parcel one = parcel_of(1, 'a', LONG);
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0)
         read_slowly(made);
-    size_t done = p104_courier(made.link, &one, 1, 16384, 5000, &end);
-    CHECK(done == 1 || end == P104_COURIER_RESPONSE); /* it may have taken long to respond */
+    p104_courier_terms terms = {16384, 1, 5000, 60000};
+    int end;
+    CHECK(p104_courier(made.link, &one, 1, &terms, &end) == 1);
+    CHECK(one.answered || end == P104_COURIER_RESPONSE); /* it may have taken long to respond */
     CHECK(waitpid(child, NULL, 0) == child);
     pair_free(made);
 }
 
 static void test_calls_that_fail(void)
 {
-    static const char *const calls[] = {"open", "fstat", "pread", "realloc"};
+    static const char *const calls[] = {"open", "fstat", "pread", "malloc"};
     for (size_t which = 0; which < sizeof calls / sizeof *calls; which++) {
         pair made = pair_new();
         p104_parcel one = parcel_of(1, 'a', 50);
@@ -272,6 +402,7 @@ static void test_calls_that_fail(void)
     arm("pread", 0, EINTR);
     CHECK(courier(made, &one, 1, 0, P104_COURIER_DONE) == 1);
     disarm();
+    one.answered = 0;
     arm("send", 0, EPIPE);
     CHECK(courier(made, &one, 1, 0, P104_COURIER_BROKEN) == 0);
     disarm();
@@ -286,7 +417,7 @@ static void test_what_cannot_be_put_back(void)
     p104_run run;
     const uint8_t *data;
     respond(made, 2, 0);
-    arm("malloc", 0, ENOMEM);
+    arm("malloc", 1, ENOMEM);
     CHECK(courier(made, &one, 1, 0, P104_COURIER_RESPONSE) == 0);
     CHECK(fault.failed);
     disarm();
@@ -296,7 +427,7 @@ static void test_what_cannot_be_put_back(void)
 
 int main(void)
 {
-    CHECK(mkdtemp(folder));
+    CHECK(mkdtemp(folder) && signal(SIGPIPE, SIG_IGN) != SIG_ERR);
     test_files_are_sent_in_pdus_that_the_peer_receives();
     test_a_file_that_is_another_by_now_is_not_sent();
     test_the_first_that_is_not_plain_ends_it();
@@ -304,6 +435,12 @@ int main(void)
     test_a_peer_that_goes_after_the_message();
     test_a_peer_that_is_gone();
     test_a_peer_that_takes_nothing();
+    test_several_are_outstanding();
+    test_the_window_is_kept();
+    test_a_response_that_answers_nothing();
+    test_time_is_up();
+    test_a_file_that_cannot_be_sent_from();
+    test_a_long_message_that_is_not_sent_whole();
     test_what_is_queued_goes_first();
     test_a_peer_that_is_slow();
     test_calls_that_fail();
@@ -314,6 +451,6 @@ int main(void)
         unlink(path);
     }
     CHECK(rmdir(folder) == 0);
-    printf("test_courier: 11 cases\n");
+    printf("test_courier: 17 cases\n");
     return 0;
 }

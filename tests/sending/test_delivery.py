@@ -10,7 +10,7 @@ from acceptor_service import serving
 from part10_files import data_set, descriptors, write_file
 from port104.errors import AbortedError, AssociationError, ConnectError, RejectedError
 from port104.net.calling import Address
-from port104.net.requestor import associate
+from port104.net.requestor import Sent, associate
 from port104.sending.candidates import Candidate, look_at
 from port104.sending.delivery import deliver
 from port104.wire.operations import Response
@@ -41,19 +41,18 @@ class Peer:
         self.answer = answer
         self.plain = plain
 
-    async def store_files(self, files):
+    async def store_files(self, files, window):
+        """As with a window that is filled before the first response comes."""
         await trio.lowlevel.checkpoint()
         responses = []
-        for file in files if self.plain else ():
+        for number, file in enumerate(files if self.plain else ()):
             try:
                 responses.append(Response(1, self.answer(file.sop_instance_uid)))
-            except AssociationError:
-                if not responses:
-                    raise
-                break
+            except AssociationError as end:
+                return Sent([*responses, *[None] * min(window, len(files) - number)], end)
             except OSError:
                 break
-        return responses
+        return Sent(responses)
 
     async def store(self, file):
         await trio.lowlevel.checkpoint()
@@ -107,7 +106,7 @@ async def test_each_is_stored_once(tmp_path, candidates, number, window):
         assert len(service.files()) == 101
 
 
-@pytest.mark.parametrize(("plain", "window"), [(True, 1), (False, 1), (False, 3)])
+@pytest.mark.parametrize(("plain", "window"), [(True, 1), (False, 1)])
 async def test_a_file_that_ends_its_association_keeps_no_other_back(candidates, plain, window):
     def answer(uid):
         if uid == "1.2.50":
@@ -119,6 +118,29 @@ async def test_a_file_that_ends_its_association_keeps_no_other_back(candidates, 
     assert await deliver(candidates, give, books.report, window=window) is None
     assert books.statuses() == {0xB000: 99, "gone": 1}
     assert len(counted) == 2
+
+
+async def test_of_several_under_way_each_is_sent_once_more_by_itself(candidates):
+    def answer(uid):
+        if uid in ("1.2.50", "1.2.52"):
+            raise AbortedError("gone")
+        return 0
+
+    books, counted = Books(), []
+    assert await deliver(candidates, associations(answer, counted), books.report, window=8) is None
+    assert books.statuses() == {0: 98, "gone": 2}
+    assert len(counted) == 4  # with all, with eight of which two end theirs, with the others
+
+
+async def test_a_peer_that_ends_each_association_in_mid_window_is_left_alone(candidates):
+    def answer(uid):
+        raise AbortedError("gone")
+
+    books, counted = Books(), []
+    end = await deliver(candidates, associations(answer, counted), books.report, window=8)
+    assert isinstance(end, AbortedError)
+    assert books.statuses() == {"gone": 2, "not tried: gone": 98}
+    assert len(counted) == 3
 
 
 async def test_a_peer_that_ends_each_association_is_left_alone(candidates):

@@ -1,9 +1,8 @@
-"""Files that a thread sends one after the other (native/courier.h), several times faster than the loop does.
+"""Files that a thread sends (native/courier.h), several times faster than the loop does.
 
 The loop stays free meanwhile; cancellation breaks the association off, as the thread may be in mid-message.
 """
 
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -36,10 +35,10 @@ def errands(
     operations: Operations,
     association: Association,
 ) -> Iterator[Errand]:
-    """Make an errand of each of the first files that have a context and are not too long."""
+    """Make an errand of each of the first files that have a context."""
     for file in files:
         context_id = contexts.get(file.syntaxes)
-        if context_id is None or file.size > native.COURIER_LONGEST:
+        if context_id is None:
             return
         request = store_request(file.syntaxes.abstract_syntax, file.sop_instance_uid)
         request = msgspec.structs.replace(request, message_id=(message_id := operations.number()))
@@ -57,13 +56,13 @@ def errands(
 
 
 async def run(
-    connection: Connection, tasks: Sequence[Errand], peer_maximum_length: int, send_timeout: float
-) -> tuple[list[int], int]:
-    """Have a thread run errands; the link is its own meanwhile. `send_timeout`: in seconds.
+    connection: Connection, tasks: Sequence[Errand], terms: native.Terms
+) -> tuple[list[int | None], int]:
+    """Have a thread run errands; the link is its own meanwhile.
 
-    Returns the statuses of those that were answered, and why it ended (native.COURIER_...).
+    Returns as native.deliver does.
     """
-    ends: list[tuple[list[int], int]] = []
+    ends: list[tuple[list[int | None], int]] = []
 
     async def break_off() -> None:
         try:
@@ -78,8 +77,7 @@ async def run(
             native.deliver,
             connection.link,
             [errand.parcel for errand in tasks],
-            peer_maximum_length,
-            math.ceil(send_timeout * 1000),
+            terms,
             limiter=_THREADS,
         )
         ends.append(end)

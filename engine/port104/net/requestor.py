@@ -8,9 +8,11 @@ Rules that this room keeps:
 """
 
 import contextlib
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import NamedTuple
 
 import trio
 
@@ -46,6 +48,19 @@ from port104.wire.refusals import context_words
 
 # Of a data set in one send: what the socket does not take must fit into the link's queue, of 256 KiB.
 _PORTION = 240 * 1024
+# A thread tells what became of files when it has sent for so long.
+_TIME_LIMIT_MS = 250
+_WIDEST = 0xFFFF
+
+
+class Sent(NamedTuple):
+    """What came of files that were sent, the first of those that were given; the others were not begun.
+
+    `responses`: None of those that were sent, in part at least, and not answered, which `end` ended.
+    """
+
+    responses: list[Response | None]
+    end: AssociationError | None = None
 
 
 class Requestor:
@@ -127,18 +142,18 @@ class Requestor:
             self._association.send_command(heard.context_id, response, trio.current_time())
             await self._send_due()
 
-    async def store_files(self, files: Sequence[WholeFile]) -> list[Response]:
-        """C-STORE of files, one after the other, as long as that goes plainly: several times faster.
+    async def store_files(self, files: Sequence[WholeFile], window: int = _WIDEST) -> Sent:
+        """C-STORE of files, as long as that goes plainly and does not take long: several times faster.
 
-        Returns the responses to the first of them, of which there may be none; the others are for `store`,
-        which tells what is wrong. Takes data sets up to native.COURIER_LONGEST.
+        `window`: operations outstanding, as far as the peer agreed. Of files that are not among those sent
+        `store` tells what is wrong, where something is. Raises AssociationError where none was sent.
         """
         async with self._sending:
             self._look()
             if self._operations.outstanding:
-                return []
+                return Sent([])
             tasks = list(errands(files, self._contexts, self._operations, self._association))
-            return await self._run(tasks) if tasks else []
+            return await self._run(tasks, min(window, self._operations.room)) if tasks else Sent([])
 
     def context_of(self, syntaxes: Syntaxes) -> int:
         """The presentation context ID for it. Raises NotAcceptedError, which says why there is none."""
@@ -258,39 +273,56 @@ class Requestor:
 
     # ---- files that a thread sends ----
 
-    async def _run(self, tasks: list[Errand]) -> list[Response]:
+    async def _run(self, tasks: list[Errand], window: int) -> Sent:
+        terms = native.Terms(
+            peer_maximum_length=self._association.peer_maximum_length,
+            window=window,
+            send_timeout=math.ceil(self._timeouts.send * 1000),
+            time_limit=_TIME_LIMIT_MS,
+        )
         self._reading = True
         try:
-            statuses, end = await run(
-                self._connection, tasks, self._association.peer_maximum_length, self._timeouts.send
-            )
+            statuses, end = await run(self._connection, tasks, terms)
         finally:
             self._reading = False
             self._readers.unpark_all()
-        answered = zip(tasks, statuses, strict=False)
-        responses = [Response(errand.parcel.message_id, status) for errand, status in answered]
-        try:
-            if end == native.COURIER_RESPONSE:
-                request, parcel = tasks[len(responses)]
-                self._operations.adopt(parcel.context_id, request)
-                responses.append(await self._response(parcel.message_id))
-            elif end in (native.COURIER_BROKEN, native.COURIER_STUCK):
-                raise self._broken(stuck=end == native.COURIER_STUCK)
-        except AssociationError:
-            if not responses:
-                raise  # else the next call does, and what was answered is not lost
-        return responses
+        begun = tasks[: len(statuses)]
+        answered = {
+            errand.parcel.message_id: Response(errand.parcel.message_id, status)
+            for errand, status in zip(begun, statuses, strict=True)
+            if status is not None
+        }
+        left = [errand for errand in begun if errand.parcel.message_id not in answered]
+        for errand in left:
+            self._operations.adopt(errand.parcel.context_id, errand.request)
+        why = self._why_broken(end) or await self._await_all(left, answered)
+        answered |= self._answers
+        self._answers.clear()
+        return Sent([answered.get(errand.parcel.message_id) for errand in begun], why)
 
-    def _broken(self, *, stuck: bool) -> AssociationError:
-        """A message was not sent whole: say why, and let nobody use the association."""
+    async def _await_all(self, left: list[Errand], answered: dict[int, Response]) -> AssociationError | None:
+        """Wait for the responses to what was sent; returns why there are no more."""
+        try:
+            for errand in left:
+                answered[errand.parcel.message_id] = await self._response(errand.parcel.message_id)
+        except AssociationError as end:
+            return end
+        return None
+
+    def _why_broken(self, end: int) -> AssociationError | None:
+        """Say why a message was not sent whole, where one was not, and let nobody use the association."""
+        if end not in (native.COURIER_BROKEN, native.COURIER_STUCK, native.COURIER_CUT):
+            return None
         self._take_events()
         if self._end is not None:
             return self._end
-        if stuck:
+        if end == native.COURIER_STUCK:
             return self._give_up(f"{self._address} took no byte for {self._timeouts.send:g} s")
-        end = self._endings.lost("the peer takes no more")
-        self.abort(end)
-        return end
+        why = self._endings.lost("the peer takes no more")
+        if end == native.COURIER_CUT:
+            why = AbortedError("a file became shorter while it was sent, and the association was aborted")
+        self.abort(why)
+        return why
 
     # ---- bytes ----
 

@@ -15,7 +15,7 @@ from acceptor_service import serving
 from part10_files import data_set, write_file
 from port104.net.contracts import Refused
 from port104.net.credentials import Credentials
-from port104.wire.negotiation import Rejection
+from port104.wire.negotiation import NegotiationPolicy, Rejection, negotiate
 from scripted_acceptor import acceptor
 from stored import data_set_of
 from tls_peers import Site
@@ -273,3 +273,19 @@ def test_what_cannot_be_sent_at_all(run, tmp_path):
     (tmp_path / "x").write_text("no\n")
     code, _, err = run("send", "127.0.0.1", 1, "--resume", tmp_path / "x", tmp_path)
     assert (code, "is no journal" in err) == (1, True)
+
+
+def test_a_peer_that_drops_who_proposes_a_window_is_asked_without(run, files):
+    async def script(peer):
+        request = await peer.receive()
+        windows.append(request.user_information.asynchronous_operations_window)
+        if windows[-1] is None:
+            await peer.send(negotiate(request, NegotiationPolicy()).encode())
+            await peer.serve()
+
+    windows = []
+    with scripted(script) as address:
+        code, _, err = run("send", *peer(address.port, files))
+    assert code == 0
+    assert "5 files sent" in err
+    assert [window and window.invoked for window in windows] == [16, None]

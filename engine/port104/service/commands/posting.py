@@ -2,15 +2,15 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 
 import click
 import msgspec
 import trio
 
-from port104.errors import AssociationError, ConnectError, RejectedError
+from port104.errors import AbortedError, AssociationError, ConnectError, RejectedError
 from port104.net.requestor import Requestor, associate
 from port104.sending.candidates import Candidate, Unsendable, look_at
 from port104.sending.delivery import Outcome, deliver
@@ -155,8 +155,19 @@ def _send(
 ) -> AssociationError | KeyboardInterrupt | None:
     address, proposal, timeouts = peer.address(), peer.proposal(order.window), peer.timeouts()
 
-    def call(syntaxes: tuple[Syntaxes, ...]) -> AbstractAsyncContextManager[Requestor]:
-        return associate(address, msgspec.structs.replace(proposal, syntaxes=syntaxes), timeouts)
+    @asynccontextmanager
+    async def call(syntaxes: tuple[Syntaxes, ...]) -> AsyncIterator[Requestor]:
+        asked = msgspec.structs.replace(proposal, syntaxes=syntaxes)
+        async with AsyncExitStack() as stack:
+            try:
+                peer = await stack.enter_async_context(associate(address, asked, timeouts))
+            except AbortedError:
+                if asked.window == 1:
+                    raise
+                # Some peers drop an association that proposes a window (PS3.7 D.3.3.3).
+                asked = msgspec.structs.replace(asked, window=1)
+                peer = await stack.enter_async_context(associate(address, asked, timeouts))
+            yield peer
 
     async def run() -> AssociationError | None:
         return await deliver(candidates, call, report, associations=order.associations, window=order.window)

@@ -32,8 +32,8 @@ Examples:
     "--window",
     metavar="N",
     type=click.IntRange(1, 65535),
-    default=1,
-    help="Operations outstanding on each, where the peer agrees; some drop such an association. Default: 1.",
+    default=16,
+    help="Operations outstanding on each, where the peer agrees; default: 16. 1: none is proposed.",
 )
 @click.option(
     "--resume",
