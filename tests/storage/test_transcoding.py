@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pydicom
@@ -11,8 +12,9 @@ from pydicom.data import get_testdata_file
 
 from peers import run_peer
 from port104 import uids
+from port104.storage import transcoding
 from port104.storage.lossless import LOSSLESS
-from port104.storage.transcoding import UnconvertibleError, _fault_of, convert
+from port104.storage.transcoding import UnconvertibleError, _fault_of
 
 NATIVES = (uids.EXPLICIT_VR_LITTLE_ENDIAN, uids.IMPLICIT_VR_LITTLE_ENDIAN)
 RLE = "1.2.840.10008.1.2.5"
@@ -28,13 +30,32 @@ SAME = {
 }
 
 
+PROGRAM = [sys.executable, "-m", "port104.storage.transcoding", str(6 * 1024**3)]
+
+
+@pytest.fixture(scope="module")
+def convert():
+    """As transcoding.convert, in its own process: in this one GDCM is kept out."""
+    with subprocess.Popen(PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+
+        def work(source, target, syntax):
+            order = {"source": str(source), "target": str(target), "syntax": syntax}
+            process.stdin.write(json.dumps(order) + "\n")
+            process.stdin.flush()
+            if fault := json.loads(process.stdout.readline())["fault"]:
+                raise UnconvertibleError(fault)
+
+        yield work
+        process.stdin.close()
+
+
 def path_of(name):
     return get_testdata_file(name)
 
 
 @pytest.mark.parametrize("native", NATIVES)
 @pytest.mark.parametrize(("name", "original"), SAME.items(), ids=SAME)
-def test_the_pixels_are_those_before_compression(tmp_path, name, original, native):
+def test_the_pixels_are_those_before_compression(convert, tmp_path, name, original, native):
     convert(path_of(name), tmp_path / "made", native)
     made, before = pydicom.dcmread(tmp_path / "made"), pydicom.dcmread(path_of(name))
     assert made.file_meta.TransferSyntaxUID == native
@@ -49,7 +70,7 @@ def test_the_pixels_are_those_before_compression(tmp_path, name, original, nativ
 @pytest.mark.parametrize(
     "name", ["JPEG-LL.dcm", "SC_rgb_jpeg_lossy_gdcm.dcm", "image_dfl.dcm", "reportsi.dcm"]
 )
-def test_others_are_converted_or_refused_by_their_transfer_syntax(tmp_path, name):
+def test_others_are_converted_or_refused_by_their_transfer_syntax(convert, tmp_path, name):
     source = path_of(name)
     before = pydicom.dcmread(source)
     if before.file_meta.TransferSyntaxUID not in LOSSLESS:
@@ -69,7 +90,7 @@ def test_others_are_converted_or_refused_by_their_transfer_syntax(tmp_path, name
     [("dcmcjpeg", "1.2.840.10008.1.2.4.70"), ("dcmcjpls", "1.2.840.10008.1.2.4.80"), ("dcmcrle", RLE)],
 )
 @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm", "SC_rgb_small_odd.dcm"])
-def test_what_dcmtk_compressed(tmp_path, program, syntax, name):
+def test_what_dcmtk_compressed(convert, tmp_path, program, syntax, name):
     options = ["+un"] if program != "dcmcrle" else []
     code, output = run_peer(program, *options, path_of(name), tmp_path / "compressed")
     assert code == 0, output
@@ -82,7 +103,7 @@ def test_what_dcmtk_compressed(tmp_path, program, syntax, name):
     assert np.array_equal(made.pixel_array, before.pixel_array)
 
 
-def test_pixels_that_cannot_be_read(tmp_path):
+def test_pixels_that_cannot_be_read(convert, tmp_path):
     data_set = pydicom.dcmread(path_of("MR_small_jpeg_ls_lossless.dcm"))
     data_set.PixelData = pydicom.encaps.encapsulate([b"no image at all"])
     data_set.save_as(tmp_path / "broken")
@@ -91,11 +112,11 @@ def test_pixels_that_cannot_be_read(tmp_path):
 
 
 def test_decoders_that_do_not_agree(tmp_path, monkeypatch):
-    from port104.storage import transcoding  # noqa: PLC0415
-
+    decoder = SimpleNamespace(available_plugins=("one", "other"))
+    monkeypatch.setattr(transcoding, "get_decoder", lambda syntax: decoder)
     monkeypatch.setattr(transcoding, "_digest_by", lambda plugin, *_: (plugin.encode(), 1))
     with pytest.raises(UnconvertibleError, match="decoders do not agree on its pixels"):
-        convert(path_of("MR_small_jpeg_ls_lossless.dcm"), tmp_path / "made", NATIVES[0])
+        transcoding.convert(path_of("MR_small_jpeg_ls_lossless.dcm"), tmp_path / "made", NATIVES[0])
 
 
 @pytest.mark.parametrize(
@@ -116,7 +137,7 @@ def test_the_program_answers_each_order(tmp_path):
         for source in (path_of("MR_small_RLE.dcm"), str(tmp_path / "none"))
     ]
     done = subprocess.run(
-        [sys.executable, "-m", "port104.storage.transcoding", str(6 * 1024**3)],
+        PROGRAM,
         input="".join(json.dumps(order) + "\n" for order in orders),
         capture_output=True,
         text=True,
@@ -127,3 +148,14 @@ def test_the_program_answers_each_order(tmp_path):
     assert first == ""
     assert "No such file" in second
     assert pydicom.dcmread(tmp_path / "made").file_meta.TransferSyntaxUID == NATIVES[0]
+
+
+def test_the_engine_loads_no_decoder_of_gdcm():
+    done = subprocess.run(
+        [sys.executable, "-c", "import port104.storage.reading, sys; print(sys.modules['gdcm'])"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "None\n"

@@ -4,15 +4,22 @@ What pydicom says of faulty values quotes them, and they may be a patient's: its
 never heard.
 """
 
+# ruff: noqa: E402 - before pydicom comes, a decoder is kept out
+
 import contextlib
 import io
 import logging
 import re
+import sys
 import warnings
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+# pydicom loads every decoder there is. GDCM takes 0.15 s, and brings 35 MB and an OpenSSL of its own into
+# the process: it belongs into that of transcoding.py.
+sys.modules.setdefault("gdcm", None)  # type: ignore[arg-type]
 
 import pydicom
 from pydicom.datadict import tag_for_keyword
