@@ -47,7 +47,7 @@ def prepare(parent: Path) -> None:
     subprocess.run(["chattr", "+T", str(parent)], stderr=subprocess.DEVNULL, check=False)
     for left in parent.glob("port104-bench-*"):
         owner = re.split(r"[-.]", left.name)[2]
-        if not psutil.pid_exists(int(owner)):
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
