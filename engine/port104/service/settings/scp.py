@@ -109,7 +109,7 @@ class ScpSettings(Section, frozen=True):
     """Bytes of the longest data set that is kept, 0: any; a longer one is received to its end and
     answered A700. The default, 32 GiB, is eight times the longest uncompressed pixel data that there
     can be, so that only a peer gone wild meets it."""
-    operations_window: Annotated[int, Meta(ge=1, le=256)] = 1
+    operations_window: Annotated[int, Meta(ge=1, le=256)] = 16
     """Operations that a peer may have outstanding (PS3.7 D.3.3.3); 1: asynchrony is not granted."""
     artim_timeout: Seconds = 30.0
     """Seconds until a connection that does not become an association is closed (PS3.8 9.1.5), however
