@@ -19,7 +19,7 @@ INPUTS ?= 2000000
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test lint native-test hostile-survey fuzz differential coverage crash crash-jobs crash-exports many-studies powercut soak \
-	chart chart-readme image-check sbom guard bench bench-quick bench-senders peers format clean bench-tls
+	chart chart-readme crds image-check sbom guard bench bench-quick bench-senders peers format clean bench-tls
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -98,6 +98,9 @@ chart: build $(VENV)/.chart ## lint, render and validate the Helm chart, and lin
 
 chart-readme: build ## write the chart's README anew, after its values.yaml
 	$(BIN)/python charts/readme.py
+
+crds: build ## write the definitions of custom resources anew, after the settings of entries
+	$(BIN)/python charts/crds.py
 
 image-check: build $(VENV)/.chart ## carry out the Dockerfile's steps in a Debian of debootstrap, in two minutes; as root
 	@.ci/peers debootstrap:debootstrap

@@ -28,13 +28,14 @@ MAY_IMPORT = {
     "net": GROUND | {"wire"},
     "storage": GROUND | {"wire"},
     "registry": GROUND | {"wire", "database"},
+    "cluster": GROUND | {"net"},
     "jobs": GROUND | {"wire", "database"},
     "dispatch": GROUND | {"wire", "net", "storage", "database", "registry", "jobs"},
     "sending": GROUND | {"wire", "net", "storage"},
     "receiving": GROUND | {"wire", "net", "storage"},
     "export": GROUND | {"wire", "net", "storage", "database", "registry", "jobs", "sending"},
     "service": GROUND
-    | {"wire", "net", "storage", "database", "registry", "jobs", "dispatch", "export", "sending"},
+    | {"wire", "net", "storage", "database", "registry", "jobs", "cluster", "dispatch", "export", "sending"},
     "__main__": {"service"},
 }
 
@@ -42,6 +43,7 @@ MAY_IMPORT = {
 KEPT_FOR = {
     "trio": {
         *("net", "storage", "dispatch", "sending", "receiving", "service"),
+        *("cluster/api_server.py", "cluster/watching.py"),
         *(
             f"export/{shell}.py"
             for shell in (
@@ -74,7 +76,7 @@ KEPT_FOR = {
     "h11": {"service"},
     "httpcore": {
         *("dispatch/backends/webhook.py", "export/calling.py", "export/stow.py"),
-        "net/http_failures.py",
+        *("net/http_failures.py", "cluster/api_server.py"),
     },
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from port104.cluster.place import in_cluster
 from port104.errors import ConfigurationError
 from port104.service import clara, documents, environment, schema
 from port104.service.clara import Layer, Unused
@@ -76,7 +77,7 @@ def load(
     settings = build(Settings, merged, faults)
     if contradictory := tuple(contradictions(settings)):
         raise FaultyConfigurationError(contradictory)
-    return Configuration(settings, origins, tuple(unused), tuple(_warnings(settings)))
+    return Configuration(settings, origins, tuple(unused), tuple(_warnings(settings, environ)))
 
 
 def _of_file(file: Path, faults: list[Fault]) -> list[Layer | Unused]:
@@ -128,12 +129,12 @@ def _unused(tree: Any, section: type[msgspec.Struct], prefix: str = "") -> Itera
                 yield from _unused(entry, key.entry, f"{path}[{index}].")
 
 
-def _warnings(settings: Settings) -> Iterator[str]:
+def _warnings(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
     scp = settings.dicom.scp
-    if settings.read_ae_titles_from_crd:
+    if settings.read_ae_titles_from_crd and not in_cluster(environ):
         yield (
-            "readAeTitlesFromCrd: port104 does not read Kubernetes custom resources yet; "
-            "the AE titles and sources of the configuration are used"
+            "readAeTitlesFromCrd: this is no pod of Kubernetes (KUBERNETES_SERVICE_HOST is not set), so there"
+            " are no custom resources to read"
         )
     if not scp.ae_titles:
         yield (

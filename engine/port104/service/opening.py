@@ -9,6 +9,7 @@ import msgspec
 from port104.service.audit.recording import recording
 from port104.service.audit.trail import AuditTrail
 from port104.service.books import Books, keeping_books
+from port104.service.custom_resources.following import following_custom_resources
 from port104.service.registrar import Registrar, open_registrar
 from port104.service.settings.storage import StorageSettings
 from port104.service.settings.tree import Settings
@@ -41,6 +42,7 @@ async def opened(settings: Settings, origins: Mapping[str, str]) -> AsyncIterato
             journal=storage.journal_megabytes << 20,
         ) as store,
         open_registrar(settings, origins) as registrar,
+        following_custom_resources(registrar, store.root, wanted=settings.read_ae_titles_from_crd),
         recording(settings.audit, [*registrar.registry.local_aes]) as trail,
         keeping_books(
             settings.registry.url,

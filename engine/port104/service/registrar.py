@@ -7,7 +7,7 @@ Rules that this room keeps:
 - while the database cannot be reached, what was known last holds.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,8 @@ FIRST_RETRY_SECONDS = 0.25
 LAST_RETRY_SECONDS = 10.0
 
 ResultT = TypeVar("ResultT")
+Declare = Callable[[Sequence[Kept]], Sequence[Kept]]
+"""The configuration's entries -> those that hold beside them."""
 
 
 class Registrar:
@@ -47,6 +49,8 @@ class Registrar:
         self._in_order = trio.Lock()  # what was changed last is what holds
         self._names = names(self._name_addresses)
         self._reject_unknown_sources = True
+        self._given: Callable[[], tuple[Kept, ...]] = tuple
+        self._declare: Declare = _none_declared
         self._remarks: frozenset[tuple[str, str]] = frozenset()
         self.registry = Registry()
         """By which associations are judged now."""
@@ -112,9 +116,25 @@ class Registrar:
     async def set_defaults(self, settings: Settings, origins: Mapping[str, str]) -> None:
         """Put these settings in place of the configuration: its entries, and `rejectUnknownSources`."""
         self._reject_unknown_sources = settings.dicom.scp.reject_unknown_sources
-        await self._change(
-            lambda: self._catalogue.set_defaults(defaults_from(settings, origins)), in_database=False
-        )
+        self._given = partial(defaults_from, settings, origins)
+        await self._put_defaults()
+
+    async def declare(self, declare: Declare) -> None:
+        """Have entries that stand elsewhere hold beside the configuration's, as read-only as those.
+
+        `declare` is given these, in a worker thread, now and whenever they change.
+        """
+        self._declare = declare
+        await self._put_defaults()
+
+    async def _put_defaults(self) -> None:
+        read, declare = self._given, self._declare
+
+        def put() -> None:
+            given = read()
+            self._catalogue.set_defaults((*given, *declare(given)))
+
+        await self._change(put, in_database=False)
 
     async def _store(self, change: Callable[[], Kept]) -> Kept:
         """Make a change; where it brings host names, wait for their addresses, so that it holds at once."""
@@ -214,6 +234,10 @@ def _remarks(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
         yield "an entry of the configuration hides a stored one", words
     for end in catalogue.loose_ends():
         yield "an entry names another that there is not", f"{end}: {end.hint}"
+
+
+def _none_declared(_: Sequence[Kept]) -> Sequence[Kept]:
+    return ()
 
 
 def _nothing() -> None:

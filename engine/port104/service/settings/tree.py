@@ -45,10 +45,10 @@ class Settings(Section, frozen=True):
     ] = ()
     """What is done with jobs, besides the pipelines that were created."""
     read_ae_titles_from_crd: bool = False
-    """Whether AE titles, sources and destinations come from Kubernetes. Not built yet: when true,
-    port104 warns and works with those in the file."""
+    """Whether custom resources of the pod's namespace hold too: AE titles, sources, destinations, pipelines.
+    Outside of Kubernetes there are none."""
     crd_read_intervals: Annotated[
-        int, Meta(ge=1, extra={"unused": "custom resources will be watched, not polled"})
+        int, Meta(ge=1, extra={"unused": "custom resources are watched, not polled"})
     ] = 10_000
     """Milliseconds between Clara's reads of custom resources."""
     services: ServicesSettings = ServicesSettings()
