@@ -2,6 +2,7 @@
 
 import contextlib
 from collections import Counter, defaultdict
+from itertools import islice
 
 import trio
 
@@ -30,7 +31,7 @@ class Played:
 
     A number is a status; "abort" ends the association; "hang" takes `patience` seconds and then ends it;
     "gone" is an instance whose file is gone. `always`: number -> what comes of it whenever it is sent, then.
-    `refuses`: there is no association.
+    `together`: files that are under way at one time; `refuses`: there is no association.
     """
 
     def __init__(self):
@@ -40,6 +41,7 @@ class Played:
         self.mute = False
         self.hangs = False
         self.seconds = 0.01
+        self.together = 1
         self.calls = []
         self.stored = Counter()
         self.opened = self.open_now = self.most_open = 0
@@ -79,8 +81,20 @@ class Association:
         self._ended = False
 
     async def store(self, paths):
+        first, *_ = several = [int(path.stem) for path in islice(paths, self._played.together)]
+        if len(several) == 1:
+            return [await self._answer_to(first)]
+        answers = []
+        for number in several:
+            try:
+                answers.append(None if self._ended else await self._answer_to(number))
+            except BrokenOffError:
+                answers.append(None)
+        return answers
+
+    async def _answer_to(self, number):
         assert not self._ended
-        played, number = self._played, int(next(iter(paths)).stem)
+        played = self._played
         played.calls.append(number)
         act = played.script.pop(0) if played.script else played.always.get(number, 0)
         await trio.sleep(self._patience if act == "hang" else played.seconds)
@@ -91,7 +105,7 @@ class Association:
             raise BrokenOffError("the peer aborted" if act == "abort" else "no answer came in time")
         if act == 0 or 0xB000 <= act <= 0xBFFF:
             played.stored[number] += 1
-        return [Answered(act)]
+        return Answered(act)
 
     async def echo(self):
         self._played.echoes += 1

@@ -23,8 +23,8 @@ ROUNDS = int(os.environ.get("PORT104_CRASH_EXPORTS_ROUNDS", "4"))
 SEED = int(os.environ.get("PORT104_CRASH_SEED", "104"))
 RESULTS = 60  # of each round
 LONGEST_ROUND_SECONDS = 0.6
-# Answered and not written down at a kill: what may be noted, and one for each association.
-MOST_AGAIN = 16 + 4
+# Answered and not written down at a kill: what may be noted, and what each of four associations was given.
+MOST_AGAIN = 16 + 4 * 16
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -61,8 +61,8 @@ def delivered(root, name):
 @contextmanager
 def exporting(nest, root, receivers):
     destinations = [
-        {"name": name, "aeTitle": name, "hostIp": "127.0.0.1", "port": receiver.port}
-        for name, receiver in receivers.items()
+        {"name": name, "aeTitle": name, "hostIp": "127.0.0.1", "port": receiver.port, "window": window}
+        for (name, receiver), window in zip(receivers.items(), (1, 16), strict=True)
     ]
     settings = {"destinations": destinations, "export": {"retryDelay": 0.1}}
     with nest.engine(root, scu=settings, log={"format": "json"}) as server:

@@ -166,6 +166,34 @@ async def test_the_rest_goes_on_after_an_association_that_broke_off(autojump_clo
     assert works.pacs.calls == [1, 2, 3, 2, 3]
 
 
+async def test_of_several_under_way_only_the_one_that_ends_associations_loses_attempts(autojump_clock, works):
+    works.pacs.together = 4
+    works.pacs.always = {2: "abort"}
+    works.put(*range(8))
+    async with exporting(works):
+        await trio.sleep(5)
+        assert works.states() == ["delivered"] * 2 + ["waiting"] + ["delivered"] * 5
+        assert set(works.ask("SELECT attempt FROM port104_result")) == {(1,)}
+        # Those that were answered come no second time; the one behind it was not looked at.
+        assert works.pacs.calls == [0, 1, 2, 2, 3, 4, 5, 6, 7]
+        await trio.sleep(60)
+    assert works.states() == ["delivered"] * 2 + ["failed"] + ["delivered"] * 5
+    assert set(works.pacs.stored.values()) == {1}
+
+
+async def test_one_that_ends_every_association_is_left_alone_whatever_was_under_way(autojump_clock, works):
+    works.pacs.together = 4
+    works.pacs.always = dict.fromkeys(range(8), "abort")
+    works.put(*range(8))
+    async with exporting(works):
+        await trio.sleep(4)
+        assert works.pacs.calls == [0, 0, 1, 2]
+        assert sorted(works.ask("SELECT attempt FROM port104_result"))[-4:] == [(0,), (1,), (1,), (1,)]
+        works.pacs.always = {}
+        await trio.sleep(600)
+    assert works.states() == ["delivered"] * 8
+
+
 async def test_one_whose_file_is_gone_is_a_dead_letter_at_once(autojump_clock, works):
     works.pacs.script = ["gone"]
     works.put(1, 2)

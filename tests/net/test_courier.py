@@ -207,12 +207,29 @@ async def test_a_peer_that_goes_in_mid_message(tmp_path):
         assert isinstance((await requestor.store_files(files)).end, AbortedError)
 
 
+async def test_cancelled_it_tells_what_was_answered(tmp_path):
+    async def script(peer):
+        for _ in range(2):
+            context_id, command, _ = await peer.take_message()
+            await peer.respond(context_id, command)
+        await peer.take_message()
+        scope.cancel()
+        await trio.sleep_forever()
+
+    async with associated(script) as requestor:
+        with trio.CancelScope() as scope:
+            sent = await requestor.store_files(small(tmp_path, 5))
+        assert statuses(sent) == [0, 0, None]
+        assert isinstance(sent.end, AbortedError)
+
+
 async def test_cancelled_it_ends_at_once_and_breaks_off(tmp_path):
     files = list(look_at(write_file(tmp_path, f"1.2.{number}", 1_000_000) for number in range(30)))
     with trio.fail_after(3):
         async with associated(hold) as requestor:
-            with trio.move_on_after(0.05) as scope:
-                await requestor.store_files(files)
-            assert scope.cancelled_caught
+            with trio.move_on_after(0.05):
+                sent = await requestor.store_files(files)
+            assert isinstance(sent.end, AbortedError)
+            assert set(statuses(sent)) == {None}
             with pytest.raises(AbortedError):
                 await requestor.echo()

@@ -36,12 +36,13 @@ class UnsendableError(Port104Error):
 class Peer(Protocol):
     """A connection with a destination. Every call ends in the time that it is given, one way or another."""
 
-    async def store(self, paths: Iterable[Path]) -> Sequence[Answer]:
+    async def store(self, paths: Iterable[Path]) -> Sequence[Answer | None]:
         """Send PS3.10 files: the first of these, and of the next ones those that go together with it.
 
-        Returns what came of each that was sent, in this order. Raises what concerns the first, and says
-        nothing of the others: UnreachableError and BrokenOffError, after which the connection is of no use;
-        NotProposedError; UnsendableError.
+        Returns what came of each that was sent, in this order; None: the association ended before it was
+        answered, which may be the fault of another one that was under way. Raises what concerns the first,
+        and says nothing of the others: UnreachableError and BrokenOffError, after which the connection is of
+        no use, as after BrokenOff and None; NotProposedError; UnsendableError.
         """
         ...
 

@@ -2,6 +2,8 @@
 
 Rules that this room keeps:
 - between an answer and its note there is no await: a success that was seen is not sent again;
+- of several that were under way when an association ended each is sent again alone, in this turn: which one
+  ended it is then known, and only that one has lost an attempt;
 - what was taken and not sent is put back, however the association ends; after a kill the next start does it.
 """
 
@@ -18,7 +20,7 @@ from port104.export.contracts import (
     Peer,
     UnsendableError,
 )
-from port104.export.holding import Batch, Holder, path_of
+from port104.export.holding import Batch, Holder
 from port104.export.queue import ExportQueue, Turn
 from port104.export.recording import Recorder
 from port104.export.verdicts import Answer, BrokenOff, Unsendable, judge
@@ -60,10 +62,14 @@ class Courier:
         """Send a batch, and what `more` gives while it gives any. Raises UnreachableError, DatabaseError."""
         began = trio.current_time()
         try:
-            async with open_peer(self._destination, batch.paths) as peer:
-                has_room = self._queue.established(self._turn)
-                while has_room and batch.deliveries and await self._send(peer, batch):
-                    batch = await more()
+            goes_on = True
+            while goes_on:
+                async with open_peer(self._destination, batch.paths) as peer:
+                    has_room = self._queue.established(self._turn)
+                    while has_room and batch.deliveries and await self._send(peer, batch):
+                        batch = await more()
+                is_ours = self._holder.is_held(batch) and not self._is_left_alone()
+                goes_on = has_room and batch.alone > 0 and is_ours
         finally:
             for each in batch.deliveries:
                 self._recorder.note(Outcome(delivery=each, state="waiting", tried=False))
@@ -82,15 +88,25 @@ class Courier:
                 if not self._holder.is_held(batch):
                     return False
                 answers = await _answers_of(peer, batch)
-                for answer in answers:
-                    self._note(batch.deliveries.popleft(), answer)
+                self._take(batch, answers)
                 if not answers:
-                    misfits.append(batch.deliveries.popleft())
-                if any(isinstance(answer, BrokenOff) for answer in answers) or self._is_left_alone():
+                    misfits.append(batch.pop())
+                ended = any(answer is None or isinstance(answer, BrokenOff) for answer in answers)
+                if ended or self._is_left_alone():
                     return False
             return not misfits
         finally:
             batch.deliveries.extend(misfits)
+
+    def _take(self, batch: Batch, answers: Sequence[Answer | None]) -> None:
+        unanswered: list[Delivery] = []
+        for answer in answers:
+            delivery = batch.pop()
+            if answer is None:
+                unanswered.append(delivery)
+            else:
+                self._note(delivery, answer)
+        batch.suspect(unanswered)
 
     def _note(self, delivery: Delivery, answer: Answer) -> None:
         verdict = judge(
@@ -123,10 +139,10 @@ class Courier:
         return self._queue.pause_of(self._destination.name, trio.current_time()) is not None
 
 
-async def _answers_of(peer: Peer, batch: Batch) -> Sequence[Answer]:
+async def _answers_of(peer: Peer, batch: Batch) -> Sequence[Answer | None]:
     """Send the first, and what goes together with it; none: it does not fit the connection."""
     try:
-        return await peer.store(map(path_of, batch.deliveries))
+        return await peer.store(batch.next_paths)
     except BrokenOffError as fault:
         return [BrokenOff(str(fault))]
     except UnsendableError as fault:

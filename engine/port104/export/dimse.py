@@ -1,7 +1,9 @@
 """Destinations that are sent to by C-STORE: what goes wrong there, in the words that delivery decides by."""
 
+import math
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -21,14 +23,16 @@ from port104.export.committing import Hear
 from port104.export.contracts import BrokenOffError, NotProposedError, UnreachableError, UnsendableError
 from port104.export.converting import Converter
 from port104.export.files import opened
-from port104.export.verdicts import Answer, Answered
+from port104.export.recording import MOST_NOTED
+from port104.export.verdicts import Answer, Answered, BrokenOff
 from port104.net.calling import Address, Timeouts
 from port104.net.hearing import Heard
-from port104.net.requestor import Requestor, associate
+from port104.net.requestor import Requestor, Sent, associate
 from port104.net.verification import suspect_of, verify
 from port104.registry.entries import Destination
 from port104.sending.candidates import Candidate, look_at
 from port104.sending.instance_file import InstanceFile
+from port104.sending.offering import associate_with_window
 from port104.storage.lossless import LOSSLESS
 from port104.wire.command import Status
 from port104.wire.commitment import (
@@ -83,8 +87,11 @@ class DimseCaller(msgspec.Struct, frozen=True, kw_only=True):
         async with AsyncExitStack() as stack:
             try:
                 proposal = self._proposal(destination, await trio.to_thread.run_sync(_syntaxes_of, paths))
+                proposal = msgspec.structs.replace(proposal, window=destination.window)
                 address = await self._address(destination)
-                requestor = await stack.enter_async_context(associate(address, proposal, self.timeouts))
+                requestor = await stack.enter_async_context(
+                    associate_with_window(address, proposal, self.timeouts)
+                )
             except (AssociationError, ConfigurationError, LocalProtocolError) as fault:
                 raise UnreachableError(str(fault)) from fault
             converter = Converter()
@@ -152,15 +159,24 @@ class DimsePeer:
         self._proposed = proposed
         self._converter = converter
 
-    async def store(self, paths: Iterable[Path]) -> Sequence[Answer]:
-        """As the contract says: one after another."""
-        path = next(iter(paths))
+    async def store(self, paths: Iterable[Path]) -> Sequence[Answer | None]:
+        """As the contract says: those together that are sent as they are, and are no long work."""
+        # No more than are sent again after a kill otherwise.
+        first = [*islice(paths, MOST_NOTED)]
+        try:
+            files = await trio.to_thread.run_sync(_plain_of, first)
+            sent = await self._requestor.store_files(files)
+        except AssociationError as end:
+            raise BrokenOffError(str(end)) from end
+        return _answers_in(sent) or [await self._store_singly(first[0])]
+
+    async def _store_singly(self, path: Path) -> Answer:
         file = await trio.to_thread.run_sync(opened, path)
         try:
             if file.syntaxes not in self._proposed:
                 raise NotProposedError(f"{file.syntaxes} was not proposed")
             native = self._native_for(file.syntaxes)
-            return [await (self._send(file) if native is None else self._convert_and_send(path, native))]
+            return await (self._send(file) if native is None else self._convert_and_send(path, native))
         finally:
             file.close()
 
@@ -234,6 +250,30 @@ def _instead_of(destination: Destination, syntaxes: Iterable[Syntaxes]) -> Itera
         for each in syntaxes:
             if each.transfer_syntax in LOSSLESS:
                 yield from (each._replace(transfer_syntax=native) for native in _NATIVE)
+
+
+def _plain_of(paths: Sequence[Path]) -> list[Candidate]:
+    """The first ones, up to one that cannot be sent, which says so when it is its turn."""
+    files: list[Candidate] = []
+    for found in look_at(paths):
+        if not isinstance(found, Candidate):
+            break
+        files.append(found)
+    return files
+
+
+def _answers_in(sent: Sent) -> list[Answer | None]:
+    answers: list[Answer | None] = [
+        None if response is None else Answered(response.status) for response in sent.responses
+    ]
+    # Where we end it, for a stop, none of them has.
+    if sent.end is not None and answers.count(None) == 1 and not _is_cancelled():
+        answers[answers.index(None)] = BrokenOff(str(sent.end))
+    return answers
+
+
+def _is_cancelled() -> bool:
+    return trio.current_effective_deadline() == -math.inf
 
 
 def _syntaxes_of(paths: Sequence[Path]) -> list[Syntaxes]:

@@ -24,15 +24,34 @@ _PARTS = 3
 
 
 class Batch(msgspec.Struct):
-    """Results for one destination, in the order in which they are sent; `since`: on trio's clock."""
+    """Results for one destination, in the order in which they are sent; `since`: on trio's clock.
+
+    `alone`: the first so many are sent each by itself, as one of them may have ended an association.
+    """
 
     deliveries: deque[Delivery]
     since: float
+    alone: int = 0
 
     @property
     def paths(self) -> list[Path]:
         """The files of all of them."""
         return [path_of(each) for each in self.deliveries]
+
+    @property
+    def next_paths(self) -> list[Path]:
+        """The files of those that may be sent together now."""
+        return self.paths[:1] if self.alone else self.paths
+
+    def pop(self) -> Delivery:
+        """Take the first one out."""
+        self.alone = max(0, self.alone - 1)
+        return self.deliveries.popleft()
+
+    def suspect(self, deliveries: Sequence[Delivery]) -> None:
+        """Put these back, to be sent alone."""
+        self.deliveries.extendleft(reversed(deliveries))
+        self.alone += len(deliveries)
 
 
 class Holder:

@@ -1,8 +1,10 @@
 """Files that a thread sends (native/courier.h), several times faster than the loop does.
 
 The loop stays free meanwhile; cancellation breaks the association off, as the thread may be in mid-message.
+What came of the files until then is told all the same: no answer that came is forgotten.
 """
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -60,16 +62,15 @@ async def run(
 ) -> tuple[list[int | None], int]:
     """Have a thread run errands; the link is its own meanwhile.
 
-    Returns as native.deliver does.
+    Returns as native.deliver does, when it is cancelled too.
     """
     ends: list[tuple[list[int | None], int]] = []
 
     async def break_off() -> None:
-        try:
+        with contextlib.suppress(trio.Cancelled):
             await trio.sleep_forever()
-        finally:
-            if not ends:
-                connection.interrupt()
+        if not ends:
+            connection.interrupt()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(break_off)

@@ -146,7 +146,8 @@ class Requestor:
         """C-STORE of files, as long as that goes plainly and does not take long: several times faster.
 
         `window`: operations outstanding, as far as the peer agreed. Of files that are not among those sent
-        `store` tells what is wrong, where something is. Raises AssociationError where none was sent.
+        `store` tells what is wrong, where something is. Cancelled while some are under way, it breaks the
+        association off and tells what was answered. Raises AssociationError where none was sent.
         """
         async with self._sending:
             self._look()
@@ -301,12 +302,15 @@ class Requestor:
         return Sent([answered.get(errand.parcel.message_id) for errand in begun], why)
 
     async def _await_all(self, left: list[Errand], answered: dict[int, Response]) -> AssociationError | None:
-        """Wait for the responses to what was sent; returns why there are no more."""
+        """Wait for the responses to what was sent; returns why there are no more, cancelled too."""
         try:
             for errand in left:
                 answered[errand.parcel.message_id] = await self._response(errand.parcel.message_id)
         except AssociationError as end:
             return end
+        except trio.Cancelled:
+            self.abort(AbortedError(f"we aborted the association with {self._address}"))
+            return self._end
         return None
 
     def _why_broken(self, end: int) -> AssociationError | None:

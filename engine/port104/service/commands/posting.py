@@ -3,18 +3,19 @@
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import click
 import msgspec
 import trio
 
-from port104.errors import AbortedError, AssociationError, ConnectError, RejectedError
-from port104.net.requestor import Requestor, associate
+from port104.errors import AssociationError, ConnectError, RejectedError
+from port104.net.requestor import Requestor
 from port104.sending.candidates import Candidate, Unsendable, look_at
 from port104.sending.delivery import Outcome, deliver
 from port104.sending.journal import Journal, JournalError
+from port104.sending.offering import associate_with_window
 from port104.sending.selection import select
 from port104.service.commands.faults import CommandError
 from port104.service.commands.output import print_document, print_rows
@@ -158,16 +159,8 @@ def _send(
     @asynccontextmanager
     async def call(syntaxes: tuple[Syntaxes, ...]) -> AsyncIterator[Requestor]:
         asked = msgspec.structs.replace(proposal, syntaxes=syntaxes)
-        async with AsyncExitStack() as stack:
-            try:
-                peer = await stack.enter_async_context(associate(address, asked, timeouts))
-            except AbortedError:
-                if asked.window == 1:
-                    raise
-                # Some peers drop an association that proposes a window (PS3.7 D.3.3.3).
-                asked = msgspec.structs.replace(asked, window=1)
-                peer = await stack.enter_async_context(associate(address, asked, timeouts))
-            yield peer
+        async with associate_with_window(address, asked, timeouts) as requestor:
+            yield requestor
 
     async def run() -> AssociationError | None:
         return await deliver(candidates, call, report, associations=order.associations, window=order.window)

@@ -7,7 +7,6 @@ from msgspec import Meta
 
 from port104.registry.entries import Conversion
 from port104.service.settings.section import Section
-from port104.service.settings.unused import ONE_BY_ONE
 from port104.service.settings.value_types import AbsolutePath, AETitle, DICOMwebURL, Host, Name, Port
 
 
@@ -38,7 +37,7 @@ class DestinationSettings(Section, frozen=True):
     """Associations with it, or connections to its web server, at one time, where there is as much to send."""
     storage_commitment: bool = False
     """Whether a result is delivered only once the destination says that it holds it (PS3.4 annex J)."""
-    window: Annotated[int, Meta(ge=1, le=256, extra={"unused": ONE_BY_ONE})] = 1
+    window: Annotated[int, Meta(ge=1, le=256)] = 1
     """Operations outstanding that are proposed to it (PS3.7 D.3.3.3); 1: asynchrony is not proposed."""
 
     def faults(self) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,5 @@
 NO_POLLING = "results are told of, and not polled for"
 NO_AGENT = "a destination says itself how it is sent to"
 NO_TRACE = "what is sent is logged in its outcomes"
-ONE_BY_ONE = "results are sent one after another, so that what breaks an association off is known"
 ONE_PROCESSOR = "port104 makes its jobs in one way"
 NO_PLATFORM = "the Clara platform is gone"
