@@ -18,6 +18,9 @@ from chart.rendered import Rendered
 from image.dockerfile import Stage
 
 _FORK_SECONDS = 10
+_END_SECONDS = 10
+# Who runs the tests may be killed. The kernel forgets what unshare asks for once the user changes.
+_KILLED_WITH_ITS_PARENT = ("--pdeathsig", "KILL")
 _MOUNTS = ("payloads", "etc/port104", "run/secrets/port104", "tmp", "proc", "dev")
 # Mounts are the new namespace's alone, and gone with it.
 _BEGIN = """
@@ -114,13 +117,17 @@ def started(image: Stage, rendered: Rendered, folder: Path) -> Iterator[Pod]:
     within = _within(image, rendered)
     sysctls = (f"{each['name']}={each['value']}" for each in rendered.pod["securityContext"]["sysctls"])
     given = {"ROOT": str(image.root), "FOLDER": str(folder), "SYSCTLS": " ".join(sysctls)}
-    begin = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "env", *_pairs(given)]
+    unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child"]
+    begin = ["setpriv", *_KILLED_WITH_ITS_PARENT, *unshare, "env", *_pairs(given)]
     command = [*begin, "sh", "-eu", "-c", _BEGIN, "sh", *within, "port104", *rendered.container["args"]]
     with log.open("w") as written, subprocess.Popen(command, stderr=written, text=True) as process:
         try:
             yield Pod(process, within, log)
         finally:
-            process.kill()
+            if process.poll() is None:
+                ends = psutil.Process(process.pid).children()
+                process.kill()
+                psutil.wait_procs(ends, timeout=_END_SECONDS)
 
 
 def _within(image: Stage, rendered: Rendered) -> list[str]:
@@ -129,7 +136,7 @@ def _within(image: Stage, rendered: Rendered) -> list[str]:
     who = [f"--reuid={pod['runAsUser']}", f"--regid={pod['runAsGroup']}", f"--groups={pod['fsGroup']}"]
     nothing = ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
     environment = _pairs(image.environment | {"HOME": "/payloads"} | rendered.environment)
-    setpriv = ["/usr/bin/setpriv", *who, *nothing]
+    setpriv = ["/usr/bin/setpriv", *_KILLED_WITH_ITS_PARENT, *who, *nothing]
     return ["chroot", str(image.root), *setpriv, "env", "-i", f"--chdir={image.folder}", *environment]
 
 

@@ -57,10 +57,10 @@ _AT_ONCE = Timeouts(connect=6.0, associate=6.0, send=6.0, response=6.0)
 
 
 class Verification(msgspec.Struct, frozen=True, rename="camel"):
-    """What came of a C-ECHO to a destination.
+    """What came of a C-ECHO to a destination; of OPTIONS, where it is a web server.
 
     `wrong`: what is to be looked at, and `reason`: why, in words; null and empty where it answered with
-    success. Seconds of the association's establishment, TLS included, and of the C-ECHO.
+    success. Seconds of the association's establishment (the connection's), TLS included, and of the C-ECHO.
     """
 
     destination: str

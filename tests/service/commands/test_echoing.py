@@ -41,6 +41,12 @@ def test_the_engine_asks(run, control):
     assert [each[:2] for each in control.requests] == [("POST", PATH), ("POST", f"{PATH}/MYPACS/echo")]
 
 
+def test_a_web_server_is_asked_by_options(run, control):
+    control.will_answer(201, ENTRY | {"url": "http://127.0.0.1/dicom-web"})
+    control.will_answer(200, ANSWERED)
+    assert run(*DESTINATION, "--echo")[1].endswith("\nit answers: connection 2.1 ms, OPTIONS 0.4 ms\n")
+
+
 def test_after_a_change(run, control):
     control.will_answer(200, ENTRY, ETag='"1"')
     control.will_answer(200, ENTRY | {"port": 104}, ETag='"2"')

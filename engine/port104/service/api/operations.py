@@ -136,7 +136,7 @@ def _of_echo() -> Operation:
     return Operation(
         path=echo.PATH,
         method="post",
-        summary="Ask a destination by C-ECHO, and say what is wrong where it does not answer",
+        summary="Ask a destination by C-ECHO or OPTIONS, and say what is wrong where it does not answer",
         scope="admin",
         parameters=(_in_path("The destination's name."),),
         answers=(200, "what came of it", ref("Verification")),

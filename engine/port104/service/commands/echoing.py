@@ -17,7 +17,7 @@ _REJECTED = {Suspect.CALLED_AE_TITLE, Suspect.CALLING_AE_TITLE}
 
 def echo_option(command: Callable[..., None]) -> Callable[..., None]:
     """Add the option."""
-    text = "Ask it by C-ECHO, and say what is wrong where it does not answer."
+    text = "Ask it by C-ECHO, a web server by OPTIONS, and say what is wrong where it does not answer."
     return click.option("--echo", is_flag=True, help=text)(command)
 
 
@@ -28,10 +28,11 @@ def check(outcome: "Document") -> None:
         raise _failure(text, outcome["wrong"])
 
 
-def say(outcome: "Document") -> None:
+def say(outcome: "Document", destination: "Document") -> None:
     """Say how quickly it answered."""
-    association, answer = (outcome[key] * 1000 for key in ("associationSeconds", "echoSeconds"))
-    click.echo(f"it answers: association {association:.1f} ms, C-ECHO {answer:.1f} ms")
+    opened, answered = (outcome[key] * 1000 for key in ("associationSeconds", "echoSeconds"))
+    steps = ("connection", "OPTIONS") if destination.get("url") else ("association", "C-ECHO")
+    click.echo(f"it answers: {steps[0]} {opened:.1f} ms, {steps[1]} {answered:.1f} ms")
 
 
 def _failure(text: str, wrong: str) -> Port104Error:

@@ -131,7 +131,7 @@ def _end_change(shown: "Shown", keeper: "Keeper", output: str, *, echo: bool) ->
     if outcome is not None:
         echoing.check(outcome)
         if output == "table":
-            echoing.say(outcome)
+            echoing.say(outcome, shown.document)
 
 
 def _warn(warnings: Iterable[str]) -> None:
