@@ -44,6 +44,7 @@ def test_an_example_runs(server, number, capsys, tmp_path):
         0: "MR_small.dcm success",
         3: "called AE title not recognized (1/1/7)",
         4: f"PORT104 1.3.6.1.4.1.5962.1.2.4.20040826185059.5457 {tmp_path}/instances/",
+        5: "PORT104 1.3.6.1.4.1.5962.1.1.1.1.1.20040119072730.12322 1.2.840.10008.1.2.1 ",
     }
     assert expected.get(number, "") in said
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from port104.net.credentials import TLSFiles
     from port104.net.credentials import build_calling_context as tls_context
     from port104.receiving.handing import ReceivedInstance
-    from port104.receiving.library import Server, serve
+    from port104.receiving.library import Server, serve, serve_streams
+    from port104.receiving.streaming import IncomingInstance
     from port104.sending.association import SendingAssociation
     from port104.sending.library import associate
     from port104.wire.items import UserIdentity
@@ -37,6 +38,7 @@ __all__ = [
     "AbortedError",
     "AssociationError",
     "ConnectError",
+    "IncomingInstance",
     "LocalProtocolError",
     "NotAcceptedError",
     "Port104Error",
@@ -55,10 +57,12 @@ __all__ = [
     "UserIdentity",
     "associate",
     "serve",
+    "serve_streams",
     "tls_context",
 ]
 
 _PLACES = {
+    "IncomingInstance": "receiving.streaming",
     "ReceivedInstance": "receiving.handing",
     "Response": "wire.operations",
     "SendingAssociation": "sending.association",
@@ -69,6 +73,7 @@ _PLACES = {
     "UserIdentity": "wire.items",
     "associate": "sending.library",
     "serve": "receiving.library",
+    "serve_streams": "receiving.library",
     "tls_context": "net.credentials",
 }
 _NAMES = {"tls_context": "build_calling_context"}

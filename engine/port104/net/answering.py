@@ -14,6 +14,7 @@ import trio
 from port104.net.committing import Committing
 from port104.net.contracts import IntakeT
 from port104.net.storing import Storing
+from port104.net.streaming import Streaming
 from port104.net.tally import Tally
 from port104.uids import STORAGE_COMMITMENT
 from port104.wire.association import Association
@@ -30,7 +31,8 @@ class Answering(Generic[IntakeT]):
     """Answers the commands of one association that keep nothing.
 
     `ignored`: SOP classes whose instances are acknowledged and not stored. `peer`: who called, for the log.
-    `committing`: None: storage commitment was not accepted. Call `end` when the association is over.
+    `committing`: None: storage commitment was not accepted. `streaming`: None: instances are stored. Call
+    `end` when the association is over.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Answering(Generic[IntakeT]):
         ignored: frozenset[str],
         peer: Mapping[str, str],
         committing: Committing | None,
+        streaming: Streaming | None,
     ) -> None:
         self._association = association
         self._storing = storing
@@ -49,6 +52,7 @@ class Answering(Generic[IntakeT]):
         self._ignored = ignored
         self._peer = peer
         self._committing = committing
+        self._streaming = streaming
         self._draining: tuple[int, Command, Status] | None = None  # to answer after its data set
         self._reading: tuple[int, Command] | None = None  # to perform after its data set
         self._data: bytearray | None = bytearray()
@@ -57,7 +61,7 @@ class Answering(Generic[IntakeT]):
         """Take a command, and answer it unless a data set follows."""
         command = event.command
         if command.field == CommandField.C_STORE_RQ:
-            self._not_stored(event)
+            await self._not_stored(event)
         elif command.field == CommandField.C_ECHO_RQ:
             self._tally.echoes += 1
             self._answer(event, Status.SUCCESS)
@@ -86,12 +90,17 @@ class Answering(Generic[IntakeT]):
         if self._committing is not None:
             self._committing.end()
 
-    def _not_stored(self, event: CommandReceived) -> None:
-        """A C-STORE-RQ that was left to us: its class is ignored, or something is wrong with it."""
+    async def _not_stored(self, event: CommandReceived) -> None:
+        """A C-STORE-RQ that was left to us: nothing is kept here, or not of its class, or it is wrong."""
         refusal = self._storing.refusal_of(event)
         if refusal is None and event.command.affected_sop_class_uid in self._ignored:
             self._tally.ignored += 1
             self._answer(event, Status.SUCCESS)
+            return
+        if refusal is None and self._streaming is not None:
+            status = await self._streaming.store(event)
+            if status is not None:
+                self._respond(event.context_id, event.command, status)
             return
         refusal = refusal or Status.OUT_OF_RESOURCES  # no space is left, or no memory to take it
         # A sender may go through a whole study against a full disk: said once, and counted.
@@ -130,7 +139,7 @@ class Answering(Generic[IntakeT]):
         else:
             self._respond(event.context_id, event.command, status)
 
-    def _respond(self, context_id: int, command: Command, status: Status) -> None:
+    def _respond(self, context_id: int, command: Command, status: int) -> None:
         if has_response(command):
             response = response_to(command, status)
             self._association.send_command(context_id, response, trio.current_time())

@@ -4,7 +4,7 @@ Neither the registry nor the storage is known here, only these shapes.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -13,7 +13,7 @@ from port104.completions import Completion
 from port104.native import IntakeCounts, Link
 from port104.net.certificates import PeerCertificate
 from port104.wire.agreement import AcceptedContext
-from port104.wire.command import Status
+from port104.wire.command import Command, Status
 from port104.wire.commitment import CommitmentReport, CommitmentRequest
 from port104.wire.negotiation import NegotiationPolicy
 from port104.wire.pdu import AssociateRJ, AssociateRQ
@@ -58,6 +58,18 @@ class Commitments(Protocol):
         ...
 
 
+class Streams(Protocol):
+    """Takes instances as they come, in place of a sink."""
+
+    async def store(self, command: Command, transfer_syntax_uid: str, data_set: AsyncIterator[bytes]) -> int:
+        """Take an instance; returns the status to answer. Not all of `data_set` need be read.
+
+        It raises AbortedError where the association ends before it does. Whatever is raised is answered with
+        0110, processing failure. May be cancelled.
+        """
+        ...
+
+
 class Admitted(msgspec.Struct, frozen=True):
     """The association may be accepted, under these rules.
 
@@ -65,6 +77,7 @@ class Admitted(msgspec.Struct, frozen=True):
     are answered with success and not kept. `maximum_size`: bytes of the longest data set that is kept, 0 =
     any. `user`: whose identity was checked, for the log. `commitments`: answers for storage commitment, where
     that is accepted; `commits`: it is asked whether we hold instances, and not only told what a peer holds.
+    `streams`: takes what the sink leaves to it, which is a streaming.PassingSink then.
     """
 
     policy: NegotiationPolicy
@@ -74,6 +87,7 @@ class Admitted(msgspec.Struct, frozen=True):
     user: str | None = None
     commitments: Commitments | None = None
     commits: bool = False
+    streams: Streams | None = None
 
 
 class Refused(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ from port104.net.crowd import Crowd
 from port104.net.gate import Full, Gate
 from port104.net.handshakes import HandshakeError
 from port104.net.storing import Storing
+from port104.net.streaming import Streaming
 from port104.net.tally import Tally
 from port104.wire.association import Association, AssociationLimits, Role
 from port104.wire.events import (
@@ -278,6 +279,7 @@ class Session(Generic[IntakeT]):
             ignored=admitted.ignored,
             peer=self._peer(),
             committing=self._committing(request, admitted),
+            streaming=self._streaming(admitted),
         )
         start = AssociationStart(
             association=self._storing.association,
@@ -302,6 +304,17 @@ class Session(Generic[IntakeT]):
             commits=admitted.commits,
             send_due=self._send_due,
             abort=self.abort,
+        )
+
+    def _streaming(self, admitted: Admitted) -> Streaming | None:
+        if admitted.streams is None:
+            return None
+        return Streaming(
+            self._association,
+            admitted.streams,
+            self.tally,
+            wait_input=self._wait_input,
+            handle=self._handle,
         )
 
     def _figures_so_far(self) -> dict[str, int]:

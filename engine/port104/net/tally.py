@@ -9,11 +9,12 @@ class Tally(msgspec.Struct):
     """Counted by the rooms that serve the association.
 
     `outcome` is how it ended, `detail` why, `hint` what would mend it. `stored` counts duplicates
-    too; `bytes` is what the stored data sets had as they were received.
+    too; `bytes` is what the stored data sets had as they were received. `streamed` were taken as they came.
     """
 
     stored: int = 0
     duplicates: int = 0
+    streamed: int = 0
     ignored: int = 0
     refused: int = 0
     failed: int = 0
@@ -29,5 +30,5 @@ class Tally(msgspec.Struct):
 
     def figures(self) -> dict[str, int]:
         """Everything that is not zero."""
-        counted = ("stored", "duplicates", "ignored", "refused", "failed", "echoes", "bytes")
+        counted = ("stored", "duplicates", "streamed", "ignored", "refused", "failed", "echoes", "bytes")
         return {name: value for name in counted if (value := getattr(self, name))}
