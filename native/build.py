@@ -12,7 +12,7 @@ HERE = Path(__file__).resolve().parent
 HEADERS = ("pdata", "dataset", "link", "tls", "command", "meta", "spool", "intake", "courier")
 SOURCES = (
     *HEADERS,
-    *("blake2b", "buffers", "checksum"),
+    *("blake2b", "buffers", "checksum", "parcel"),
     *("folders", "identity", "part", "journal", "recovery"),
     *("work", "store", "transfer", "commit", "checkpoint", "completions"),
 )

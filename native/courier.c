@@ -11,27 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "pdata.h"
-
-#include "link.h"
+#include "parcel.h"
 
 #include "command.h"
 
-#include "courier.h"
-
 enum {
-    P_DATA_TF = 4,
-    HEADER = 12,      /* of a PDU with one PDV (PS3.8 9.3.5) */
-    PDV_OVERHEAD = 6, /* of it, what the PDU's length counts */
-    IS_LAST = 2,      /* PS3.8 E.2 */
     /* As the rest of port104 cuts where the peer states no maximum. */
     UNLIMITED = 256 * 1024,
-    COMMAND_ROOM = 4 * 1024, /* some 230 bytes, cut into PDUs of two each at the worst */
-    BUFFER = UNLIMITED + COMMAND_ROOM + 2 * HEADER,
+    BUFFER = UNLIMITED + P104_COMMAND_ROOM + 2 * P104_FRAGMENT_HEADER,
     /* Messages up to this are copied, several of them sent in one call; longer ones go from their file. */
     SHORT = 32 * 1024,
     /* Outstanding at the most: with that many on the way nobody waits, and their responses fit any socket's buffer. */
@@ -66,92 +56,7 @@ typedef struct {
     uint8_t buffer[BUFFER];
 } courier;
 
-/* ---- the message ---- */
-
-static void put_big_32(uint8_t *at, size_t number)
-{
-    for (int index = 0; index < 4; index++)
-        at[index] = (uint8_t)(number >> (24 - 8 * index));
-}
-
-static void put_pdu_header(uint8_t *at, uint8_t context_id, size_t fragment, int last)
-{
-    at[0] = P_DATA_TF;
-    at[1] = 0;
-    put_big_32(at + 2, fragment + PDV_OVERHEAD);
-    put_big_32(at + 6, fragment + 2);
-    at[10] = context_id;
-    at[11] = (uint8_t)(last ? IS_LAST : 0);
-}
-
-static int read_whole(int file, uint8_t *into, size_t length, off_t from)
-{
-    while (length > 0) {
-        ssize_t got = pread(file, into, length, from);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return 0;
-        into += got;
-        length -= (size_t)got;
-        from += got;
-    }
-    return 1;
-}
-
-static size_t length_of(const p104_parcel *parcel)
-{
-    return (size_t)(parcel->size - parcel->data_set_at);
-}
-
-/* Bytes of the whole message, with a byte of padding. */
-static size_t message_length(const courier *self, const p104_parcel *parcel)
-{
-    size_t data_set = length_of(parcel);
-    return parcel->command_length + data_set + 1 + (data_set / self->room + 1) * HEADER;
-}
-
-/* Write a message: the command, and the data set in PDUs. Returns where it ends; NULL: the file has no more. */
-static uint8_t *fill(uint8_t *at, size_t room, const p104_parcel *parcel, int file)
-{
-    size_t left = length_of(parcel);
-    off_t from = (off_t)parcel->data_set_at;
-    memcpy(at, parcel->command, parcel->command_length);
-    at += parcel->command_length;
-    do {
-        size_t fragment = left < room ? left : room;
-        if (!read_whole(file, at + HEADER, fragment, from))
-            return NULL;
-        from += (off_t)fragment;
-        left -= fragment;
-        if (fragment % 2) /* only the last one is (PS3.8 E.1); a deflated data set may need it (PS3.5 A.5) */
-            at[HEADER + fragment++] = 0;
-        put_pdu_header(at, parcel->context_id, fragment, left == 0);
-        at += HEADER + fragment;
-    } while (left > 0);
-    return at;
-}
-
-static int is_the_same(int file, const p104_parcel *parcel)
-{
-    struct stat status;
-    if (fstat(file, &status) < 0)
-        return 0;
-    int64_t modified = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
-    return S_ISREG(status.st_mode) && status.st_size == parcel->size && modified == parcel->modified;
-}
-
-/* Open parcel's file. Returns -1 where nothing can be sent of it. */
-static int open_file(const p104_parcel *parcel)
-{
-    if (parcel->size < parcel->data_set_at || parcel->command_length > COMMAND_ROOM)
-        return -1;
-    int file = open(parcel->path, O_RDONLY | O_CLOEXEC);
-    if (file < 0 || is_the_same(file, parcel))
-        return file;
-    close(file);
-    return -1;
-}
+/* ---- messages made ready ---- */
 
 /* Send nothing more than was begun. */
 static void stop(courier *self, int end)
@@ -167,10 +72,10 @@ static void stop(courier *self, int end)
 static int pack(courier *self)
 {
     const p104_parcel *next = &self->parcels[self->packed];
-    size_t needed = message_length(self, next);
+    size_t needed = p104_message_length(next, self->room);
     if (needed <= SHORT && needed > BUFFER - self->to)
         return 0;
-    int file = open_file(next);
+    int file = p104_parcel_open(next);
     uint8_t *end = NULL;
     if (file >= 0 && needed > SHORT) {
         posix_fadvise(file, 0, 0, POSIX_FADV_WILLNEED);
@@ -178,7 +83,7 @@ static int pack(courier *self)
         return 0;
     }
     if (file >= 0) {
-        end = fill(self->buffer + self->to, self->room, next, file);
+        end = p104_parcel_fill(self->buffer + self->to, self->room, next, file);
         close(file);
     }
     if (!end) {
@@ -280,7 +185,7 @@ static int send_fragment(courier *self, size_t head, int file, off_t from, size_
         head = 0;
     }
     uint8_t *at = self->buffer + head;
-    if (!read_whole(file, at, length, from))
+    if (!p104_read_whole(file, at, length, from))
         return P104_COURIER_CUT;
     at[length] = 0;
     return send_bytes(self, self->buffer, head + length + length % 2, 0);
@@ -288,15 +193,15 @@ static int send_fragment(courier *self, size_t head, int file, off_t from, size_
 
 static int send_long(courier *self, const p104_parcel *parcel, int file)
 {
-    size_t left = length_of(parcel);
+    size_t left = p104_parcel_length(parcel);
     size_t head = parcel->command_length;
     off_t from = (off_t)parcel->data_set_at;
     memcpy(self->buffer, parcel->command, head);
     while (left > 0) {
         size_t fragment = left < self->room ? left : self->room;
         left -= fragment;
-        put_pdu_header(self->buffer + head, parcel->context_id, fragment + fragment % 2, left == 0);
-        int result = send_fragment(self, head + HEADER, file, from, fragment);
+        p104_put_pdu_header(self->buffer + head, parcel->context_id, fragment + fragment % 2, left == 0);
+        int result = send_fragment(self, head + P104_FRAGMENT_HEADER, file, from, fragment);
         if (result != P104_COURIER_DONE)
             return result;
         from += (off_t)fragment;
@@ -432,7 +337,7 @@ size_t p104_courier(p104_link *link, p104_parcel *parcels, size_t count, const p
         return 0;
     *self = (courier){.link = link, .terms = terms, .parcels = parcels, .count = count, .file = -1, .quick = 1,
                       .window = terms->window < MOST ? terms->window : MOST,
-                      .room = (longest - PDV_OVERHEAD) & ~(size_t)1};
+                      .room = (longest - P104_PDV_OVERHEAD) & ~(size_t)1};
     *end = deliver(self);
     size_t begun = self->begun;
     if (self->file >= 0)
