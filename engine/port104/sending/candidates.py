@@ -8,8 +8,8 @@ import msgspec
 from port104.sending.instance_file import InstanceFile
 from port104.wire.proposal import Syntaxes
 
-# Holds the File Meta Information of any file, and all of a small one.
-_HEAD_BYTES = 64 * 1024
+# Holds the File Meta Information of most files, and that of any file.
+_FIRST_BYTES, _HEAD_BYTES = 4 * 1024, 64 * 1024
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ def look_at(paths: Iterable[Path]) -> Iterator[Candidate | Unsendable]:
     """Look at each file. Blocks on the disk; raises nothing."""
     for path in paths:
         try:
-            file = InstanceFile(path, _HEAD_BYTES)
+            file = _opened(path)
         except ValueError as fault:
             yield Unsendable(path, str(fault))
         except OSError as failure:
@@ -47,3 +47,15 @@ def look_at(paths: Iterable[Path]) -> Iterator[Candidate | Unsendable]:
             yield Candidate(
                 path, file.syntaxes, file.sop_instance_uid, file.length, file.data_set_at, file.modified
             )
+
+
+def _opened(path: Path) -> InstanceFile:
+    """Open a file. Raises as InstanceFile does."""
+    try:
+        file = InstanceFile(path, _FIRST_BYTES)
+    except ValueError:  # it may only be cut off
+        return InstanceFile(path, _HEAD_BYTES)
+    if file.data_set_at < _FIRST_BYTES - 1:  # the group of the element behind it was seen
+        return file
+    file.close()
+    return InstanceFile(path, _HEAD_BYTES)
