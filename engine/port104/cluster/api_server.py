@@ -114,7 +114,7 @@ class ApiServer:
         """Ask; yields the answer where it is a success. Raises ClusterError, also for what comes later."""
         headers = await trio.to_thread.run_sync(self._headers)
         if content is not None:
-            headers.append(("Content-Type", media_type))
+            headers += [("Content-Type", media_type), ("Content-Length", str(len(content)))]
         limits = {
             "connect": _CONNECT_SECONDS,
             "pool": _CONNECT_SECONDS,
@@ -126,7 +126,7 @@ class ApiServer:
                 method,
                 self._place.url + target,
                 headers=headers,
-                content=content,
+                content=None if content is None else _Body(content),
                 extensions={"timeout": limits},
             ) as response:
                 if not 200 <= response.status < 300:
@@ -148,6 +148,21 @@ class ApiServer:
                 raise ClusterError(f"the token of the service account cannot be read: {failure}") from failure
             headers.append(("Authorization", f"Bearer {token}"))
         return headers
+
+
+class _Body:
+    """The body of a request. httpcore's own is a generator, which a request that is cancelled leaves open."""
+
+    def __init__(self, content: bytes) -> None:
+        self._rest = [content]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._rest:
+            raise StopAsyncIteration
+        return self._rest.pop()
 
 
 async def _read(response: httpcore.Response) -> bytes:

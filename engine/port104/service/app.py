@@ -130,6 +130,7 @@ class _Parts:
             counts=kept.store.counts,
             ledger=lambda: LedgerHealth(books.desk.fault, books.keeper.waiting),
             deliveries=deliveries,
+            custom_resources=kept.custom_resources,
         )
         return Behind(
             registrar=kept.registrar,

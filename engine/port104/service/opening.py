@@ -9,7 +9,7 @@ import msgspec
 from port104.service.audit.recording import recording
 from port104.service.audit.trail import AuditTrail
 from port104.service.books import Books, keeping_books
-from port104.service.custom_resources.following import following_custom_resources
+from port104.service.custom_resources.following import CustomResources, following_custom_resources
 from port104.service.registrar import Registrar, open_registrar
 from port104.service.settings.storage import StorageSettings
 from port104.service.settings.tree import Settings
@@ -18,10 +18,11 @@ from port104.storage.store import InstanceStore, default_threads, open_store
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """What is open. `trail`: None where nothing is audited."""
+    """What is open. `trail`: None where nothing is audited; `custom_resources`: where none are followed."""
 
     store: InstanceStore
     registrar: Registrar
+    custom_resources: CustomResources | None
     trail: AuditTrail | None
     books: Books
 
@@ -42,7 +43,9 @@ async def opened(settings: Settings, origins: Mapping[str, str]) -> AsyncIterato
             journal=storage.journal_megabytes << 20,
         ) as store,
         open_registrar(settings, origins) as registrar,
-        following_custom_resources(registrar, store.root, wanted=settings.read_ae_titles_from_crd),
+        following_custom_resources(
+            registrar, store.root, wanted=settings.read_ae_titles_from_crd
+        ) as resources,
         recording(settings.audit, [*registrar.registry.local_aes]) as trail,
         keeping_books(
             settings.registry.url,
@@ -53,7 +56,7 @@ async def opened(settings: Settings, origins: Mapping[str, str]) -> AsyncIterato
         ) as books,
     ):
         report_recovery(store)
-        yield Opened(store, registrar, trail, books)
+        yield Opened(store, registrar, resources, trail, books)
     report_end(store.counts())
 
 

@@ -66,3 +66,15 @@ async def test_it_is_not_ready_when_space_runs_low(api, room):
     api.watch.room = room
     assert await word(api, "/health/ready") == (503, b"Unhealthy")
     assert (await api.ask("GET", "/health/status")).json["disk"]["room"] == room.name.lower()
+
+
+async def test_custom_resources_that_cannot_be_followed_are_shown(api):
+    class Following:
+        fault = None
+
+    api.health._custom_resources = Following()
+    services = (await api.ask("GET", "/health/status")).json["services"]
+    assert services["customResources"] == "Running"
+    Following.fault = "the API server does not answer in time"
+    services = (await api.ask("GET", "/health/status")).json["services"]
+    assert services["customResources"] == "Faulted"

@@ -212,6 +212,7 @@ async def test_the_engine_follows_them_where_its_setting_says_so(stub, tmp_path,
             monkeypatch.setattr(following, "place_from", lambda _, place=place: place)
             async with opened(settings, {}) as kept:
                 assert titles(kept.registrar) == ({"COVIDAET"} if wanted else set())
+                assert (kept.custom_resources is not None) is wanted
 
 
 async def test_outside_of_kubernetes_there_is_nothing_to_follow(tmp_path):

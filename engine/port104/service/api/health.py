@@ -12,6 +12,7 @@ from port104.service.api.deliveries import Delivery, ReadDeliveries
 from port104.service.api.queries import read_query
 from port104.service.api.resources import Answer, Asks, in_json, resource
 from port104.service.condition import Condition, Phase
+from port104.service.custom_resources.following import CustomResources
 from port104.service.registrar import Registrar
 from port104.storage.space import Room
 from port104.storage.volume import VolumeWatch
@@ -87,6 +88,7 @@ class Health:
         counts: Callable[[], SpoolCounts],
         ledger: Callable[[], LedgerHealth],
         deliveries: ReadDeliveries,
+        custom_resources: CustomResources | None = None,
     ) -> None:
         self._condition = condition
         self._watch = watch
@@ -96,6 +98,7 @@ class Health:
         self._counts = counts
         self._ledger = ledger
         self._deliveries = deliveries
+        self._custom_resources = custom_resources
 
     def unready(self) -> list[str]:
         """Why no association should be sent here now, in words; empty: it may."""
@@ -113,6 +116,7 @@ class Health:
         unready = self.unready()
         fault = self._registrar.fault
         counts, volume, ledger = self._counts(), self._watch.volume, self._ledger()
+        resources = self._custom_resources
         return Status(
             status=UNHEALTHY if unready else HEALTHY,
             version=self._version,
@@ -120,8 +124,9 @@ class Health:
             active_dimse_connections=self._associations(),
             services={
                 "dicomScp": self._condition.phase.value,
-                "registry": "Running" if fault is None else "Faulted",
-                "ledger": "Running" if ledger.fault is None else "Faulted",
+                "registry": _well(fault),
+                "ledger": _well(ledger.fault),
+                **({} if resources is None else {"customResources": _well(resources.fault)}),
             },
             unready=unready,
             disk=Disk(
@@ -154,6 +159,10 @@ def health_resources(health: Health) -> list[HTTPRouteHandler]:
         resource(f"{PATH}/ready", {"GET": ready}),
         resource(f"{PATH}/status", {"GET": status}),
     ]
+
+
+def _well(fault: str | None) -> str:
+    return "Running" if fault is None else "Faulted"
 
 
 def _word(word: str, status: int) -> Answer:

@@ -88,6 +88,11 @@ class CustomResources:
 
     # ---- what is heard ----
 
+    @property
+    def fault(self) -> str | None:
+        """Why they cannot be followed at the moment, in words."""
+        return next(iter(self._faults.values()), None)
+
     def _heard(self) -> None:
         self._change.set()
 
@@ -204,7 +209,7 @@ class CustomResources:
 @asynccontextmanager
 async def following_custom_resources(
     registrar: Registrar, folder: Path, environ: Mapping[str, str] = os.environ, *, wanted: bool
-) -> AsyncIterator[None]:
+) -> AsyncIterator[CustomResources | None]:
     """Have custom resources hold while the block runs, where they are `wanted` and this is a pod.
 
     Waits a moment for the API server, and begins with what `folder` has kept where it does not answer. Raises
@@ -212,7 +217,7 @@ async def following_custom_resources(
     """
     place = await trio.to_thread.run_sync(place_from, environ) if wanted else None
     if place is None:
-        yield
+        yield None
         return
     async with open_api_server(place) as server:
         resources = CustomResources(server, registrar, folder / FILE_NAME)
@@ -222,5 +227,5 @@ async def following_custom_resources(
             with trio.move_on_after(START_SECONDS):
                 await resources.complete.wait()
             resources.report_start()
-            yield
+            yield resources
             nursery.cancel_scope.cancel()
