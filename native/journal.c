@@ -233,7 +233,8 @@ int p104_journal_read(p104_journal *journal, p104_journal_take take, void *conte
         bytes[half] = read_all(journal->halves[half].descriptor, &lengths[half]);
         failure = bytes[half] ? 0 : errno;
     }
-    journal->current = later_half(bytes, lengths);
+    if (failure == 0)
+        journal->current = later_half(bytes, lengths);
     for (int turn = 1; failure == 0 && turn >= 0; turn--) {
         int half = journal->current ^ turn;
         failure = take_half(&journal->halves[half], bytes[half], lengths[half], take, context);

@@ -42,7 +42,7 @@ static int open_descriptors(void)
 
 static const char *below_root(const char *name)
 {
-    static char path[100];
+    static char path[200];
     snprintf(path, sizeof path, "%s/%s", root, name);
     return path;
 }
@@ -72,6 +72,40 @@ static void leave_a_part_file(void)
     CHECK(close(descriptor) == 0);
 }
 
+/* A file that was not synced by itself, and one with a ready name that it had replaced. */
+static void leave_a_journal(void)
+{
+    static const uint8_t bytes[SMALL] = "small";
+    p104_journal journal;
+    p104_part part = {.size = SMALL};
+    int folder = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CHECK(p104_journal_open(&journal, folder) == 0 && p104_journal_prepare(&journal, folder, JOURNAL) == 0);
+    memset(part.name, 'a', P104_NAME_LENGTH);
+    part.descriptor = open(below_root("aside"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(write(part.descriptor, bytes, SMALL) == SMALL);
+    p104_sum_start(&part.sum);
+    p104_sum_add(&part.sum, bytes, SMALL);
+    p104_journal_begin(&journal, 1);
+    CHECK(p104_journal_add(&journal, &part) == 0 && p104_journal_write(&journal) == 0);
+    close(part.descriptor);
+    CHECK(unlink(below_root("aside")) == 0);
+    p104_journal_close(&journal);
+    close(folder);
+    char name[160];
+    snprintf(name, sizeof name, "parts/%016x.%.32s.%016x.%016x.replace.ready", 1, part.name, 2, 3);
+    int ready = open(below_root(name), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    CHECK(close(ready) == 0);
+}
+
+static void leave_no_journal(void)
+{
+    char command_line[100];
+    snprintf(command_line, sizeof command_line, "rm -rf %s/journal", root);
+    CHECK(system(command_line) == 0);
+}
+
+enum { EITHER = 2 };
+
 /* The nth of these calls fails. Returns whether so many were made. */
 static int open_with_a_failure(const char *name, long successes, int errno_given, int goes_on)
 {
@@ -81,7 +115,7 @@ static int open_with_a_failure(const char *name, long successes, int errno_given
     p104_spool *spool = open_spool(P104_DURABILITY_SYNC, JOURNAL, &error);
     int met = fault.failed;
     disarm();
-    CHECK((spool != NULL) == (!met || goes_on));
+    CHECK(goes_on == EITHER || (spool != NULL) == (!met || goes_on));
     CHECK(spool ? error == 0 : error == errno_given);
     if (spool) {
         CHECK(entries_in(below_root("parts")) == 0);
@@ -91,7 +125,7 @@ static int open_with_a_failure(const char *name, long successes, int errno_given
     return met;
 }
 
-static int test_opening(void)
+static int test_opening(int with_journal)
 {
     static const struct {
         const char *name;
@@ -102,13 +136,20 @@ static int test_opening(void)
         {"mkdirat", EEXIST, 1}, {"openat", EMFILE, 0}, {"openat", EINTR, 1}, {"fsync", EIO, 0}, {"fsync", EINTR, 1},
         {"fdopendir", ENOMEM, 0}, {"readdir", EIO, 0}, {"unlinkat", EACCES, 0}, {"unlinkat", EINTR, 1},
         {"eventfd", EMFILE, 0}, {"epoll_create1", EMFILE, 0}, {"epoll_ctl", ENOSPC, 0}, {"pthread_create", EAGAIN, 0},
-        {"pwrite", ENOSPC, 0}, {"pwrite", EINTR, 1}, {"uname", EFAULT, 1}, {"close", EIO, 1}, {"write", EINTR, 1},
+        {"pwrite", ENOSPC, 0}, {"pwrite", EINTR, 1}, {"uname", EFAULT, 1}, {"close", EIO, EITHER}, {"write", EINTR, 1}, {"fstat", EIO, EITHER}, {"syncfs", EIO, 0},
+        {"syncfs", EINTR, 1}, {"fdatasync", EIO, 0}, {"fdatasync", EINTR, 1}, {"pread", EIO, 0}, {"pread", EINTR, 1},
+        {"pread", COMES_SHORT, 1}, {"writev", EIO, 0}, {"ftruncate", EIO, 0}, {"posix_memalign", ENOMEM, 0},
+        {"getrandom", EIO, 0}, {"realloc", ENOMEM, 0}, {"openat", EINVAL, EITHER},
     };
     int cases = 0;
     for (size_t call = 0; call < sizeof CALLS / sizeof *CALLS; call++) {
         long place = 0;
         do { /* of 256 shelves, each of which is like the first, a few do */
             leave_a_part_file();
+            if (with_journal)
+                leave_a_journal();
+            else
+                leave_no_journal();
             place += place > 6 && place < 250 ? 240 : 1;
             cases++;
         } while (open_with_a_failure(CALLS[call].name, place - 1, CALLS[call].error, CALLS[call].goes_on));
@@ -323,7 +364,7 @@ static int test_storing(way chosen)
         {"writev", ENOSPC, 0}, {"writev", EINTR, 0}, {"pipe2", EMFILE, 0}, {"splice", EIO, 0}, {"splice", EINTR, 0},
         {"fdatasync", EIO, 0}, {"fdatasync", EINTR, 0}, {"fsync", EIO, 0}, {"fsync", EINTR, 0}, {"syncfs", EIO, 0},
         {"syncfs", EINTR, 0}, {"close", EIO, 0}, {"close", EINTR, 0}, {"fstat", EIO, 0}, {"pread", EIO, 0},
-        {"pread", EINTR, 0}, {"pwrite", EIO, 0}, {"pwrite", EINTR, 0}, {"renameat2", EIO, 0}, {"renameat2", EINTR, 0}, {"renameat2", EINVAL, 0},
+        {"pread", EINTR, 0}, {"pwrite", EIO, 0}, {"pwrite", EINTR, 0}, {"posix_memalign", ENOMEM, 0}, {"ftruncate", EIO, 0}, {"renameat2", EIO, 0}, {"renameat2", EINTR, 0}, {"renameat2", EINVAL, 0},
         {"renameat2", ENOSYS, 0}, {"renameat", EIO, 0}, {"renameat", EINTR, 0}, {"unlinkat", EIO, 1},
         {"unlinkat", EINTR, 0}, {"recv", ECONNRESET, 0}, {"recv", EINTR, 0}, {"recv", EAGAIN, 0}, {"send", EPIPE, 0},
         {"send", EINTR, 0}, {"send", EAGAIN, 0}, {"epoll_ctl", ENOMEM, 0}, {"epoll_wait", EINTR, 0}, {"write", EINTR, 0},
@@ -387,7 +428,7 @@ static int test_sending(void)
 int main(void)
 {
     CHECK(mkdtemp(root));
-    int cases = test_opening() + test_sending();
+    int cases = test_opening(0) + test_opening(1) + test_sending();
     for (int durability = P104_DURABILITY_OS; durability <= P104_DURABILITY_SYNC; durability++)
         for (int fed = 0; fed < 2; fed++)
             for (int overwrite = 0; overwrite < 2; overwrite++)

@@ -278,6 +278,70 @@ static void test_bytes_that_the_disk_lost(void)
     remove_all();
 }
 
+/* While it cannot be written anew, nothing is answered with success; then all goes on. */
+static void test_a_journal_that_cannot_be_mended(void)
+{
+    association one = begin(JOURNAL, 0);
+    store(one, 1, 'a');
+    watch_calls(one, 0, 0);
+    fail_calls('s', EIO, 3);
+    lose(BYTES, "");
+    UNTIL(has_called("s1s1"));
+    watch_no_calls();
+    CHECK(store_small(one, 2, 'b').error == EIO); /* the third */
+    check_answer(one, 2, 0x0110);
+    UNTIL(is_cleared());
+    check_file("", 's', 'a', 1000);
+    store(one, 3, 'b');
+    check_file(".1", 's', 'b', 1000);
+    end(one);
+    remove_all();
+}
+
+/* It is left as it is where it cannot be mended by the end, and the next start does it. */
+static void test_a_journal_that_waits_for_the_next_start(void)
+{
+    association one = begin(JOURNAL, 0);
+    store(one, 1, 'a');
+    watch_calls(one, 0, 0);
+    fail_calls('s', EIO, 1000);
+    UNTIL(has_called("s1s1"));
+    end(one);
+    fail_call(0, 0);
+    lose(BYTES, "");
+    CHECK(restored(P104_DURABILITY_SYNC, JOURNAL) == 1);
+    check_file("", 's', 'a', 1000);
+    remove_all();
+}
+
+/* What cannot be cleared is no barrier: the next file may be the one that is older than what stands in it. */
+static void test_a_journal_that_cannot_be_cleared(void)
+{
+    association one = begin(JOURNAL, P104_OVERWRITE);
+    store(one, 1, 'a');
+    fail_call('d', EIO);
+    transmit(one.peer, stream, message(stream, 2, INSTANCE, 'b', OVER));
+    CHECK(next_completion(one.spool).error == EIO);
+    check_answer(one, 2, 0x0110);
+    store_over(one, 3, 'c');
+    check_file("", 's', 'c', OVER);
+    end(one);
+    remove_all();
+}
+
+/* Small, but larger than a half. */
+static void test_what_does_not_fit(void)
+{
+    association one = begin(TINY, 0);
+    watch_calls(one, 0, 0);
+    transmit(one.peer, stream, message(stream, 1, INSTANCE, 'a', 5 * BLOCK));
+    CHECK(next_completion(one.spool).kind == P104_STORED);
+    check_answer(one, 1, 0);
+    CHECK(called("s0"));
+    end(one);
+    remove_all();
+}
+
 static void test_no_journal_in_memory(void)
 {
     file_system = TMPFS_MAGIC;
@@ -308,8 +372,12 @@ int main(void)
     test_a_journal_that_fills();
     test_it_is_cleared_in_time();
     test_bytes_that_the_disk_lost();
+    test_a_journal_that_cannot_be_mended();
+    test_a_journal_that_waits_for_the_next_start();
+    test_a_journal_that_cannot_be_cleared();
+    test_what_does_not_fit();
     test_no_journal_in_memory();
     CHECK(rmdir(root) == 0);
-    printf("test_spool_journal: 19 cases\n");
+    printf("test_spool_journal: 23 cases\n");
     return 0;
 }
