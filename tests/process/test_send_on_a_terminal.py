@@ -32,6 +32,7 @@ class Peer:
     def __init__(self):
         self._started, self._token, self._end = queue.Queue(), None, None
         self._associations = 0
+        self._silent = threading.Event()
         self._thread = threading.Thread(target=trio.run, args=(self._run,))
 
     async def _run(self):
@@ -49,11 +50,18 @@ class Peer:
         for _ in range(ANSWERED):
             context_id, request, _data_set = await peer.take_message()
             await peer.respond(context_id, request)
+        await peer.take_message()
+        self._silent.set()
         await trio.sleep_forever()
 
     def __enter__(self):
         self._thread.start()
-        return self._started.get(timeout=SECONDS)
+        self.port = self._started.get(timeout=SECONDS)
+        return self
+
+    def falls_silent(self):
+        """Wait until it has one more message than it answers."""
+        assert self._silent.wait(SECONDS)
 
     def __exit__(self, *_):
         self._token.run_sync_soon(self._end.set)
@@ -111,15 +119,17 @@ def started(terminal, *arguments):
 def test_it_is_interrupted_and_goes_on_where_it_was(tmp_path, terminal):
     files = [write_file(tmp_path, f"1.2.{number}", 100_000) for number in range(FILES)]
     journal = tmp_path / "sent.jsonl"
-    with Peer() as port:
-        order = ("send", "127.0.0.1", port, "-aec", "PACS", "--window", 2, "--resume", journal, *files)
+    with Peer() as peer:
+        order = ("send", "127.0.0.1", peer.port, "-aec", "PACS", "--window", 2, "--resume", journal, *files)
         with started(terminal, *order) as process:
-            terminal.read_until(f"{ANSWERED}/{FILES} files")
-            assert re.search(r"[━╸]", terminal.shown)  # the bar itself
-            assert re.search(r"\d (kB|MB)/s", terminal.shown)
+            peer.falls_silent()
+            terminal.read_until(f"/{FILES} files")
             process.send_signal(signal.SIGINT)
             assert process.wait(SECONDS) == 130
             terminal.read_until(None)
+            assert f"{ANSWERED}/{FILES} files" in terminal.shown
+            assert re.search(r"[━╸]", terminal.shown)  # the bar itself
+            assert re.search(r"\d (kB|MB)/s", terminal.shown)
             assert f"{ANSWERED} files sent, 0 not" in terminal.shown
             assert "interrupted; what was under way may have arrived" in terminal.shown
             assert "Traceback" not in terminal.shown
