@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import port104 as package
-from cells import KIB
+from cells import KIB, WINDOW
+from orthanc import orthanc
 from processes import alone, prepare, running
 from receivers import AE_TITLE, Receiver, dcmtk, installed, port104
 from trials import in_turn
@@ -136,9 +137,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=Path("/dev/shm"))  # a RAM disk: no disk is measured
     options = parser.parse_args()
-    small, large = Work(8 * KIB, 20_000), Work(512 * KIB, 1_500)
+    # So many that a start takes little of it.
+    many = (Work(8 * KIB, 40_000), Work(512 * KIB, 4_000))
+    some = (Work(8 * KIB, 3_000), Work(512 * KIB, 1_000))
     few = (Work(8 * KIB, 200), Work(512 * KIB, 200))  # DCMTK's senders take 0.09 s for each
-    plan = [(port104("os"), work) for work in (small, large)] + [(dcmtk(), work) for work in few]
+    plan = [
+        (receiver, work)
+        for receiver, works in ((port104("os", window=WINDOW), many), (orthanc(), some), (dcmtk(), few))
+        for work in works
+    ]
     with alone():
         prepare(options.folder)
         # As pip leaves it; a working copy may have none, and then the start is half as long again.
