@@ -152,6 +152,16 @@ def test_verification_takes_what_the_policy_says():
     assert off[0] == Result.ABSTRACT_SYNTAX_NOT_SUPPORTED
 
 
+def test_storage_commitment_is_accepted_where_the_policy_says_so():
+    commitment = uids.STORAGE_COMMITMENT
+    assert judge(commitment, IMPLICIT)[0] == Result.ABSTRACT_SYNTAX_NOT_SUPPORTED
+    on = {"storage_commitment": True}
+    assert judge(commitment, JPEG, EXPLICIT, **on) == (Result.ACCEPTANCE, EXPLICIT)
+    assert judge(commitment, JPEG, **on)[0] == Result.TRANSFER_SYNTAXES_NOT_SUPPORTED
+    only_jpeg = frozenset({JPEG})
+    assert judge(commitment, IMPLICIT, accepted_transfer_syntaxes=only_jpeg, **on)[0] == Result.ACCEPTANCE
+
+
 def test_an_empty_list_allows_nothing_but_verification():
     assert judge(CT, EXPLICIT, allowed_sop_classes=frozenset())[0] == Result.ABSTRACT_SYNTAX_NOT_SUPPORTED
     assert judge(uids.VERIFICATION, IMPLICIT, allowed_sop_classes=frozenset())[0] == Result.ACCEPTANCE

@@ -11,7 +11,15 @@ from port104.errors import LocalProtocolError, RemoteProtocolError, StatusError
 from port104.wire.association import Role
 from port104.wire.command import Command, CommandField, decode_command, response_to
 from port104.wire.events import CommandReceived
-from port104.wire.operations import Operations, Response, echo_request, find_request, store_request
+from port104.wire.operations import (
+    Operations,
+    Response,
+    action_request,
+    echo_request,
+    event_report_request,
+    find_request,
+    store_request,
+)
 from port104.wire.states import State
 from port104.wire.status import StatusClass
 from wire_strategies import commands, uint8
@@ -86,6 +94,21 @@ def test_a_response_to_something_else_is_not_believed(context_id, changes, words
     with pytest.raises(RemoteProtocolError, match=words):
         operations.answer(context_id, answered(request, **changes))
     assert operations.outstanding == 1
+
+
+def test_what_storage_commitment_asks_and_reports():
+    """PS3.4 J.3.2, J.3.3: N-ACTION names the requested instance, N-EVENT-REPORT the affected one."""
+    operations = Operations(2)
+    asked, reported = operations.invoke(3, action_request()), operations.invoke(3, event_report_request(2))
+    names = (uids.STORAGE_COMMITMENT, uids.STORAGE_COMMITMENT_INSTANCE)
+    assert (asked.requested_sop_class_uid, asked.requested_sop_instance_uid, asked.action_type_id) == (
+        *names,
+        1,
+    )
+    assert (reported.affected_sop_class_uid, reported.affected_sop_instance_uid) == names
+    assert (reported.event_type_id, asked.has_data_set, reported.has_data_set) == (2, True, True)
+    for request in (asked, reported):
+        assert operations.answer(3, answered(request)).status == 0
 
 
 @pytest.mark.parametrize("field", ["affected_sop_instance_uid", "affected_sop_class_uid"])
