@@ -63,9 +63,11 @@ class Watch:
         self._deliver: Callable[[], None]
 
     @asynccontextmanager
-    async def open_store(self, root: Path, *, sync: bool, threads: int) -> AsyncIterator[InstanceStore]:
+    async def open_store(
+        self, root: Path, *, sync: bool, threads: int, journal: int
+    ) -> AsyncIterator[InstanceStore]:
         """As the service's own."""
-        async with open_store(root, sync=sync, threads=threads) as store:
+        async with open_store(root, sync=sync, threads=threads, journal=journal) as store:
             self.store = store
             self._deliver = store.catch_up
             store.catch_up = self._catch_up  # type: ignore[method-assign]
