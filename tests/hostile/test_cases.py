@@ -187,7 +187,7 @@ def test_no_path_was_made_of_what_peers_said(server):
     assert not TRACE.exists()
     storage = server.folder
     databases = {f"ledger.sqlite3{end}" for end in ("", "-wal", "-shm")}
-    ours = {"instances", "parts", "control.sock", "node"}
+    ours = {"instances", "parts", "journal", "control.sock", "node"}
     assert ours <= {path.name for path in storage.iterdir()} <= ours | databases
     assert {path.name for path in storage.parent.iterdir()} == {"storage", "storage.json", "storage.log"}
 
