@@ -55,7 +55,10 @@ static int is_second(const p104_store *batch, const p104_store *store)
  * have been given without a sync, by an engine that was told to. */
 static int is_named(p104_store *store)
 {
-    return !store->part.duplicate && p104_part_compare(&store->part) == 0 && !store->part.duplicate;
+    int failure = store->part.duplicate ? 0 : p104_part_compare(&store->part);
+    if (failure)
+        p104_store_fail(store, failure);
+    return failure == 0 && !store->part.duplicate;
 }
 
 /* Whether the batch is of small files alone, and the journal has room for them. */
@@ -97,7 +100,7 @@ static void make_ready(p104_store *batch)
 {
     for (p104_store *store = batch; store; store = store->next) {
         p104_part *part = &store->part;
-        int failure = part->ready || part->duplicate ? 0 : p104_part_make_ready(part);
+        int failure = store->error || part->ready || part->duplicate ? 0 : p104_part_make_ready(part);
         if (failure)
             p104_store_fail(store, failure);
     }

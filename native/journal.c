@@ -110,12 +110,22 @@ void p104_journal_close(p104_journal *journal)
     journal->group = NULL;
 }
 
+/* Write through the page cache from here on. Returns whether that is new. */
+static int use_cache(int descriptor)
+{
+    int flags = fcntl(descriptor, F_GETFL);
+    return flags >= 0 && (flags & O_DIRECT) && fcntl(descriptor, F_SETFL, flags & ~O_DIRECT) == 0;
+}
+
 /* Write all of it. Returns 0 or an errno. */
 static int write_at(int descriptor, const uint8_t *bytes, uint64_t length, uint64_t at)
 {
     while (length > 0) {
         ssize_t written = pwrite(descriptor, bytes, length, (off_t)at);
         if (written < 0 && errno == EINTR)
+            continue;
+        /* Some file systems want larger blocks, and what is left of a short write may be no whole one. */
+        if (written < 0 && errno == EINVAL && use_cache(descriptor))
             continue;
         if (written <= 0)
             return written < 0 ? errno : EIO;
@@ -246,13 +256,14 @@ int p104_journal_read(p104_journal *journal, p104_journal_take take, void *conte
 
 /* ---- forgetting ---- */
 
-static int blank(const p104_journal_half *half)
+/* Take away the group that stands there, durably. */
+static int blank(const p104_journal_half *half, uint64_t at)
 {
     uint8_t *nothing = aligned(P104_JOURNAL_BLOCK);
     if (!nothing)
         return ENOMEM;
     memset(nothing, 0, P104_JOURNAL_BLOCK);
-    int failure = write_at(half->descriptor, nothing, P104_JOURNAL_BLOCK, 0);
+    int failure = write_at(half->descriptor, nothing, P104_JOURNAL_BLOCK, at);
     free(nothing);
     return failure ? failure : p104_sync(fdatasync, half->descriptor);
 }
@@ -260,7 +271,7 @@ static int blank(const p104_journal_half *half)
 int p104_journal_clear_half(p104_journal *journal, int half)
 {
     p104_journal_half *cleared = &journal->halves[half];
-    int failure = cleared->epoch ? blank(cleared) : 0;
+    int failure = cleared->epoch ? blank(cleared, 0) : 0;
     if (failure == 0)
         cleared->used = cleared->sequence = cleared->epoch = 0;
     return failure;
@@ -396,8 +407,10 @@ int p104_journal_write(p104_journal *journal)
     int failure = write_at(half->descriptor, group, length, half->used);
     if (failure == 0)
         failure = p104_sync(fdatasync, half->descriptor);
-    if (failure)
+    if (failure) {
+        blank(half, half->used); /* it may be whole all the same, and its files were refused */
         return failure;
+    }
     half->epoch = journal->epoch = epoch;
     half->used += length;
     half->sequence++;

@@ -218,6 +218,7 @@ static void test_a_write_that_fails(int error, uint16_t status)
     CHECK(told.kind == P104_FAILED && told.error == error);
     check_answer(one, 1, status);
     CHECK(named_files() == 0 && files_in("parts") == 0);
+    CHECK(is_cleared()); /* what failed never comes back */
     watch_no_calls();
     store(one, 2, 'b');
     keep_journal();

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -228,6 +229,18 @@ ssize_t splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t length
     if (length > 1 && shortened(to))
         length /= 2;
     return REAL(splice)(from, from_at, to, to_at, length, flags);
+}
+
+ssize_t sendfile(int to, int from, off_t *at, size_t length)
+{
+    FAIL_OR_GO_ON(WRITE, to, NULL);
+    return REAL(sendfile)(to, from, at, length);
+}
+
+int ftruncate(int descriptor, off_t length)
+{
+    FAIL_OR_GO_ON(WRITE, descriptor, NULL);
+    return REAL(ftruncate)(descriptor, length);
 }
 
 #define PREAD_CALL(name, offset_type)                                              \
