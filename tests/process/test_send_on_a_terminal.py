@@ -105,7 +105,8 @@ def terminal():
 @contextlib.contextmanager
 def started(terminal, *arguments):
     """A command whose standard error is the terminal."""
-    line = [sys.executable, "-m", "port104", *map(str, arguments)]
+    # A shell has what it runs in the background ignore interrupts, and all that it starts.
+    line = ["env", "--default-signal=INT", sys.executable, "-m", "port104", *map(str, arguments)]
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"}
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=terminal.side, env=environment)
     os.close(terminal.side)
