@@ -43,7 +43,7 @@ int p104_may_be_journaled(const p104_spool *spool, const p104_store *store)
     return spool->journal.capacity > 0 && store->part.size <= P104_JOURNAL_FILE;
 }
 
-/* Whether another before it gets the same name, or nearly so. */
+/* Whether another before it gets the same name. */
 static int is_second(const p104_store *batch, const p104_store *store)
 {
     while (batch != store && memcmp(batch->part.name, store->part.name, P104_NAME_LENGTH) != 0)
@@ -61,11 +61,28 @@ static int is_named(p104_store *store)
     return failure == 0 && !store->part.duplicate;
 }
 
+/* Fail those that were on the way when the disk lost bytes, which may have been theirs. */
+static void fail_the_lossy(p104_spool *spool, p104_store *batch)
+{
+    for (p104_store *store = batch; store; store = store->next)
+        if (store->sync_failures != atomic_load(&spool->sync_failures))
+            p104_store_fail(store, EIO);
+}
+
+static int has_failed(const p104_store *batch)
+{
+    while (batch && batch->error == 0)
+        batch = batch->next;
+    return batch != NULL;
+}
+
 /* Whether the batch is of small files alone, and the journal has room for them. */
 static int fits_journal(p104_spool *spool, p104_store *batch)
 {
     uint64_t count = 0;
     uint64_t size = 0;
+    if (has_failed(batch))
+        return 0;
     for (p104_store *store = batch; store; store = store->next) {
         if (!p104_may_be_journaled(spool, store) || is_second(batch, store))
             return 0;
@@ -92,7 +109,8 @@ static int write_journal(p104_spool *spool, const p104_store *batch)
         failure = p104_journal_add(journal, &store->part);
     if (failure == 0)
         failure = p104_journal_write(journal);
-    pthread_cond_signal(&spool->checkpoint_waits);
+    if (journal->halves[journal->current].sequence == 1)
+        pthread_cond_signal(&spool->checkpoint_waits); /* its time begins with the first group */
     return failure;
 }
 
@@ -106,17 +124,19 @@ static void make_ready(p104_store *batch)
     }
 }
 
-/* The barrier: data, and what says how they are to be called, or the names that duplicates lean on. */
-static void sync_batch(p104_spool *spool, p104_store *batch)
+/* The barrier: data, and what says how they are to be called, or the names that duplicates lean on. Returns whether it
+ * was in the journal. */
+static int sync_batch(p104_spool *spool, p104_store *batch)
 {
+    int failure = 0;
+    int journaled = 0;
+    fail_the_lossy(spool, batch);
     if (!spool->syncs_whole) {
         sync_each(spool, batch);
-        return;
-    }
-    int failure;
-    if (!p104_journal_works(spool)) {
+    } else if (!p104_journal_works(spool)) {
         failure = EIO;
     } else if (fits_journal(spool, batch)) {
+        journaled = 1;
         failure = write_journal(spool, batch);
     } else {
         make_ready(batch);
@@ -124,6 +144,7 @@ static void sync_batch(p104_spool *spool, p104_store *batch)
     }
     if (failure)
         fail_all(batch, failure);
+    return journaled && failure == 0;
 }
 
 /* Give the store its name. */
@@ -185,9 +206,11 @@ static void answer(p104_spool *spool, p104_store *store)
 void p104_commit_batch(p104_spool *spool, p104_store *batch)
 {
     pthread_mutex_lock(&spool->books);
-    sync_batch(spool, batch);
+    int journaled = sync_batch(spool, batch);
     for (p104_store *store = batch; store; store = store->next)
         settle(spool, store);
+    if (journaled && has_failed(batch))
+        p104_sync_whole(spool); /* whoever is told of a failure must not come back from the journal */
     pthread_mutex_unlock(&spool->books);
     while (batch) {
         p104_store *store = batch;

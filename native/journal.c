@@ -352,7 +352,11 @@ int p104_journal_prepare(p104_journal *journal, int root, size_t bytes)
     if (getrandom(&journal->epoch, sizeof journal->epoch, 0) != sizeof journal->epoch)
         return errno;
     journal->epoch >>= 1; /* it never runs over */
-    return has_capacity(journal) ? 0 : make_halves(journal, root);
+    int failure = has_capacity(journal) ? 0 : make_halves(journal, root);
+    if (failure != ENOSPC && failure != EDQUOT)
+        return failure;
+    journal->capacity = 0; /* a full disk is to be served, and what it holds sent on */
+    return remove_halves(journal);
 }
 
 uint64_t p104_journal_need(uint64_t count, uint64_t size)

@@ -59,8 +59,8 @@ int p104_journal_clear(p104_journal *journal);
 /* Forget one half. */
 int p104_journal_clear_half(p104_journal *journal, int half);
 
-/* Make the halves below root, `bytes` together, where they are not there; fewer than two blocks: remove them. Nothing
- * in them may count any more. */
+/* Make the halves below root, `bytes` together, where they are not there; fewer than two blocks, or no room for them:
+ * remove them, and go without. Nothing in them may count any more. */
 int p104_journal_prepare(p104_journal *journal, int root, size_t bytes);
 
 /* The bytes that a group of so many files takes of a half, which have `size` bytes together. */

@@ -132,11 +132,11 @@ static int test_opening(int with_journal)
         int error;
         int goes_on;
     } CALLS[] = {
-        {"malloc", ENOMEM, 0}, {"calloc", ENOMEM, 0}, {"open", EACCES, 0}, {"flock", EIO, 0}, {"mkdirat", ENOSPC, 0},
+        {"malloc", ENOMEM, 0}, {"calloc", ENOMEM, 0}, {"open", EACCES, 0}, {"flock", EIO, 0}, {"mkdirat", EIO, 0},
         {"mkdirat", EEXIST, 1}, {"openat", EMFILE, 0}, {"openat", EINTR, 1}, {"fsync", EIO, 0}, {"fsync", EINTR, 1},
         {"fdopendir", ENOMEM, 0}, {"readdir", EIO, 0}, {"unlinkat", EACCES, 0}, {"unlinkat", EINTR, 1},
         {"eventfd", EMFILE, 0}, {"epoll_create1", EMFILE, 0}, {"epoll_ctl", ENOSPC, 0}, {"pthread_create", EAGAIN, 0},
-        {"pwrite", ENOSPC, 0}, {"pwrite", EINTR, 1}, {"uname", EFAULT, 1}, {"close", EIO, EITHER}, {"write", EINTR, 1}, {"fstat", EIO, EITHER}, {"syncfs", EIO, 0},
+        {"pwrite", EIO, 0}, {"pwrite", ENOSPC, EITHER}, {"pwrite", EDQUOT, EITHER}, {"pwrite", EINTR, 1}, {"uname", EFAULT, 1}, {"close", EIO, EITHER}, {"write", EINTR, 1}, {"fstat", EIO, EITHER}, {"syncfs", EIO, 0},
         {"syncfs", EINTR, 1}, {"fdatasync", EIO, 0}, {"fdatasync", EINTR, 1}, {"pread", EIO, 0}, {"pread", EINTR, 1},
         {"pread", COMES_SHORT, 1}, {"writev", EIO, 0}, {"ftruncate", EIO, 0}, {"posix_memalign", ENOMEM, 0},
         {"getrandom", EIO, 0}, {"realloc", ENOMEM, 0}, {"openat", EINVAL, EITHER},

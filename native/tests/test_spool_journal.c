@@ -86,15 +86,18 @@ static void remove_all(void)
     run("rm -rf journal kept");
 }
 
+static int is_half_clear(const char *half)
+{
+    char first;
+    FILE *file = fopen(below(half), "rb");
+    CHECK(file && fread(&first, 1, 1, file) == 1);
+    fclose(file);
+    return !first;
+}
+
 static int is_cleared(void)
 {
-    char first[2][8];
-    for (int half = 0; half < 2; half++) {
-        FILE *file = fopen(below(half ? "journal/1" : "journal/0"), "rb");
-        CHECK(file && fread(first[half], 1, 8, file) == 8);
-        fclose(file);
-    }
-    return !first[0][0] && !first[1][0];
+    return is_half_clear("journal/0") && is_half_clear("journal/1");
 }
 
 /* A write to the journal, synced, before the name and the answer; what is too large, and what leans on another file, has
@@ -257,6 +260,22 @@ static void test_it_is_cleared_in_time(void)
     remove_all();
 }
 
+/* Somebody comes again and again: that puts it off for no longer. */
+static void test_it_is_cleared_while_others_come(void)
+{
+    association one = begin(4 * JOURNAL, 0);
+    store(one, 1, 1);
+    const char *begun = is_half_clear("journal/0") ? "journal/1" : "journal/0";
+    CHECK(!is_half_clear(begun));
+    for (uint16_t number = 2; number <= 60 && !is_half_clear(begun); number++) {
+        store(one, number, (uint8_t)number);
+        poll(NULL, 0, 50);
+    }
+    CHECK(is_half_clear(begun));
+    end(one);
+    remove_all();
+}
+
 /* The disk lost bytes, and does not tell of which file: what the journal holds is written anew, and who was on the way
  * has failed. */
 static void test_bytes_that_the_disk_lost(void)
@@ -372,6 +391,7 @@ int main(void)
     test_a_write_that_fails(ENOSPC, 0xA700);
     test_a_journal_that_fills();
     test_it_is_cleared_in_time();
+    test_it_is_cleared_while_others_come();
     test_bytes_that_the_disk_lost();
     test_a_journal_that_cannot_be_mended();
     test_a_journal_that_waits_for_the_next_start();
@@ -379,6 +399,6 @@ int main(void)
     test_what_does_not_fit();
     test_no_journal_in_memory();
     CHECK(rmdir(root) == 0);
-    printf("test_spool_journal: 23 cases\n");
+    printf("test_spool_journal: 24 cases\n");
     return 0;
 }

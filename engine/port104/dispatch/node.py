@@ -1,11 +1,11 @@
 """The name of a storage folder in a ledger that several engines share. It stays with the folder."""
 
-import os
 import re
 import secrets
 from pathlib import Path
 
 from port104.errors import StorageError
+from port104.storage.whole_file import write_whole
 
 _FILE_NAME = "node"
 _NAME = re.compile(r"[0-9a-f]{16}")
@@ -16,7 +16,7 @@ def node_of(root: Path) -> str:
     file = root / _FILE_NAME
     try:
         if not file.exists():
-            _make(file)
+            write_whole(file, secrets.token_hex(8).encode() + b"\n")
         name = file.read_text("ascii").strip()
     except (OSError, UnicodeError) as failure:
         raise StorageError(
@@ -39,19 +39,3 @@ def is_folder_of(root: Path, node: str) -> bool:
         return (root / _FILE_NAME).read_text("ascii").strip() == node
     except (OSError, UnicodeError):
         return False
-
-
-def _make(file: Path) -> None:
-    """Write a new name; a file that is not whole never bears the name."""
-    new = file.with_name(file.name + ".new")
-    new.unlink(missing_ok=True)
-    with new.open("x", encoding="ascii") as writing:
-        writing.write(secrets.token_hex(8) + "\n")
-        writing.flush()
-        os.fsync(writing.fileno())
-    new.rename(file)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -3,13 +3,13 @@
 Everything here waits for the disk: call it from a worker thread.
 """
 
-import os
 from pathlib import Path
 
 import msgspec
 
 from port104.errors import StorageError
 from port104.service.custom_resources.judging import Declaration
+from port104.storage.whole_file import write_whole
 
 FILE_NAME = "custom-resources.json"
 
@@ -28,18 +28,8 @@ def read_kept(file: Path) -> tuple[Declaration, ...]:
 
 def keep(file: Path, declarations: tuple[Declaration, ...]) -> None:
     """Write them all, synced; a file that is not whole never bears the name. Raises StorageError."""
-    new = file.with_name(f"{file.name}.new")
     try:
-        with new.open("wb") as writing:
-            writing.write(msgspec.json.encode(declarations))
-            writing.flush()
-            os.fsync(writing.fileno())
-        new.rename(file)
-        folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(file, msgspec.json.encode(declarations))
     except OSError as failure:
         raise StorageError(
             f"{file} cannot be written: {failure.strerror}; until it can, a start without the API server has"
