@@ -231,3 +231,27 @@ async def test_peer_that_does_not_close_after_its_release(service, mock_clock):
         await let_pass(mock_clock, 5)
         assert await peer.receive() is None
         await until(lambda: not sessions(service))
+
+
+async def test_towards_the_shutdown_deadline_an_association_is_ended_between_two_instances(
+    service, mock_clock
+):
+    def between_messages():
+        return [each.is_between_messages for each in service.acceptor._sessions]
+
+    async with service.peer() as idle, service.peer() as busy:
+        whole = message(3, store_request("1.2.9"), DATA_SET)
+        await busy.send(whole[:50_000])
+        await until(lambda: sorted(between_messages()) == [False, True] and service.parts())
+        service.nursery.start_soon(service.acceptor.drain)
+        await let_pass(mock_clock, 3, 1.0)
+        assert sessions(service) == 2
+        await let_pass(mock_clock, 0.5, 0.5)
+        assert isinstance(await idle.receive(), Abort)
+        await until(lambda: sessions(service) == 1)
+        await busy.send(whole[50_000:])
+        assert (await busy.response()).status == Status.SUCCESS
+        await until(lambda: between_messages() == [True])
+        await let_pass(mock_clock, 0.02, 0.01)
+        assert isinstance(await busy.receive(), Abort)
+    assert len(service.files()) == 1

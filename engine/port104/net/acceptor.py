@@ -34,6 +34,11 @@ _CAPACITY_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EN
 _CAPACITY_PAUSE_SECONDS = 0.1
 _GIVE_WAY_PAUSE_SECONDS = 0.005  # until the connection that was given up is closed
 _WARNING_INTERVAL_SECONDS = 60.0
+# Of the shutdown deadline: after it an association is ended once it stands between two messages, so that a
+# peer that never releases need not send again what was half sent; how often is looked for such a moment.
+_UNDISTURBED = 2 / 3
+_LOOK_SECONDS = 0.01
+_SHUTTING_DOWN = "the service is shutting down"
 
 
 class Acceptor(Generic[IntakeT]):
@@ -116,14 +121,26 @@ class Acceptor(Generic[IntakeT]):
                     listener.socket.close()
 
     async def drain(self) -> None:
-        """Stop accepting, let associations finish until the shutdown deadline, then abort the rest."""
+        """Stop accepting, let associations finish until the shutdown deadline, then abort the rest.
+
+        Those that go on towards the deadline are ended between two messages, where there is such a moment.
+        """
         self._gate.close()
         self._accepting.cancel()
         with trio.move_on_after(self._limits.shutdown_deadline):
+            with trio.move_on_after(_UNDISTURBED * self._limits.shutdown_deadline):
+                await self._until_all_ended()
             while self._sessions:
-                self._idle = trio.Event()
-                await self._idle.wait()
-        self.abort("the service is shutting down")
+                for session in [each for each in self._sessions if each.is_between_messages]:
+                    session.abort(_SHUTTING_DOWN)
+                with trio.move_on_after(_LOOK_SECONDS):
+                    await self._until_all_ended()
+        self.abort(_SHUTTING_DOWN)
+
+    async def _until_all_ended(self) -> None:
+        while self._sessions:
+            self._idle = trio.Event()
+            await self._idle.wait()
 
     def abort(self, detail: str) -> None:
         """Abort every association that is still there."""

@@ -131,6 +131,11 @@ class Session(Generic[IntakeT]):
             return since
         return now if self._storing is not None and self._storing.waits_for_us else since
 
+    @property
+    def is_between_messages(self) -> bool:
+        """Whether its peer has every answer, and nothing more of it has come: none would be broken off."""
+        return not (self._link.owed or (self._storing is not None and self._storing.waits_for_us))
+
     # ---- the loop ----
 
     async def _serve(self) -> None:

@@ -128,7 +128,9 @@ class ScpSettings(Section, frozen=True):
     send_timeout: Seconds = 30.0
     """Seconds that a peer may take to accept bytes that are sent to it."""
     shutdown_deadline: Annotated[float, Meta(ge=0, le=86400)] = 30.0
-    """Seconds that running associations have to finish once port104 is told to stop."""
+    """Seconds that running associations have to finish once port104 is told to stop.
+
+    In the last third of them one is ended once it stands between two instances; at their end all are."""
     log_dimse_datasets: bool = False
     """Whether the elements of stored data sets are logged. They hold patient data."""
     log_data_pdus: bool = field(default=False, name="logDataPDUs")
