@@ -13,6 +13,7 @@ from port104.dispatch.backends.backend import Ending
 from port104.dispatch.desk import Desk
 from port104.dispatch.dispatching import LOOK_SECONDS, Dispatcher
 from port104.jobs.ledger.ledger import Ledger
+from port104.jobs.ledger.messages import Message
 from port104.jobs.ledger.tables import SCHEMA
 from port104.jobs.planning import plan
 from port104.registry.entries import Pipeline
@@ -356,3 +357,45 @@ async def test_no_payload_is_made_while_folders_are_removed(autojump_clock, work
             assert not (works.root / "runs").exists()
         await trio.sleep(3)
     assert works.states == [("a", "succeeded", 1)]
+
+
+class Announcer:
+    """A dispatching.Announcer that tells the ID of each run."""
+
+    def __init__(self):
+        self.looks = 0
+
+    def message_of(self, run, folder):
+        assert (folder / "manifest.json").exists()
+        return Message(id=run.series, routing_key="x", kind="X", correlation_id=run.job_id, body="{}")
+
+    def look(self):
+        self.looks += 1
+
+
+async def test_each_run_is_told_of_once_before_it_is_carried_out(autojump_clock, works):
+    works.dispatcher._announcer = announcer = Announcer()
+    works.script.endings["b"] = [Ending("failed", "exit code 1")]
+    async with dispatched(works):
+        works.job(**BOTH)
+        await trio.sleep(0.5)
+        told = works.run("SELECT id FROM port104_message ORDER BY id")
+        assert told == works.run("SELECT id FROM port104_run ORDER BY id")
+        await trio.sleep(60)
+    assert works.states == [("a", "succeeded", 1), ("b", "succeeded", 2)]
+    assert works.run("SELECT COUNT(*) FROM port104_message") == [(2,)]
+    assert announcer.looks == 3
+
+
+async def test_a_run_that_another_engine_has_is_not_told_of(autojump_clock, works):
+    works.dispatcher._announcer = Announcer()
+    works.job(**{"pipeline-a": "A"})
+    works.ledger.begin({"A": 1})
+    left = works.ledger.under_way()
+    works.ledger.under_way = lambda: left  # and before it is carried out another one takes it:
+    with works.database.changing() as session:
+        session.run("UPDATE port104_run SET node = 'n2'")
+    async with dispatched(works):
+        await trio.sleep(1)
+    assert works.script.begun == []
+    assert works.run("SELECT COUNT(*) FROM port104_message") == [(0,)]

@@ -22,6 +22,7 @@ from port104.dispatch.payload import build
 from port104.dispatch.results import FaultyResultsError, collect
 from port104.errors import StorageError
 from port104.jobs.ledger.ledger import Ledger
+from port104.jobs.ledger.messages import Message
 from port104.jobs.ledger.results import Result
 from port104.jobs.ledger.runs import Run
 from port104.registry.entries import Pipeline
@@ -45,6 +46,18 @@ class HasPipelines(Protocol):
         ...
 
 
+class Announcer(Protocol):
+    """Tells others of runs; events.announcing.Announcer does."""
+
+    def message_of(self, run: Run, folder: Path) -> Message:
+        """What is told of a run whose payload is whole, in `folder`. Blocks on the disk."""
+        ...
+
+    def look(self) -> None:
+        """Hear that there may be a message to send. Never waits."""
+        ...
+
+
 class Dispatcher:
     """Begins runs, and sees them through. Call `look` when there may be something to do."""
 
@@ -58,10 +71,11 @@ class Dispatcher:
         destinations_of: Callable[[Run, Pipeline], Sequence[str]],
         *,
         results_left: Callable[[], None],
+        announcer: Announcer | None = None,
     ) -> None:
         """`root`, `node`: the storage folder and its name. `destinations_of`: where results of a run go.
 
-        `results_left`: is told that there may be some.
+        `results_left`: is told that there may be some. `announcer`: tells others of runs; None: nobody does.
         """
         self._desk = desk
         self._node = node
@@ -70,6 +84,7 @@ class Dispatcher:
         self._backend_of = backend_of
         self._destinations_of = destinations_of
         self._results_left = results_left
+        self._announcer = announcer
         self._news = trio.Event()
         self._under_way: dict[str, trio.Event] = {}
 
@@ -172,7 +187,7 @@ class Dispatcher:
                 pass  # whoever found it done with, before it was begun again, has removed what there was
             folder = await trio.to_thread.run_sync(build, self._root, self._node, run, members)
             # The last that is done before: what is written down for it is held against our silence later.
-            if not await self._desk.insist(partial(Ledger.confirm, run=run, time_limit=pipeline.time_limit)):
+            if not await self._confirm(run, pipeline, folder):
                 return None
             ending = await self._backend_of(pipeline).run(run, pipeline, folder, cancel)
             if ending.outcome != "succeeded":
@@ -184,6 +199,17 @@ class Dispatcher:
         except OSError as failure:
             log.exception("run broke off", run=run.id)
             return _failed(f"{failure.strerror or failure}: see the log of port104")
+
+    async def _confirm(self, run: Run, pipeline: Pipeline, folder: Path) -> bool:
+        """See that the run is ours, and tell others of it in the same transaction."""
+        told = None
+        if self._announcer is not None:
+            told = await trio.to_thread.run_sync(self._announcer.message_of, run, folder)
+        confirm = partial(Ledger.confirm, run=run, time_limit=pipeline.time_limit, announcement=told)
+        confirmed = await self._desk.insist(confirm)
+        if self._announcer is not None:
+            self._announcer.look()
+        return confirmed
 
 
 def _failed(why: str) -> tuple[Ending, Sequence[Result]]:

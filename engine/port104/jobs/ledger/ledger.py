@@ -10,6 +10,7 @@ from port104.jobs.ledger.arrivals import Arrival, known_of, record, written_befo
 from port104.jobs.ledger.closing import ClosedGroup, close_due, next_due
 from port104.jobs.ledger.commitments import Commitments
 from port104.jobs.ledger.members import Member, members_of
+from port104.jobs.ledger.messages import Message, Messages, put
 from port104.jobs.ledger.nodes import TakenRun
 from port104.jobs.ledger.outbox import Outbox
 from port104.jobs.ledger.results import Result, register
@@ -34,6 +35,8 @@ class Ledger:
         """Its results on their way to destinations."""
         self.commitments = Commitments(database, node)
         """The reports that it owes to peers."""
+        self.messages = Messages(database, node)
+        """What it tells a broker."""
 
     def record(self, arrivals: Sequence[Arrival]) -> int:
         """Write down what came; returns how many of the arrivals were not known before."""
@@ -138,10 +141,14 @@ class Ledger:
         with self._database.changing() as session:
             nodes.hear(session, self.node, session.now())
 
-    def confirm(self, run: Run, time_limit: float) -> bool:
-        """As nodes.confirm."""
+    def confirm(self, run: Run, time_limit: float, announcement: Message | None = None) -> bool:
+        """As nodes.confirm; and where it is, write down what others are told of the run."""
         with self._database.changing() as session:
-            return nodes.confirm(session, self.node, run, time_limit, session.now())
+            now = session.now()
+            confirmed = nodes.confirm(session, self.node, run, time_limit, now)
+            if confirmed and announcement is not None:
+                put(session, announcement, now)
+            return confirmed
 
     def take_over(self) -> list[TakenRun]:
         """As nodes.take_over."""

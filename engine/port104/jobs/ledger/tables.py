@@ -232,5 +232,25 @@ SCHEMA = Schema(
             """CREATE INDEX port104_result_of_transaction ON port104_result (transaction_uid)
                 WHERE state = 'committing'""",
         ),
+        # Messages for a broker (messages.py). due: when it is sent next; attempt: how many times it was not
+        # taken, why: the last time; holder, held_until: as in port104_result; sent: when the broker had it
+        (
+            """CREATE TABLE port104_message (
+                id TEXT NOT NULL PRIMARY KEY,
+                routing_key TEXT NOT NULL,
+                kind TEXT NOT NULL,
+                correlation_id TEXT NOT NULL,
+                body TEXT NOT NULL,
+                created DOUBLE PRECISION NOT NULL,
+                due DOUBLE PRECISION NOT NULL,
+                attempt INTEGER NOT NULL,
+                why TEXT NOT NULL,
+                holder TEXT NOT NULL,
+                held_until DOUBLE PRECISION NOT NULL,
+                sent DOUBLE PRECISION
+            )""",
+            "CREATE INDEX port104_message_to_send ON port104_message (due) WHERE sent IS NULL",
+            "CREATE INDEX port104_message_sent ON port104_message (sent) WHERE sent IS NOT NULL",
+        ),
     ),
 )

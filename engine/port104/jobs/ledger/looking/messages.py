@@ -1,0 +1,27 @@
+"""How many messages wait for the broker, and how long the oldest has."""
+
+import msgspec
+
+from port104.database.session import Session
+
+
+class MessageBacklog(msgspec.Struct, frozen=True):
+    """Messages that the broker does not have. `seconds`: for which the oldest waits; 0: none does.
+
+    `refused`: how many of them it did not take when they were sent last; `why`: one of them.
+    """
+
+    waiting: int
+    seconds: float
+    refused: int
+    why: str
+
+
+def message_backlog(session: Session) -> MessageBacklog:
+    """Read it."""
+    ((waiting, oldest, refused, why),) = session.run(
+        "SELECT COUNT(*), MIN(created), SUM(CASE WHEN why <> '' THEN 1 ELSE 0 END), MAX(why)"
+        " FROM port104_message WHERE sent IS NULL"
+    )
+    seconds = 0.0 if oldest is None else max(0.0, session.now() - oldest)
+    return MessageBacklog(waiting, round(seconds, 1), int(refused or 0), why or "")
