@@ -37,6 +37,10 @@ def configured(rendered, tmp_path):
     environ = {key: value for key, value in rendered.environment.items() if key != "PORT104_CONFIG"}
     if "PORT104_REGISTRY__URL_FILE" in environ:
         environ["PORT104_REGISTRY__URL_FILE"] = str(database)
+    broker = tmp_path / "broker"
+    broker.write_text("amqps://port104:secret@broker/monai")
+    if "PORT104_EVENTS__URL_FILE" in environ:
+        environ["PORT104_EVENTS__URL_FILE"] = str(broker)
     return load(file, environ, {})
 
 
@@ -113,6 +117,7 @@ def test_files_that_settings_name_are_mounted(rendered, configured):
     mounts = [each["mountPath"] for each in rendered.container["volumeMounts"]]
     scp, api = configured.settings.dicom.scp, configured.settings.api
     named = [scp.tls.certificate, scp.tls.key, scp.tls.client_certificate_authorities]
+    named += [rendered.environment.get("PORT104_EVENTS__URL_FILE")]
     named += [api.tls.certificate, api.tls.key, rendered.environment.get("PORT104_REGISTRY__URL_FILE")]
     named += [rendered.environment["PORT104_CONFIG"], configured.settings.storage.temporary]
     for file in filter(None, named):
