@@ -7,7 +7,7 @@ NATIVE := $(wildcard native/*.c native/*.h) native/build.py setup.py
 # The test peers, and the package that each comes from.
 PEERS := storescu:dcmtk echoscu:dcmtk dcmsend:dcmtk dcmdump:dcmtk Orthanc:orthanc \
 	/usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb \
-	pg_lsclusters:postgresql
+	pg_lsclusters:postgresql /usr/lib/rabbitmq/bin/rabbitmq-server:rabbitmq-server
 CRASH_ROUNDS ?= 200
 CRASH_JOBS_ROUNDS ?= 200
 CRASH_EXPORTS_ROUNDS ?= 100
@@ -108,12 +108,12 @@ image-check: build $(VENV)/.chart ## carry out the Dockerfile's steps in a Debia
 
 sbom: $(VENV)/.chart ## what the image's Python environment is made of, as CycloneDX, into build/sbom
 	rm -rf build/sbom && $(PYTHON) -m venv --without-pip build/sbom/environment
-	PIP_CONSTRAINT=requirements.txt $(BIN)/python -m pip --python build/sbom/environment install --quiet '.[postgresql]'
+	PIP_CONSTRAINT=requirements.txt $(BIN)/python -m pip --python build/sbom/environment install --quiet '.[postgresql,events]'
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
 		--output-file build/sbom/port104.cdx.json build/sbom/environment
 	rm -rf build/sbom/environment
 
-peers: ## install the test peers (DCMTK, Orthanc, PostgreSQL) where that is possible
+peers: ## install the test peers (DCMTK, Orthanc, PostgreSQL, RabbitMQ) where that is possible
 	@.ci/peers $(PEERS)
 
 format: build ## format the Python code

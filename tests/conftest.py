@@ -5,6 +5,7 @@ import trio
 from hypothesis import settings
 
 from postgres_process import Postgres
+from rabbitmq_process import RabbitMQ
 
 # The same examples in every run, and no deadline on a machine that others share: a failure is the code's.
 settings.register_profile("port104", derandomize=True, deadline=None)
@@ -16,6 +17,13 @@ def postgres():
     """A PostgreSQL server for whoever needs one; each test takes a database of its own, by `new_url`."""
     with Postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq():
+    """A RabbitMQ broker for whoever needs one; each test takes an exchange of its own, by `new_exchange`."""
+    with RabbitMQ() as broker:
+        yield broker
 
 
 @pytest.fixture

@@ -34,8 +34,10 @@ MAY_IMPORT = {
     "sending": GROUND | {"wire", "net", "storage"},
     "receiving": GROUND | {"wire", "net", "storage"},
     "export": GROUND | {"wire", "net", "storage", "database", "registry", "jobs", "sending"},
+    "events": GROUND | {"database", "jobs", "dispatch"},
     "service": GROUND
-    | {"wire", "net", "storage", "database", "registry", "jobs", "cluster", "dispatch", "export", "sending"},
+    | {"wire", "net", "storage", "database", "registry", "jobs", "cluster", "dispatch", "export", "sending"}
+    | {"events"},
     "__main__": {"service"},
 }
 
@@ -44,6 +46,7 @@ KEPT_FOR = {
     "trio": {
         *("net", "storage", "dispatch", "sending", "receiving", "service"),
         *("cluster/api_server.py", "cluster/watching.py"),
+        *("events/links.py", "events/publishing.py"),
         *(
             f"export/{shell}.py"
             for shell in (
@@ -63,11 +66,12 @@ KEPT_FOR = {
     "pydicom": {"storage/reading.py", "storage/transcoding.py"},
     "pynetdicom": {"sending/data_sets.py"},
     "asyncio": set(),
-    "structlog": {"net", "storage", "dispatch", "export", "service"},
+    "structlog": {"net", "storage", "dispatch", "export", "events", "service"},
     "click": {"service"},
     "jwt": {"registry/tokens.py"},
     "sqlite3": {"database/sqlite.py"},
     "psycopg": {"database/postgres.py"},
+    "pika": {"events/amqp.py"},
     "yaml": {"service"},
     "rich": {"service"},
     "litestar": {"service"},

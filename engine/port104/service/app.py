@@ -14,6 +14,7 @@ from port104.errors import Port104Error
 from port104.net.contracts import Witness
 from port104.service.admission import Admission
 from port104.service.api.deliveries import deliveries_of
+from port104.service.api.events import reads_events
 from port104.service.api.health import Health, LedgerHealth
 from port104.service.api.serving import API, Behind
 from port104.service.associations import AssociationLog
@@ -122,6 +123,10 @@ class _Parts:
     def _behind(self, kept: Opened, associations: AssociationLog) -> Behind:
         books = kept.books
         deliveries = deliveries_of(books.lookout, books.figures)
+        events = None
+        if books.events is not None:
+            publisher = books.events.publisher
+            events = reads_events(books.lookout, lambda: publisher.fault)
         health = Health(
             condition=self.condition,
             watch=self.watch,
@@ -131,6 +136,7 @@ class _Parts:
             ledger=lambda: LedgerHealth(books.desk.fault, books.keeper.waiting),
             deliveries=deliveries,
             custom_resources=kept.custom_resources,
+            events=events,
         )
         return Behind(
             registrar=kept.registrar,
@@ -143,6 +149,7 @@ class _Parts:
             has_room=self._has_room,
             verify=self._verify,
             deliveries=deliveries,
+            events=events,
         )
 
     def _has_room(self) -> bool:

@@ -29,7 +29,9 @@ from port104.jobs.planning import Plan, plan
 from port104.registry.entries import Pipeline
 from port104.registry.registry import Registry
 from port104.service.delivery import asker_of, committer_of, counter_of, exporter_of
+from port104.service.events import Events, events_of
 from port104.service.processing import destinations_of, rule_of
+from port104.service.settings.events import EventsSettings
 from port104.service.settings.jobs import JobsSettings
 from port104.service.settings.scu import ScuSettings
 
@@ -41,6 +43,7 @@ class Books(msgspec.Struct, frozen=True):
 
     `filing`: takes results that somebody registers by hand. `exports`: what steers their delivery.
     `figures`: what came of that since the start. `committer`: answers for storage commitment.
+    `events`: tells a message broker; None: there is none.
     """
 
     desk: Desk
@@ -51,6 +54,7 @@ class Books(msgspec.Struct, frozen=True):
     exports: Exports
     committer: Committer
     figures: Callable[[], list[DestinationFigures]]
+    events: Events | None
 
 
 @asynccontextmanager
@@ -60,11 +64,13 @@ async def keeping_books(
     registry: Callable[[], Registry],
     patience: float | None,
     scu: ScuSettings,
+    events: EventsSettings,
 ) -> AsyncIterator[Books]:
     """Keep the ledger while the block runs, in the database at `url` or the storage folder `root`.
 
     `patience`: seconds after which others may take over the runs of this engine; None: never. `scu`: how
-    results are delivered. Raises DatabaseError, StorageError or ConfigurationError when it cannot be opened.
+    results are delivered; `events`: who is told of payloads. Raises DatabaseError, StorageError or
+    ConfigurationError when it cannot be opened.
     """
     ledger = await trio.to_thread.run_sync(partial(_open, url, root, patience))
     lookout = Lookout(partial(look_into, url, root), root, ledger.node)
@@ -72,8 +78,16 @@ async def keeping_books(
         desk = Desk(ledger)
         by = _ByRegistry(registry)
         exporter = exporter_of(scu, desk, ledger.node, registry)
+        telling = events_of(events, desk)
         dispatcher = Dispatcher(
-            desk, ledger.node, root, registry, backend_of, by.destinations_of, results_left=exporter.look
+            desk,
+            ledger.node,
+            root,
+            registry,
+            backend_of,
+            by.destinations_of,
+            results_left=exporter.look,
+            announcer=None if telling is None else telling.announcer,
         )
         keeper = Bookkeeper(
             desk, root, by.rule_of, plan_of=by.plan_of, replaces=by.replaces, job_made=dispatcher.look
@@ -90,10 +104,14 @@ async def keeping_books(
             nursery.start_soon(inquirer.run)
             nursery.start_soon(dispatcher.run)
             nursery.start_soon(exporter.run)
+            if telling is not None:
+                nursery.start_soon(telling.publisher.run)
             if url is not None:
                 nursery.start_soon(beat, desk, patience, dispatcher.look)
             filing = Filing(desk, root, ledger.node, exporter.look)
-            yield Books(desk, keeper, lookout, dispatcher, filing, exporter, committer, exporter.figures)
+            yield Books(
+                desk, keeper, lookout, dispatcher, filing, exporter, committer, exporter.figures, telling
+            )
             nursery.cancel_scope.cancel()
         if desk.fault is None:
             await keeper.finish()

@@ -53,6 +53,7 @@ async def opened(settings: Settings, origins: Mapping[str, str]) -> AsyncIterato
             lambda: registrar.registry,
             settings.jobs.take_over_after_seconds,
             settings.dicom.scu,
+            settings.events,
         ) as books,
     ):
         report_recovery(store)

@@ -88,6 +88,7 @@ WAITING = (
     "dicom.scu.export",
     "dicom.scu.maximumNumberOfAssociations",
     "dicom.scu.tls",
+    "events",
     "jobs",
     "log.file",
     "log.format",

@@ -3,6 +3,7 @@
 import pytest
 
 from api_client import serving_api
+from port104.service.api.events import EventsHealth
 from port104.service.api.health import LedgerHealth
 from port104.service.condition import Condition
 from port104.storage.space import Room
@@ -78,3 +79,23 @@ async def test_custom_resources_that_cannot_be_followed_are_shown(api):
     Following.fault = "the API server does not answer in time"
     services = (await api.ask("GET", "/health/status")).json["services"]
     assert services["customResources"] == "Faulted"
+
+
+async def test_a_broker_is_shown_where_there_is_one(api):
+    assert (await api.ask("GET", "/health/status")).json["events"] is None
+    health = EventsHealth("no queue is bound", True, 2, 7.5, 1)
+
+    async def read():
+        return health
+
+    api.health._events = read
+    status = (await api.ask("GET", "/health/status")).json
+    assert status["services"]["events"] == "Faulted"
+    assert status["events"] == {
+        "fault": "no queue is bound",
+        "isUp": True,
+        "waiting": 2,
+        "secondsWaiting": 7.5,
+        "refused": 1,
+    }
+    assert await word(api, "/health/ready") == (200, b"Healthy")

@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from port104.native import SpoolCounts
 from port104.service.api.deliveries import Delivery, ReadDeliveries
+from port104.service.api.events import EventsHealth, ReadEvents
 from port104.service.api.queries import read_query
 from port104.service.api.resources import Answer, Asks, in_json, resource
 from port104.service.condition import Condition, Phase
@@ -60,7 +61,10 @@ class LedgerHealth(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Status(msgspec.Struct, frozen=True, rename="camel"):
-    """How port104 is. `unready`: why it is not ready, in words; `uptime` in seconds."""
+    """How port104 is. `unready`: why it is not ready, in words; `uptime` in seconds.
+
+    `events`: the message broker; null: there is none.
+    """
 
     status: str
     version: str
@@ -73,6 +77,7 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     ledger: LedgerHealth
     instances: Instances
     deliveries: list[Delivery]
+    events: EventsHealth | None
 
 
 class Health:
@@ -89,6 +94,7 @@ class Health:
         ledger: Callable[[], LedgerHealth],
         deliveries: ReadDeliveries,
         custom_resources: CustomResources | None = None,
+        events: ReadEvents | None = None,
     ) -> None:
         self._condition = condition
         self._watch = watch
@@ -99,6 +105,7 @@ class Health:
         self._ledger = ledger
         self._deliveries = deliveries
         self._custom_resources = custom_resources
+        self._events = events
 
     def unready(self) -> list[str]:
         """Why no association should be sent here now, in words; empty: it may."""
@@ -117,6 +124,7 @@ class Health:
         fault = self._registrar.fault
         counts, volume, ledger = self._counts(), self._watch.volume, self._ledger()
         resources = self._custom_resources
+        events = None if self._events is None else await self._events()
         return Status(
             status=UNHEALTHY if unready else HEALTHY,
             version=self._version,
@@ -127,6 +135,7 @@ class Health:
                 "registry": _well(fault),
                 "ledger": _well(ledger.fault),
                 **({} if resources is None else {"customResources": _well(resources.fault)}),
+                **({} if events is None else {"events": _well(events.fault)}),
             },
             unready=unready,
             disk=Disk(
@@ -138,6 +147,7 @@ class Health:
             ledger=ledger,
             instances=Instances(counts.stored, counts.failed, counts.recovered, counts.torn),
             deliveries=await self._deliveries(),
+            events=events,
         )
 
 

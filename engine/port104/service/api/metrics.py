@@ -1,4 +1,7 @@
-"""Figures for Prometheus, in its text format: delivery, by destination. No patient data is among them."""
+"""Figures for Prometheus, in its text format: delivery, by destination, and the message broker.
+
+No patient data is among them.
+"""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,6 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from port104.service.api.deliveries import Delivery, ReadDeliveries
+from port104.service.api.events import EventsCollector, ReadEvents
 from port104.service.api.queries import read_query
 from port104.service.api.resources import Answer, Asks, resource
 
@@ -53,13 +57,15 @@ def _values_of(delivery: Delivery) -> dict[str, float | None]:
     }
 
 
-def metric_resources(read: ReadDeliveries) -> list[HTTPRouteHandler]:
-    """Serve them."""
+def metric_resources(read: ReadDeliveries, events: ReadEvents | None) -> list[HTTPRouteHandler]:
+    """Serve them. `events`: None: there is no message broker."""
 
     async def metrics(request: Asks) -> Answer:
         read_query(request)
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Deliveries(await read()))
+        if events is not None:
+            registry.register(EventsCollector(await events()))
         return Response(
             content=generate_latest(registry),
             status_code=200,

@@ -19,6 +19,7 @@ from port104.service.api.deliveries import ReadDeliveries
 from port104.service.api.documentation import documentation_resources
 from port104.service.api.echo import Verify, echo_resources
 from port104.service.api.entries import entry_resources
+from port104.service.api.events import ReadEvents
 from port104.service.api.exports import export_resources
 from port104.service.api.gatekeeper import Gatekeeper
 from port104.service.api.health import Health, health_resources
@@ -46,7 +47,7 @@ _RETRY_SECONDS = 10.0
 class Behind(msgspec.Struct, frozen=True, kw_only=True):
     """What the API answers from, and acts on. `has_room`: whether there is room for what somebody brings.
 
-    `verify`: asks a destination by C-ECHO.
+    `verify`: asks a destination by C-ECHO. `events`: None: there is no message broker.
     """
 
     registrar: Registrar
@@ -59,6 +60,7 @@ class Behind(msgspec.Struct, frozen=True, kw_only=True):
     has_room: Callable[[], bool]
     verify: Verify
     deliveries: ReadDeliveries
+    events: ReadEvents | None = None
 
 
 def gatekeeper_of(settings: ApiSettings, behind: Behind) -> Gatekeeper:
@@ -73,7 +75,7 @@ def gatekeeper_of(settings: ApiSettings, behind: Behind) -> Gatekeeper:
     resources += result_resources(behind.lookout, behind.filing, lambda: registrar.registry, behind.has_room)
     resources += export_resources(behind.lookout, behind.exports)
     resources += health_resources(behind.health)
-    resources += metric_resources(behind.deliveries)
+    resources += metric_resources(behind.deliveries, behind.events)
     if settings.documentation:
         resources += documentation_resources()
     access = Access(

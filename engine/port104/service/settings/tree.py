@@ -7,6 +7,7 @@ from msgspec import Meta
 from port104.service import values
 from port104.service.settings.api import ApiSettings
 from port104.service.settings.audit import AuditSettings
+from port104.service.settings.events import EventsSettings
 from port104.service.settings.jobs import JobsSettings
 from port104.service.settings.log import LogSettings
 from port104.service.settings.pipelines import PipelineSettings
@@ -32,6 +33,7 @@ class Settings(Section, frozen=True):
     storage: StorageSettings = StorageSettings()
     registry: RegistrySettings = RegistrySettings()
     jobs: JobsSettings = JobsSettings()
+    events: EventsSettings = EventsSettings()
     log: LogSettings = LogSettings()
     audit: AuditSettings = AuditSettings()
     api: ApiSettings = ApiSettings()
