@@ -9,7 +9,10 @@ from cffi import FFI
 
 HERE = Path(__file__).resolve().parent
 # Headers that Python calls, in this order: later ones use the types of earlier ones.
-HEADERS = ("pdata", "dataset", "link", "tls", "command", "meta", "spool", "intake", "courier")
+HEADERS = (
+    *("pdata", "dataset", "link", "tls", "command", "meta", "spool", "intake", "courier"),
+    *("file_meta", "looking"),
+)
 SOURCES = (
     *HEADERS,
     *("blake2b", "buffers", "checksum", "parcel"),

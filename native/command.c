@@ -86,19 +86,18 @@ static int is_digit(uint8_t byte)
     return byte >= '0' && byte <= '9';
 }
 
-/* Components of digits without leading zeros, divided by single dots (PS3.5 9.1). */
-static int is_uid(const value *uid)
+int p104_is_uid(const uint8_t *uid, size_t length)
 {
     int begins = 1; /* a component begins here */
-    if (uid->length == 0 || uid->length > P104_UID_LENGTH)
+    if (length == 0 || length > P104_UID_LENGTH)
         return 0;
-    for (size_t at = 0; at < uid->length; at++) {
-        uint8_t byte = uid->bytes[at];
+    for (size_t at = 0; at < length; at++) {
+        uint8_t byte = uid[at];
         if (byte == '.' && !begins)
             begins = 1;
         else if (!is_digit(byte))
             return 0;
-        else if (begins && byte == '0' && at + 1 < uid->length && uid->bytes[at + 1] != '.')
+        else if (begins && byte == '0' && at + 1 < length && uid[at + 1] != '.')
             return 0;
         else
             begins = 0;
@@ -117,7 +116,7 @@ int p104_read_store_request(const uint8_t *bytes, size_t length, p104_store_requ
         return 0;
     strip_padding(&values[SOP_CLASS]);
     strip_padding(&values[SOP_INSTANCE]);
-    if (values[SOP_CLASS].length == 0 || !is_uid(&values[SOP_INSTANCE]))
+    if (values[SOP_CLASS].length == 0 || !p104_is_uid(values[SOP_INSTANCE].bytes, values[SOP_INSTANCE].length))
         return 0;
     out->sop_class = values[SOP_CLASS].bytes;
     out->sop_class_length = values[SOP_CLASS].length;

@@ -11,6 +11,9 @@ enum p104_command_limit {
     P104_SMALLEST_PDU = 8
 };
 
+/* Whether it is one, without padding: components of digits without leading zeros, divided by single dots (PS3.5 9.1). */
+int p104_is_uid(const uint8_t *uid, size_t length);
+
 /* A C-STORE-RQ that may be stored. UIDs are without padding and not terminated; they lie in the command
  * set that was read. */
 typedef struct {

@@ -54,8 +54,7 @@ static int looks_like_vr(const uint8_t *vr)
 
 #define LETTER(letter) (1u << ((letter) - 'A'))
 
-/* The VRs whose length has 16 bits, by first letter; every other one, those that are yet to come too, has
- * 32 (PS3.5 7.1.2). */
+/* By first letter. */
 static const uint32_t SHORT_VRS[26] = {
     ['A' - 'A'] = LETTER('E') | LETTER('S') | LETTER('T'),
     ['C' - 'A'] = LETTER('S'),
@@ -69,7 +68,7 @@ static const uint32_t SHORT_VRS[26] = {
     ['U' - 'A'] = LETTER('I') | LETTER('L') | LETTER('S'),
 };
 
-static int has_short_length(const uint8_t *vr)
+int p104_has_short_length(const uint8_t *vr)
 {
     return looks_like_vr(vr) && (SHORT_VRS[vr[0] - 'A'] & LETTER(vr[1])) != 0;
 }
@@ -93,7 +92,7 @@ static int has_vr(const p104_picker *picker, const uint8_t *header)
 /* header: at least its first SHORT_HEADER bytes. */
 static size_t header_size(const p104_picker *picker, const uint8_t *header)
 {
-    return !has_vr(picker, header) || has_short_length(header + 4) ? SHORT_HEADER : LONG_HEADER;
+    return !has_vr(picker, header) || p104_has_short_length(header + 4) ? SHORT_HEADER : LONG_HEADER;
 }
 
 static void leave(p104_picker *picker)
@@ -154,7 +153,7 @@ static int take_header(p104_picker *picker, const uint8_t *header)
 {
     const uint8_t *vr = has_vr(picker, header) ? header + 4 : NULL;
     uint32_t tag = tag_of(header);
-    uint32_t length = vr && has_short_length(vr) ? little_endian_16(header + 6)
+    uint32_t length = vr && p104_has_short_length(vr) ? little_endian_16(header + 6)
                                                  : little_endian_32(header + (vr ? 8 : 4));
     if (picker->depth % 2 == 1)
         return take_item(picker, tag, length);

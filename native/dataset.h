@@ -49,3 +49,7 @@ int p104_pick(p104_picker *picker, const uint8_t *input, size_t length);
 /* The data set ended: a picker that stopped between two elements is done, one that stopped inside an
  * element is unreadable. Returns the picker's state. */
 int p104_picker_end(p104_picker *picker);
+
+/* Whether a VR, of two bytes, has a length of 16 bits; every other one, those that are yet to come too, has 32
+ * (PS3.5 7.1.2). */
+int p104_has_short_length(const uint8_t *vr);

@@ -6,6 +6,7 @@ writes data sets to files. The contracts (ownership, lifetimes, results) stand i
 
 import errno
 import os
+import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -50,6 +51,13 @@ IMPLICIT_VR: int = lib.P104_IMPLICIT_VR
 COMPLETION_HEAD: int = ffi.offsetof("p104_completion", "picked")
 COMPLETION_ALIGNMENT: int = ffi.alignof("p104_completion")
 PICK_DONE: int = lib.P104_PICK_DONE
+
+# Why a file has no File Meta Information: see enum p104_file_meta_fault.
+META_NO_DICOM: int = lib.P104_META_NO_DICOM
+META_CUT_OFF: int = lib.P104_META_CUT_OFF
+
+# p104_looked.
+_LOOKED = struct.Struct("@qqq65p65p65p0qB0q")
 
 _AE_TITLE_LENGTH = 16
 
@@ -411,6 +419,50 @@ def deliver(link: Link, parcels: Sequence[Parcel], terms: Terms) -> tuple[list[i
     agreed = ffi.new("p104_courier_terms *", msgspec.structs.asdict(terms))
     begun = lib.p104_courier(link._link, given, len(parcels), agreed, end)  # noqa: SLF001
     return [one.status if one.answered else None for one in given[0:begun]], end[0]
+
+
+class FileMeta(NamedTuple):
+    """File Meta Information that others wrote: bytes before the data set; UIDs, empty where there is none."""
+
+    data_set_at: int
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+
+
+def read_file_meta(head: bytes) -> FileMeta | int:
+    """Read it from a file's first bytes, or say why not (META_...); see p104_read_file_meta."""
+    meta = ffi.new("p104_file_meta *")
+    fault: int = lib.p104_read_file_meta(ffi.from_buffer(head), len(head), meta)
+    return fault or FileMeta(
+        meta.data_set_at,
+        *(
+            bytes(uid[1 : uid[0] + 1]).decode()
+            for uid in (meta.sop_class, meta.sop_instance, meta.transfer_syntax)
+        ),
+    )
+
+
+class Looked(NamedTuple):
+    """A file as p104_looked tells of it; UIDs are ASCII."""
+
+    size: int
+    modified: int
+    data_set_at: int
+    sop_class_uid: bytes
+    sop_instance_uid: bytes
+    transfer_syntax_uid: bytes
+    plain: int
+
+
+def look(paths: Sequence[str]) -> list[Looked]:
+    """Look at files; blocks on the disk. See p104_look."""
+    names = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    if names.count(b"\0") != len(paths):
+        raise ValueError("a path has a NUL character")
+    found = ffi.new("p104_looked[]", len(paths))
+    lib.p104_look(ffi.from_buffer(names), len(paths), found)
+    return [*map(Looked._make, _LOOKED.iter_unpack(ffi.buffer(found)))]
 
 
 def file_name(called_ae_title: str, sop_instance_uid: str) -> str:

@@ -25,6 +25,7 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification
 
 from association_peer import ECHO_PDU, PEER_ABORT, RELEASE_RQ, REQUEST, STORE, STORE_PDU, p_data
+from part10_files import element, file_meta
 from port104.wire.command import response_to
 from port104.wire.pdu import PDV, PDataTF
 
@@ -278,6 +279,18 @@ def answered() -> Iterator[tuple[str, bytes]]:
     yield "two-in-one-pdu", bytes(5) + PDataTF((PDV(1, 3, b"ab"), PDV(1, 3, b"cd"))).encode()
 
 
+def described() -> Iterator[tuple[str, bytes]]:
+    """File Meta Information, from DICM on."""
+    whole = file_meta()[128:]
+    yield "whole", whole + b"\x08\0"
+    yield "ends", whole
+    yield "cut", whole[:-3]
+    yield "nameless", file_meta(instance="", syntax="")[128:] + b"\x08\0"
+    yield "no-uid", file_meta(instance="1..2", sop_class="01")[128:] + b"\x08\0"
+    yield "long", whole + element(2, 0x0102, b"OB", bytes(300)) + b"\x08\0"
+    yield "other", b"RIFF"
+
+
 def main() -> None:
     kinds = {
         "association": associations,
@@ -285,6 +298,7 @@ def main() -> None:
         "picker": picked,
         "command": commands,
         "courier": answered,
+        "file_meta": described,
     }
     for kind, seeds in kinds.items():
         folder = CORPUS / kind

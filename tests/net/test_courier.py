@@ -53,7 +53,7 @@ async def test_every_byte_arrives(tmp_path, files, tls):
         assert end is None
         assert [response.status for response in responses] == [0] * len(files)
         for file in files:
-            sent = file.path.read_bytes()[file.data_set_at :]
+            sent = (await trio.Path(file.path).read_bytes())[file.data_set_at :]
             stored = data_set_of(service.store.path_of("PORT104", file.sop_instance_uid))
             assert stored == sent + b"\0" * (len(sent) % 2)
 
@@ -67,9 +67,9 @@ async def test_it_stops_before_what_is_not_plain(tmp_path, files):
     async with associated(script) as requestor:
         assert statuses(await requestor.store_files(files[:2] + other + files[2:])) == [0, 0]
         assert await requestor.store_files(other + files) == ([], None)
-        files[1].path.write_bytes(b"another")
+        await trio.Path(files[1].path).write_bytes(b"another")
         assert statuses(await requestor.store_files(files)) == [0]
-        files[0].path.unlink()
+        await trio.Path(files[0].path).unlink()
         assert await requestor.store_files(files) == ([], None)
         assert (await requestor.echo()).status == 0
 

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import trio
@@ -41,11 +42,15 @@ class Peer:
         self.answer = answer
         self.plain = plain
 
-    async def store_files(self, files, window):
+    async def prepare(self, files):
+        await trio.lowlevel.checkpoint()
+        return list(files) if self.plain else []
+
+    async def store_prepared(self, files, window):
         """As with a window that is filled before the first response comes."""
         await trio.lowlevel.checkpoint()
         responses = []
-        for number, file in enumerate(files if self.plain else ()):
+        for number, file in enumerate(files):
             try:
                 responses.append(Response(1, self.answer(file.sop_instance_uid)))
             except AssociationError as end:
@@ -174,9 +179,10 @@ async def test_a_peer_that_takes_fewer_associations_gets_everything_all_the_same
 
 
 async def test_files_that_changed_meanwhile_are_told(tmp_path, candidates):
-    candidates[0].path.unlink()
-    write_file(tmp_path, "1.9").rename(candidates[1].path)
-    candidates[2].path.write_text("no DICOM any more")
+    first, second, third = (Path(one.path) for one in candidates[:3])
+    first.unlink()
+    write_file(tmp_path, "1.9").rename(second)
+    third.write_text("no DICOM any more")
     books = Books()
     await deliver(candidates[:4], associations(lambda uid: 0, plain=False), books.report)
     assert [books.outcomes[one.sop_instance_uid].why for one in candidates[:4]] == [
@@ -200,7 +206,7 @@ async def test_a_file_that_breaks_off_is_not_the_peers_fault(candidates):
 
 async def test_more_than_128_contexts_need_a_second_association(tmp_path):
     made = [
-        Candidate(write_file(tmp_path, f"1.2.{number}", sop_class=f"1.2.3.{number}"), syntaxes, uid, 1)
+        Candidate(str(write_file(tmp_path, uid, sop_class=syntaxes.abstract_syntax)), syntaxes, uid, 1)
         for number in range(130)
         for syntaxes, uid in [(Syntaxes(f"1.2.3.{number}", "1.2.840.10008.1.2.1"), f"1.2.{number}")]
     ]

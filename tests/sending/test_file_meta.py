@@ -17,7 +17,7 @@ def test_real_files_are_read_as_pydicom_reads_them():
         assert meta.sop_class_uid == file.sop_class_uid, file
         assert meta.transfer_syntax_uid == file.transfer_syntax_uid, file
         assert meta.sop_instance_uid in (file.sop_instance_uid, ""), file
-        assert meta.whole == bool(meta.sop_instance_uid)
+        assert all(meta) == bool(meta.sop_instance_uid)
 
 
 def test_the_group_length_is_not_believed():
@@ -29,7 +29,7 @@ def test_the_group_length_is_not_believed():
 @pytest.mark.parametrize("missing", ["sop_class", "instance", "syntax"])
 def test_what_is_missing_is_empty(missing):
     meta = read_file_meta(file_meta(**{missing: ""}))
-    assert not meta.whole
+    assert not all(meta)
     assert list(meta[1:]).count("") == 1
 
 

@@ -1,14 +1,12 @@
 """The journal of what was sent: for one peer, of one file as it was, whole lines only."""
 
-from pathlib import Path
-
 import pytest
 
 from port104.sending.candidates import Candidate
 from port104.sending.journal import Journal, JournalError
 from port104.wire.proposal import Syntaxes
 
-ONE = Candidate(Path("a.dcm"), Syntaxes("1.2", "1.3"), "1.2.3", 100)
+ONE = Candidate("a.dcm", Syntaxes("1.2", "1.3"), "1.2.3", 100)
 
 
 def noted(path, peer="A@b:1", candidate=ONE):
@@ -28,7 +26,7 @@ def path(tmp_path):
 def test_what_was_noted_is_known_for_the_same_peer_and_file(path):
     assert noted(path)
     assert not noted(path, "A@b:2")
-    for changes in ({"size": 102}, {"path": Path("b.dcm")}, {"sop_instance_uid": "1.2.4"}):
+    for changes in ({"size": 102}, {"path": "b.dcm"}, {"sop_instance_uid": "1.2.4"}):
         facts = {name: getattr(ONE, name) for name in ONE.__struct_fields__} | changes
         assert not noted(path, candidate=Candidate(**facts))
 
@@ -36,7 +34,7 @@ def test_what_was_noted_is_known_for_the_same_peer_and_file(path):
 def test_a_torn_line_is_sent_again_and_spoils_no_other(path):
     content = path.read_bytes()
     path.write_bytes(content + content[:20])
-    other = Candidate(Path("a\udcff.dcm"), ONE.syntaxes, "1.2.9", 7)
+    other = Candidate("a\udcff.dcm", ONE.syntaxes, "1.2.9", 7)
     with Journal(path, "A@b:1") as journal:
         assert journal.has(ONE)
         journal.note(other, 0xB000)

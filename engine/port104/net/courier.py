@@ -6,7 +6,7 @@ What came of the files until then is told all the same: no answer that came is f
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -17,7 +17,7 @@ from port104.net.connection import Connection
 from port104.net.outgoing import WholeFile
 from port104.wire.association import Association
 from port104.wire.command import Command
-from port104.wire.operations import Operations, store_request
+from port104.wire.operations import store_request
 from port104.wire.proposal import Syntaxes
 
 # Each association may have a thread that sends for it, and waits for no other's.
@@ -32,18 +32,19 @@ class Errand(NamedTuple):
 
 
 def errands(
-    files: Iterable[WholeFile],
+    files: Sequence[WholeFile],
+    message_ids: Sequence[int],
     contexts: Mapping[Syntaxes, int],
-    operations: Operations,
     association: Association,
-) -> Iterator[Errand]:
-    """Make an errand of each of the first files that have a context."""
-    for file in files:
+) -> list[Errand]:
+    """Make an errand of each of the first files that have a context. For any thread."""
+    made = []
+    for file, message_id in zip(files, message_ids, strict=True):
         context_id = contexts.get(file.syntaxes)
         if context_id is None:
-            return
+            break
         request = store_request(file.syntaxes.abstract_syntax, file.sop_instance_uid)
-        request = msgspec.structs.replace(request, message_id=(message_id := operations.number()))
+        request = msgspec.structs.replace(request, message_id=message_id)
         parcel = native.Parcel(
             path=os.fsencode(file.path),
             size=file.data_set_at + file.size,
@@ -54,7 +55,8 @@ def errands(
             message_id=message_id,
             context_id=context_id,
         )
-        yield Errand(request, parcel)
+        made.append(Errand(request, parcel))
+    return made
 
 
 async def run(

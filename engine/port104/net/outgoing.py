@@ -1,6 +1,5 @@
 """What a requestor can send, and of what nothing more is known here."""
 
-from pathlib import Path
 from typing import Protocol
 
 import trio
@@ -52,7 +51,7 @@ class WholeFile(Protocol):
     """A file that can be sent as it is, as it was when it was looked at."""
 
     @property
-    def path(self) -> Path:
+    def path(self) -> str:
         """Where it is."""
         ...
 

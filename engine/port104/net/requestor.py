@@ -8,6 +8,7 @@ Rules that this room keeps:
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 import trio
@@ -29,6 +30,8 @@ _PORTION = 240 * 1024
 # A thread tells what became of files when it has sent for so long.
 _TIME_LIMIT_MS = 250
 _WIDEST = 0xFFFF
+# So many are made ready in a thread: the loop has others to see to.
+_MANY = 64
 
 
 class Sent(NamedTuple):
@@ -102,7 +105,17 @@ class Requestor:
             self._dialogue.association.send_command(heard.context_id, response, trio.current_time())
             await self._dialogue.send_due()
 
-    async def store_files(self, files: Sequence[WholeFile], window: int = _WIDEST) -> Sent:
+    async def prepare(self, files: Sequence[WholeFile]) -> list[Errand]:
+        """Make as many of the first files ready for `store_prepared` as have a context.
+
+        That takes a third as long as to send a small one: it is done while those before are sent.
+        """
+        dialogue = self._dialogue
+        numbers = [dialogue.operations.number() for _ in files]
+        make = partial(errands, files, numbers, dialogue.contexts, dialogue.association)
+        return make() if len(files) < _MANY else await trio.to_thread.run_sync(make)
+
+    async def store_prepared(self, tasks: Sequence[Errand], window: int = _WIDEST) -> Sent:
         """C-STORE of files, as long as that goes plainly and does not take long: several times faster.
 
         `window`: operations outstanding, as far as the peer agreed. Of files that are not among those sent
@@ -112,10 +125,13 @@ class Requestor:
         async with self._sending:
             dialogue = self._dialogue
             dialogue.look()
-            if dialogue.operations.outstanding:
+            if dialogue.operations.outstanding or not tasks:
                 return Sent([])
-            tasks = list(errands(files, dialogue.contexts, dialogue.operations, dialogue.association))
-            return await self._run(tasks, min(window, dialogue.operations.room)) if tasks else Sent([])
+            return await self._run(tasks, min(window, dialogue.operations.room))
+
+    async def store_files(self, files: Sequence[WholeFile], window: int = _WIDEST) -> Sent:
+        """`store_prepared` of files that were not."""
+        return await self.store_prepared(await self.prepare(files), window)
 
     def context_of(self, syntaxes: Syntaxes) -> int:
         """The presentation context ID for it. Raises NotAcceptedError, which says why there is none."""
@@ -172,7 +188,7 @@ class Requestor:
 
     # ---- files that a thread sends ----
 
-    async def _run(self, tasks: list[Errand], window: int) -> Sent:
+    async def _run(self, tasks: Sequence[Errand], window: int) -> Sent:
         terms = native.Terms(
             peer_maximum_length=self._dialogue.association.peer_maximum_length,
             window=window,

@@ -1,24 +1,31 @@
-"""What of the files at hand can be sent: looked at once before, as contexts are proposed for all of them."""
+"""What of the files at hand can be sent: looked at once before, as contexts are proposed for all of them.
 
+C looks at many files in one call (native/looking.h); here it is judged what it does not understand at once.
+"""
+
+import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from itertools import islice
 
 import msgspec
 
+from port104 import native
 from port104.sending.instance_file import InstanceFile
 from port104.wire.proposal import Syntaxes
 
-# Holds the File Meta Information of most files, and that of any file.
-_FIRST_BYTES, _HEAD_BYTES = 4 * 1024, 64 * 1024
+# Holds any file's File Meta Information.
+_HEAD_BYTES = 64 * 1024
+# Looked at in one call.
+_AT_ONCE = 512
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     """A file that can be sent. `size`: bytes of its data set, which begins at `data_set_at`.
 
     `modified`: in nanoseconds of the epoch.
     """
 
-    path: Path
+    path: str
     syntaxes: Syntaxes
     sop_instance_uid: str
     size: int
@@ -29,33 +36,38 @@ class Candidate(msgspec.Struct, frozen=True):
 class Unsendable(msgspec.Struct, frozen=True):
     """A file that cannot, and why, in words that quote nothing of it."""
 
-    path: Path
+    path: str
     why: str
 
 
-def look_at(paths: Iterable[Path]) -> Iterator[Candidate | Unsendable]:
+def look_at(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Candidate | Unsendable]:
     """Look at each file. Blocks on the disk; raises nothing."""
-    for path in paths:
-        try:
-            file = _opened(path)
-        except ValueError as fault:
-            yield Unsendable(path, str(fault))
-        except OSError as failure:
-            yield Unsendable(path, f"it cannot be read: {failure.strerror}")
-        else:
-            file.close()
-            yield Candidate(
-                path, file.syntaxes, file.sop_instance_uid, file.length, file.data_set_at, file.modified
-            )
+    rest = (os.fspath(path) for path in paths)
+    known: dict[tuple[bytes, bytes], Syntaxes] = {}
+    while some := [*islice(rest, _AT_ONCE)]:
+        for path, found in zip(some, native.look(some), strict=True):
+            if found.plain:
+                pair = found.sop_class_uid, found.transfer_syntax_uid
+                syntaxes = known.get(pair) or known.setdefault(pair, Syntaxes(*map(bytes.decode, pair)))
+                yield Candidate(
+                    path,
+                    syntaxes,
+                    found.sop_instance_uid.decode(),
+                    found.size - found.data_set_at,
+                    found.data_set_at,
+                    found.modified,
+                )
+            else:
+                yield _judge(path)
 
 
-def _opened(path: Path) -> InstanceFile:
-    """Open a file. Raises as InstanceFile does."""
+def _judge(path: str) -> Candidate | Unsendable:
+    """Look at a file at leisure."""
     try:
-        file = InstanceFile(path, _FIRST_BYTES)
-    except ValueError:  # it may only be cut off
-        return InstanceFile(path, _HEAD_BYTES)
-    if file.data_set_at < _FIRST_BYTES - 1:  # the group of the element behind it was seen
-        return file
+        file = InstanceFile(path, _HEAD_BYTES)
+    except ValueError as fault:
+        return Unsendable(path, str(fault))
+    except OSError as failure:
+        return Unsendable(path, f"it cannot be read: {failure.strerror}")
     file.close()
-    return InstanceFile(path, _HEAD_BYTES)
+    return Candidate(path, file.syntaxes, file.sop_instance_uid, file.length, file.data_set_at, file.modified)

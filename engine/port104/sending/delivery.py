@@ -17,6 +17,7 @@ import msgspec
 import trio
 
 from port104.errors import AbortedError, AssociationError, LocalProtocolError, NotAcceptedError
+from port104.net.courier import Errand
 from port104.net.outgoing import DataSet
 from port104.net.requestor import Sent
 from port104.sending.candidates import Candidate
@@ -45,8 +46,12 @@ class Peer(Protocol):
         """C-STORE."""
         ...
 
-    async def store_files(self, files: Sequence[Candidate], window: int) -> Sent:
-        """C-STORE of as many of the first files as go plainly."""
+    async def prepare(self, files: Sequence[Candidate]) -> list[Errand]:
+        """Make as many of the first files ready as go plainly."""
+        ...
+
+    async def store_prepared(self, tasks: Sequence[Errand], window: int) -> Sent:
+        """C-STORE of as many of the first ones as go plainly."""
         ...
 
 
@@ -127,6 +132,21 @@ class _Delivery:
                 self._suspects.clear()
 
 
+class _Batch:
+    """Files that were taken from those that wait. `ready`: of the first of them."""
+
+    def __init__(self, source: deque[Candidate], window: int, candidates: deque[Candidate]) -> None:
+        self.source = source
+        self.window = window
+        self.candidates = candidates
+        self.ready: list[Errand] = []
+
+    def pop(self) -> Candidate:
+        """Take the first one out."""
+        del self.ready[:1]
+        return self.candidates.popleft()
+
+
 class _Run:
     """One association.
 
@@ -149,28 +169,43 @@ class _Run:
         self._report = report
         self._associations = associations
         self._window = window
+        self._taken: list[_Batch] = []
 
     async def send(self, peer: Peer) -> None:
         """Send what waits. What was taken and could not be tried waits again afterwards."""
-        while (self._waiting or self._suspects) and self.end is None:
-            source, window = (
-                (self._suspects, _ONE_BY_ONE) if self._suspects else (self._waiting, self._window)
-            )
-            size = min(_MOST_FILES, max(_FEWEST_FILES, len(source) // (2 * self._associations)), len(source))
-            batch = deque(source.popleft() for _ in range(size))
-            try:
-                await self._send(peer, batch, window)
-            except AssociationError as failure:
-                self.end = failure
-            finally:
-                source.extendleft(reversed(batch))
+        try:
+            batch = await self._take(peer)
+            while batch.candidates and self.end is None:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._send, peer, batch)
+                    batch = await self._take(peer)  # made ready meanwhile
+        finally:
+            for taken in reversed(self._taken):
+                taken.source.extendleft(reversed(taken.candidates))
 
-    async def _send(self, peer: Peer, batch: deque[Candidate], window: int) -> None:
+    async def _take(self, peer: Peer) -> "_Batch":
+        source, window = (self._suspects, _ONE_BY_ONE) if self._suspects else (self._waiting, self._window)
+        size = min(_MOST_FILES, max(_FEWEST_FILES, len(source) // (2 * self._associations)), len(source))
+        batch = _Batch(source, window, deque(source.popleft() for _ in range(size)))
+        self._taken = [*(taken for taken in self._taken if taken.candidates), batch]
+        batch.ready.extend(await peer.prepare(batch.candidates))
+        return batch
+
+    async def _send(self, peer: Peer, batch: "_Batch") -> None:
+        try:
+            while batch.candidates and self.end is None:
+                await self._send_first(peer, batch)
+        except AssociationError as failure:
+            self.end = failure
+
+    async def _send_first(self, peer: Peer, batch: "_Batch") -> None:
         """Send the first ones of a batch, and take them out of it."""
-        sent = await peer.store_files(batch, window)
+        if not batch.ready:  # for the one before had no context
+            batch.ready.extend(await peer.prepare(batch.candidates))
+        sent = await peer.store_prepared(batch.ready, batch.window)
         unanswered: list[Candidate] = []
         for response in sent.responses:
-            candidate = batch.popleft()
+            candidate = batch.pop()
             if response is None:
                 unanswered.append(candidate)
             else:
@@ -189,15 +224,15 @@ class _Run:
         for candidate in unanswered:
             self._report(Outcome(candidate, why=str(end)))
 
-    async def _send_singly(self, peer: Peer, batch: deque[Candidate]) -> None:
+    async def _send_singly(self, peer: Peer, batch: "_Batch") -> None:
         """Send the next file, or tell why that cannot be. It stays in the batch until its outcome is told."""
-        candidate = batch[0]
+        candidate = batch.candidates[0]
         file = await trio.to_thread.run_sync(_open, candidate)
         if isinstance(file, str):
             self._report(Outcome(candidate, why=file))
         else:
             await self._store(peer, candidate, file)
-        batch.popleft()
+        batch.pop()
 
     async def _store(self, peer: Peer, candidate: Candidate, file: InstanceFile) -> None:
         try:

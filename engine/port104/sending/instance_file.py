@@ -21,7 +21,7 @@ _PIECE_BYTES = 2 * 1024 * 1024
 class InstanceFile:
     """One instance; satisfies net.outgoing.DataSet. `close` it, whatever became of it."""
 
-    def __init__(self, path: Path, head_bytes: int = HEAD_BYTES) -> None:
+    def __init__(self, path: Path | str, head_bytes: int = HEAD_BYTES) -> None:
         """Open `path` and read its first `head_bytes`. Blocks on the disk.
 
         Raises ValueError, which says why it cannot be sent and quotes nothing of it; OSError.
@@ -52,11 +52,11 @@ class InstanceFile:
         meta = read_file_meta(head)
         if not meta.transfer_syntax_uid:
             raise ValueError("its File Meta Information names no transfer syntax (0002,0010)")
-        if meta.whole:
+        if all(meta):
             return meta
         from port104.storage.reading import identify  # noqa: PLC0415 - few need pydicom, which takes 0.1 s
 
-        sop_class_uid, sop_instance_uid = identify(self.path)
+        sop_class_uid, sop_instance_uid = identify(Path(self.path))
         return meta._replace(sop_class_uid=sop_class_uid, sop_instance_uid=sop_instance_uid)
 
     async def read(self) -> bytes:

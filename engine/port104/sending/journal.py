@@ -86,5 +86,5 @@ def _unusable(path: Path, failure: OSError) -> JournalError:
 
 def _key(candidate: Candidate) -> tuple[str, str, int]:
     # A name that is no UTF-8 has no place in JSON.
-    file = str(candidate.path.absolute()).encode("utf-8", "backslashreplace").decode()
+    file = str(Path(candidate.path).absolute()).encode("utf-8", "backslashreplace").decode()
     return candidate.sop_instance_uid, file, candidate.size

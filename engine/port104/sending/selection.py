@@ -4,7 +4,8 @@ import glob
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+
+import msgspec
 
 from port104.errors import Port104Error
 
@@ -15,10 +16,10 @@ class NothingNamedError(Port104Error):
     """A name stands for no file."""
 
 
-class Selected(NamedTuple):
+class Selected(msgspec.Struct, frozen=True, gc=False):
     """A file. `named`: it must be an instance; else a folder held it, where other files may stand too."""
 
-    path: Path
+    path: str
     named: bool
 
 
@@ -27,12 +28,13 @@ def select(names: Iterable[str]) -> list[Selected]:
 
     Symbolic links to files are followed, those to folders below a named one are not.
     """
-    found: dict[Path, bool] = {}
+    found: dict[str, Selected] = {}
     for name in names:
         for path in _matches(name):
             for selected in _below(path):
-                found[selected.path] = found.get(selected.path, False) or selected.named
-    return [Selected(path, named) for path, named in found.items()]
+                if selected.named or selected.path not in found:
+                    found[selected.path] = selected
+    return [*found.values()]
 
 
 def _matches(name: str) -> list[Path]:
@@ -51,19 +53,19 @@ def _below(path: Path) -> Iterator[Selected]:
         return
     for folder, below, files in os.walk(path, onerror=_raise):
         below.sort()
-        yield from (
-            Selected(Path(folder, file), named=False) for file in sorted(files) if file.upper() != _DICOMDIR
-        )
+        files.sort()
+        prefix = os.path.join(folder, "")  # noqa: PTH118 - a Path for each file takes longer than the look at it
+        yield from (Selected(prefix + file, named=False) for file in files if file.upper() != _DICOMDIR)
 
 
 def _files_of(path: Path) -> Iterator[Selected]:
     if path.name.upper() != _DICOMDIR:
-        yield Selected(path, named=True)
+        yield Selected(str(path), named=True)
         return
     from port104.storage.reading import referenced_files  # noqa: PLC0415 - few need pydicom
 
     for parts in referenced_files(path):
-        yield Selected(path.parent.joinpath(*parts), named=True)
+        yield Selected(str(path.parent.joinpath(*parts)), named=True)
 
 
 def _raise(failure: OSError) -> None:

@@ -90,7 +90,7 @@ class _Account:
                 self._journal = None
                 self._progress.tell(f"{fault}: what is sent from now on is not noted")
 
-    def fail(self, path: Path, why: str, status: str | None = None) -> None:
+    def fail(self, path: str, why: str, status: str | None = None) -> None:
         self.by_outcome[status, why] += 1
         self.failed += 1
         if self.failed <= _NAMED:
