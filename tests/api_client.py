@@ -5,6 +5,7 @@ import json
 from functools import partial
 
 from port104.dispatch.desk import Desk
+from port104.dispatch.draining import Drain
 from port104.dispatch.filing import Filing
 from port104.dispatch.lookout import Lookout
 from port104.jobs.ledger.opening import look_into, open_ledger
@@ -15,6 +16,7 @@ from port104.service.api.health import Health, LedgerHealth
 from port104.service.api.serving import Behind, gatekeeper_of
 from port104.service.associations import AssociationLog
 from port104.service.condition import Condition
+from port104.service.reception import Reception
 from port104.service.registrar import open_registrar
 from port104.service.settings.api import ApiSettings
 from port104.service.settings.local_aes import LocalAESettings
@@ -63,6 +65,13 @@ class Exports:
         return self._outbox.cancel(export_id, 0.5)
 
 
+class Keeper:
+    """What a drain asks a bookkeeper."""
+
+    is_counting = False
+    waiting = 0
+
+
 class Answer:
     """A response; names of headers are in lower case."""
 
@@ -93,27 +102,30 @@ class Answer:
 class API:
     """A gatekeeper over a registrar of its own; `ask` sends a request to it."""
 
-    def __init__(self, registrar, settings, lookout, runs, filing, exports):
+    def __init__(self, registrar, settings, lookout, runs, filing, exports, drain):
         self.registrar = registrar
         self.watch = Watch()
         self.has_room = True
         self.asked = {}
+        self.established = 3
         self.figures = []
         self.condition = Condition()
         self.condition.serves()
         self.ledger_health = LedgerHealth(None, 0)
         self.associations = AssociationLog()
         counts = dict.fromkeys(SpoolCounts.__struct_fields__, 0) | {"stored": 12}
-        self.deliveries = deliveries_of(lookout, lambda: self.figures)
+        self.reception = Reception()
         self.health = Health(
             condition=self.condition,
             watch=self.watch,
             registrar=registrar,
-            associations=lambda: 3,
+            associations=lambda: self.established,
             counts=lambda: SpoolCounts(**counts),
             ledger=lambda: self.ledger_health,
-            deliveries=self.deliveries,
+            deliveries=deliveries_of(lookout, lambda: self.figures),
+            is_drained=drain.is_begun,
         )
+        self.drain = drain
         self.behind = Behind(
             registrar=registrar,
             associations=self.associations,
@@ -124,7 +136,8 @@ class API:
             exports=exports,
             has_room=lambda: self.has_room,
             verify=self.verify,
-            deliveries=self.deliveries,
+            reception=self.reception,
+            drain=drain,
         )
         self.gatekeeper = gatekeeper_of(settings, self.behind)
 
@@ -183,13 +196,15 @@ async def serving_api(folder, **settings):
         ledger.register(str(folder), "ingress-1")
         lookout = Lookout(partial(look_into, None, folder), folder, NODE)
         try:
+            desk = Desk(ledger)
             api = API(
                 registrar,
                 configured.api,
                 lookout,
                 Runs(ledger),
-                Filing(Desk(ledger), folder, NODE, lambda: None),
+                Filing(desk, folder, NODE, lambda: None),
                 Exports(ledger),
+                Drain(desk, Keeper(), lookout, NODE),
             )
             api.ledger = ledger
             yield api

@@ -233,6 +233,19 @@ async def test_peer_that_does_not_close_after_its_release(service, mock_clock):
         await until(lambda: not sessions(service))
 
 
+async def test_who_is_to_wind_down_ends_those_alone_that_were_there(service, mock_clock):
+    async with service.peer() as before:
+        service.nursery.start_soon(service.acceptor.wind_down, "it is drained")
+        await trio.testing.wait_all_tasks_blocked()
+        async with service.peer() as after:
+            await let_pass(mock_clock, 3.5, 0.5)
+            assert isinstance(await before.receive(), Abort)
+            await until(lambda: sessions(service) == 1)
+            await let_pass(mock_clock, 5, 1)
+            assert await after.echo() == Status.SUCCESS
+            await after.release()
+
+
 async def test_towards_the_shutdown_deadline_an_association_is_ended_between_two_instances(
     service, mock_clock
 ):

@@ -5,60 +5,18 @@ retry mends: who ends its association with each study sees nothing at all.
 """
 
 import contextlib
-import time
-import urllib.error
-import urllib.request
 
 import psycopg
 import pytest
 
-from engine_process import engine, free_port
 from modality import Modality
+from replica import Replica
 from service_relay import ServiceRelay
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(120)]
 
 ENGINES, SENDERS = 3, 4
-# Connections still come for a while after an engine is not ready any more; its preStop waits for longer.
-LATE_SECONDS, PRE_STOP_SECONDS = 0.2, 0.4
 DEADLINE_SECONDS = 2.0
-
-
-class Replica:
-    """A pod: its engine is another process after each start, at another port, on the same volume."""
-
-    def __init__(self, folder, service, settings):
-        self._folder = folder
-        self._service = service
-        self._settings = settings
-        self._running = contextlib.ExitStack()
-        self.engine = None
-
-    def start(self):
-        api = free_port()
-        self.engine = self._running.enter_context(
-            engine(self._folder, **self._settings | {"api": {"port": api}})
-        )
-        self.engine.wait_for(lambda: is_ready(api), 20)
-        self._service.ready.append(self.engine.port)
-
-    def stop(self):
-        """As Kubernetes does: readiness away, which nodes hear of late; preStop; SIGTERM."""
-        time.sleep(LATE_SECONDS)
-        self._service.ready.remove(self.engine.port)
-        time.sleep(PRE_STOP_SECONDS - LATE_SECONDS)
-        assert self.engine.terminate() == 0
-
-    def close(self):
-        self._running.close()
-
-
-def is_ready(port):
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5):
-            return True
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 @pytest.fixture
@@ -83,11 +41,12 @@ def rows(settings):
 
 
 def test_senders_see_nothing_that_a_retry_does_not_mend(tmp_path, settings, rows):
-    with contextlib.ExitStack() as stack, ServiceRelay() as service:
-        replicas = [Replica(tmp_path / f"port104-{number}", service, settings) for number in range(ENGINES)]
-        for each in replicas:
-            stack.callback(each.close)
-            each.start()
+    with contextlib.ExitStack() as stack:
+        service = stack.enter_context(ServiceRelay())
+        replicas = [
+            stack.enter_context(Replica(tmp_path / f"port104-{number}", service, settings))
+            for number in range(ENGINES)
+        ]
         patient = Modality("1.2.0", service.port, releases=False)
         others = [Modality(f"1.2.{number}", service.port) for number in range(1, SENDERS)]
         for each in (patient, *others):

@@ -1,4 +1,4 @@
-"""Whether storage commitment is accepted: by settings, by how long instances are kept, by destinations."""
+"""Whether storage commitment is accepted, and instances where port104 is drained."""
 
 from types import SimpleNamespace
 
@@ -16,7 +16,7 @@ PACS = Destination(name="PACS", ae_title="PACS", host="10.0.0.1", port=104)
 ASKED = Destination(name="VNA", ae_title="VNA", host="10.0.0.1", port=104, storage_commitment=True)
 
 
-async def admitted(*, enabled, keeps_for_ever, destinations=(PACS,)):
+async def admitted(*, enabled=None, keeps_for_ever=True, destinations=(PACS,), drained=False, **request):
     registry = SimpleNamespace(
         admit=lambda *_: Admitted(LocalAE(ae_title="PORT104"), None),
         destinations={each.name: each for each in destinations},
@@ -28,8 +28,9 @@ async def admitted(*, enabled, keeps_for_ever, destinations=(PACS,)):
         None,
         COMMITTER,
         keeps_for_ever=keeps_for_ever,
+        is_drained=lambda: drained,
     )
-    return await admission(association_request(), "10.0.0.1")
+    return await admission(association_request(**request), "10.0.0.1")
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,14 @@ async def test_where_destinations_are_to_commit_their_reports_are_taken():
     verdict = await admitted(enabled=False, keeps_for_ever=True, destinations=(PACS, ASKED))
     assert (verdict.commits, verdict.policy.storage_commitment) == (False, True)
     assert verdict.commitments is COMMITTER
+
+
+async def test_where_it_is_drained_who_wants_to_store_is_sent_away_for_a_while():
+    refused = await admitted(drained=True)
+    assert (refused.reject.result, refused.reject.source, refused.reject.reason) == (2, 3, 1)
+    assert "port104 drain --undo" in refused.hint
+
+
+async def test_where_it_is_drained_others_are_answered():
+    (verification, *_) = association_request().presentation_contexts
+    assert (await admitted(drained=True, presentation_contexts=(verification,))).commits

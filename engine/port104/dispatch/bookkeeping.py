@@ -104,6 +104,7 @@ class Bookkeeper:
         self._most_waiting = most_waiting
         self._news = trio.Event()
         self._to_be_counted = trio.Event()
+        self._counted = False
 
     # ---- on the event loop ----
 
@@ -136,12 +137,18 @@ class Bookkeeper:
         """How many instances wait to be written."""
         return self._count_waiting
 
+    @property
+    def is_counting(self) -> bool:
+        """Whether there may be stored files that the ledger does not know and nobody waits to write."""
+        return not self._counted or self._to_be_counted.is_set()
+
     # ---- beside it ----
 
     async def run(self) -> None:
         """Write and close until cancelled; what waits then is found in the files at the next start."""
         async with trio.open_nursery() as nursery:
             found = await self._count()
+            self._counted = True
             log.info("stored files held against the ledger", unknown=found)
             nursery.start_soon(self._count_again)
             await self._keep()

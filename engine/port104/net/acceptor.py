@@ -6,7 +6,7 @@ One bad connection ends by itself: nothing that a peer does reaches the accept l
 import errno
 import math
 import socket as stdlib_socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Generic
 
 import structlog
@@ -128,14 +128,25 @@ class Acceptor(Generic[IntakeT]):
         self._gate.close()
         self._accepting.cancel()
         with trio.move_on_after(self._limits.shutdown_deadline):
-            with trio.move_on_after(_UNDISTURBED * self._limits.shutdown_deadline):
-                await self._until_all_ended()
-            while self._sessions:
-                for session in [each for each in self._sessions if each.is_between_messages]:
-                    session.abort(_SHUTTING_DOWN)
-                with trio.move_on_after(_LOOK_SECONDS):
-                    await self._until_all_ended()
+            await self._wind_down(self._sessions, _SHUTTING_DOWN)
         self.abort(_SHUTTING_DOWN)
+
+    async def wind_down(self, detail: str) -> None:
+        """Let the associations that are there finish; later end them between two messages, as `drain` does.
+
+        Others may come meanwhile. None is broken off.
+        """
+        await self._wind_down(frozenset(self._sessions), detail)
+
+    async def _wind_down(self, sessions: Collection[Session[IntakeT]], detail: str) -> None:
+        with trio.move_on_after(_UNDISTURBED * self._limits.shutdown_deadline):
+            await self._until_all_ended()
+        while left := [each for each in sessions if each in self._sessions]:
+            for session in left:
+                if session.is_between_messages:
+                    session.abort(detail)
+            with trio.move_on_after(_LOOK_SECONDS):
+                await self._until_all_ended()
 
     async def _until_all_ended(self) -> None:
         while self._sessions:

@@ -1,5 +1,6 @@
 """Who may come in: the registry's word on an association, the user's identity and the volume's room."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from port104.net.certificates import PeerCertificate
@@ -36,13 +37,18 @@ class Admission:
         commitments: Commitments,
         *,
         keeps_for_ever: bool,
+        is_drained: Callable[[], bool],
     ) -> None:
-        """`commitments`: answers for storage commitment. `keeps_for_ever`: instances are never removed."""
+        """`commitments`: answers for storage commitment. `keeps_for_ever`: instances are never removed.
+
+        `is_drained`: whether nothing is to be stored here any more.
+        """
         self._scp = scp
         self._registrar = registrar
         self._watch = watch
         self._commitments = commitments
         self._keeps_for_ever = keeps_for_ever
+        self._is_drained = is_drained
         self.identities = identities
         """What judges the identities of users; None: nothing does."""
 
@@ -96,12 +102,8 @@ class Admission:
             operations_window=self._scp.operations_window,
             user_identified=user is not None,
         )
-        if self._watch.room is not Room.ENOUGH and asks_for_storage(request, policy):
-            return Refused(
-                Rejection.LOCAL_LIMIT_EXCEEDED.value,
-                "space runs low on the storage folder's volume",
-                "it may try again; free space, or see storage.watermarkPercent and storage.reserveSpaceGB",
-            )
+        if asks_for_storage(request, policy) and (refused := self._no_storage()) is not None:
+            return refused
         return Admitted(
             policy=policy,
             overwrite=local_ae.overwrite_same_instance,
@@ -113,3 +115,19 @@ class Admission:
             commitments=self._commitments if commits or asks else None,
             commits=commits,
         )
+
+    def _no_storage(self) -> Refused | None:
+        """Why nothing is stored here now; None: it is."""
+        if self._is_drained():
+            return Refused(
+                Rejection.TEMPORARY_CONGESTION.value,
+                "this port104 is drained",
+                "it may try again, and finds another one; port104 drain --undo lets instances in here again",
+            )
+        if self._watch.room is not Room.ENOUGH:
+            return Refused(
+                Rejection.LOCAL_LIMIT_EXCEEDED.value,
+                "space runs low on the storage folder's volume",
+                "it may try again; free space, or see storage.watermarkPercent and storage.reserveSpaceGB",
+            )
+        return None

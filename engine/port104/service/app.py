@@ -6,6 +6,7 @@ Everything that the rooms below ask for by a protocol is put together here, and 
 import gc
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import trio
 
@@ -27,6 +28,7 @@ from port104.service.file_limit import raise_file_limit
 from port104.service.identities import Identities, identities_from
 from port104.service.listening import acceptor_of, listen
 from port104.service.opening import Opened, opened
+from port104.service.reception import Reception
 from port104.service.reloading import Reloader, Sources
 from port104.service.running import Running, reserve_of
 from port104.service.secure import HangUp, credentials_from, keep_fresh
@@ -74,6 +76,8 @@ async def serve(
                 nursery.start_soon(keep_fresh, credentials, scp.tls.reload_interval, parts.hang_up)
             if sources is not None:
                 nursery.start_soon(Reloader(settings, sources, parts.running).run, parts.hang_up)
+            # Whoever never releases its association would hold a drain up for ever.
+            kept.books.drain.on_begin = partial(nursery.start_soon, parts.acceptor.wind_down, "it is drained")
             nursery.start_soon(obey_signals, signals, parts.acceptor, parts.hang_up, parts.condition)
             parts.condition.serves()
             task_status.started(addresses)
@@ -97,9 +101,11 @@ class _Parts:
             identities,
             books.committer,
             keeps_for_ever=settings.jobs.keep_instances_hours is None,
+            is_drained=books.drain.is_begun,
         )
         associations = AssociationLog()
-        witnesses: list[Witness] = [associations, books.keeper, *filter(None, [kept.trail])]
+        self._reception = Reception()
+        witnesses: list[Witness] = [associations, self._reception, books.keeper, *filter(None, [kept.trail])]
         self.acceptor = acceptor_of(scp, admission, store, witnesses, connections)
         self._verify = caller_of(settings.dicom.scu).verify
         self.hang_up, self.condition = HangUp(), Condition()
@@ -122,7 +128,6 @@ class _Parts:
 
     def _behind(self, kept: Opened, associations: AssociationLog) -> Behind:
         books = kept.books
-        deliveries = deliveries_of(books.lookout, books.figures)
         events = None
         if books.events is not None:
             publisher = books.events.publisher
@@ -134,7 +139,8 @@ class _Parts:
             associations=lambda: self.acceptor.associations,
             counts=kept.store.counts,
             ledger=lambda: LedgerHealth(books.desk.fault, books.keeper.waiting),
-            deliveries=deliveries,
+            deliveries=deliveries_of(books.lookout, books.figures),
+            is_drained=books.drain.is_begun,
             custom_resources=kept.custom_resources,
             events=events,
         )
@@ -148,8 +154,8 @@ class _Parts:
             filing=books.filing,
             has_room=self._has_room,
             verify=self._verify,
-            deliveries=deliveries,
-            events=events,
+            reception=self._reception,
+            drain=books.drain,
         )
 
     def _has_room(self) -> bool:

@@ -15,6 +15,7 @@ from port104.dispatch.caretaking import Retention, put_back
 from port104.dispatch.committing import Committer
 from port104.dispatch.desk import Desk
 from port104.dispatch.dispatching import Dispatcher
+from port104.dispatch.draining import Drain
 from port104.dispatch.filing import Filing
 from port104.dispatch.inquiring import Asking, Inquirer
 from port104.dispatch.lookout import Exports, Lookout, Runs
@@ -43,7 +44,7 @@ class Books(msgspec.Struct, frozen=True):
 
     `filing`: takes results that somebody registers by hand. `exports`: what steers their delivery.
     `figures`: what came of that since the start. `committer`: answers for storage commitment.
-    `events`: tells a message broker; None: there is none.
+    `events`: tells a message broker; None: there is none. `drain`: whether the engine is to be taken away.
     """
 
     desk: Desk
@@ -55,6 +56,7 @@ class Books(msgspec.Struct, frozen=True):
     committer: Committer
     figures: Callable[[], list[DestinationFigures]]
     events: Events | None
+    drain: Drain
 
 
 @asynccontextmanager
@@ -97,6 +99,8 @@ async def keeping_books(
         )
         asker = asker_of(scu, desk, registry, exporter.look)
         committer = committer_of(scu, desk, root, registry, asker.reported)
+        drain = Drain(desk, keeper, lookout, ledger.node)
+        await drain.resume()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keeper.run)
             nursery.start_soon(committer.run)
@@ -110,7 +114,10 @@ async def keeping_books(
                 nursery.start_soon(beat, desk, patience, dispatcher.look)
             filing = Filing(desk, root, ledger.node, exporter.look)
             yield Books(
-                desk, keeper, lookout, dispatcher, filing, exporter, committer, exporter.figures, telling
+                *(desk, keeper, lookout, dispatcher, filing, exporter, committer),
+                figures=exporter.figures,
+                events=telling,
+                drain=drain,
             )
             nursery.cancel_scope.cancel()
         if desk.fault is None:

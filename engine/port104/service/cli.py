@@ -1,7 +1,8 @@
 """The command line. Hardly more than click is imported here, so that help and completion are quick.
 
 Exit codes: 0 done, 1 failure, 2 wrong usage, configuration or values, 3 nothing there to work with, 4 a peer
-rejected the association, 5 some was sent and some not.
+rejected the association, 5 some was sent and some not, or something
+remains.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 
 from port104.errors import ConfigurationError, ConnectError, Port104Error, RejectedError
 from port104.service.commands.config import config
+from port104.service.commands.drain import drain
 from port104.service.commands.echo import echo
 from port104.service.commands.entries import VERBS
 from port104.service.commands.exports import exports
@@ -56,7 +58,9 @@ def start(config: Path | None, **options: str | None) -> None:
     raise SystemExit(start_service(config, given(options)))
 
 
-for _command in (status, *VERBS, echo, send, jobs, results, exports, instances, groups, token, user, config):
+for _command in (
+    *(status, *VERBS, echo, send, jobs, results, exports, instances, groups, token, user, config, drain),
+):
     port104.add_command(_command)
 
 _EXIT_CODES = {ConfigurationError: 2, ConnectError: 3, RejectedError: 4}

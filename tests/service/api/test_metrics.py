@@ -1,4 +1,4 @@
-"""How delivery is, in the health and for Prometheus."""
+"""How port104 and delivery are, in the health and for Prometheus."""
 
 from pathlib import Path
 
@@ -6,11 +6,18 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from api_client import serving_api
+from arrivals import arrival
 from outgoing import result
 from port104.database.faults import DatabaseError
 from port104.export.figures import DestinationFigures
 from port104.jobs.ledger.exports import Outcome
+from port104.net.contracts import AssociationEnd, AssociationStart
+from port104.service.api import situation
+from port104.service.api.health import LedgerHealth
 from port104.service.api.metrics import COUNTERS, GAUGES
+from port104.storage.space import Room
+from port104.wire.pdu import AssociateRJ
+from raw_peer import association_request
 
 PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
 
@@ -37,13 +44,15 @@ async def told(api):
     return {each["destination"]: tuple(map(each.get, keys)) for each in answer.json["deliveries"]}
 
 
-async def scraped(api):
+async def scraped(api, *, label="destination"):
+    """The values of what has this label, or has none, by name."""
     answer = await api.ask("GET", "/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     return {
-        (sample.name, sample.labels["destination"]): sample.value
+        (sample.name, sample.labels[label]) if label else sample.name: sample.value
         for family in text_string_to_metric_families(answer.body.decode())
         for sample in family.samples
+        if list(sample.labels) == ([label] if label else [])
     }
 
 
@@ -83,6 +92,102 @@ async def test_without_the_ledger_what_is_known_is_told(api, monkeypatch):
     assert ("port104_export_waiting", "PACS") not in await scraped(api)
 
 
-@pytest.mark.parametrize("name", [*GAUGES, *(f"{name}_total" for name in COUNTERS)])
+async def test_how_it_is(api):
+    api.ledger_health = LedgerHealth("the ledger in x cannot be used", 17)
+    api.watch.room = Room.LOW
+    await api.ask("POST", "/api/drain")
+    found = await scraped(api, label="")
+    assert found.pop("port104_uptime_seconds") >= 0
+    assert {name: value for name, value in found.items() if not name.endswith("_total")} == {
+        "port104_ready": 0,
+        "port104_drained": 1,
+        "port104_associations": 3,
+        "port104_disk_size_bytes": 1000,
+        "port104_disk_free_bytes": 400,
+        "port104_disk_room": 1,
+        "port104_instances_unwritten": 17,
+        "port104_ledger_up": 0,
+        "port104_registry_up": 1,
+    }
+
+
+def end(association, outcome="released", reject=None, request=True, **figures):
+    return AssociationEnd(
+        association=association,
+        address="10.0.0.5",
+        request=association_request() if request else None,
+        reject=reject,
+        broke=False,
+        tls=False,
+        outcome=outcome,
+        why="",
+        hint="",
+        figures=figures,
+    )
+
+
+async def test_what_came(api):
+    """On associations that ended, and on one that runs."""
+    for number, stored in ((1, 3), (2, 40)):
+        api.reception.established(
+            AssociationStart(
+                association=number,
+                address="10.0.0.5",
+                request=association_request(),
+                contexts={},
+                tls=False,
+                user=None,
+                figures=lambda stored=stored: {"stored": stored, "bytes": 100 * stored},
+            )
+        )
+    api.reception.ended(end(1, stored=5, duplicates=1, refused=2, failed=1, bytes=500))
+    api.reception.ended(end(None, "rejected", AssociateRJ(1, 1, 7)))
+    for _ in range(2):
+        api.reception.ended(end(None, "rejected", AssociateRJ(2, 3, 2)))
+    api.reception.ended(end(None, "connection lost", request=False))  # nobody asked for an association
+    found = await scraped(api, label="")
+    assert {name: value for name, value in found.items() if name.endswith("_total")} == {
+        "port104_instances_stored_total": 45,
+        "port104_instances_duplicate_total": 1,
+        "port104_instances_refused_total": 2,
+        "port104_instances_failed_total": 1,
+        "port104_received_bytes_total": 4500,
+    }
+    assert await scraped(api, label="outcome") == {
+        ("port104_associations_ended_total", "released"): 1,
+        ("port104_associations_ended_total", "rejected"): 3,
+    }
+    assert await scraped(api, label="result") == {
+        ("port104_associations_rejected_total", "permanent"): 1,
+        ("port104_associations_rejected_total", "transient"): 2,
+    }
+
+
+async def test_what_is_to_be_done(api, monkeypatch):
+    api.ledger.record([arrival(1), arrival(2, value="other"), arrival(3, value=None)])
+    assert await scraped(api, label="state") == {
+        ("port104_runs", "waiting"): 0,
+        ("port104_runs", "running"): 0,
+        ("port104_runs", "failed"): 0,
+        ("port104_runs", "cancelled"): 0,
+        ("port104_groups", "open"): 2,
+        ("port104_groups", "holding"): 1,
+    }
+
+    async def fail(_):
+        raise DatabaseError("the ledger cannot be used")
+
+    monkeypatch.setattr(api.behind.lookout, "ask", fail)
+    assert await scraped(api, label="state") == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(*GAUGES, *situation.GAUGES, *situation.LABELLED_GAUGES),
+        *(f"{name}_total" for name in (*COUNTERS, *situation.FIGURES, *situation.LABELLED_COUNTERS)),
+    ],
+)
 def test_every_metric_is_documented(name):
-    assert f"| `{name}` |" in PAGE
+    (row,) = [line for line in PAGE.splitlines() if line.startswith("| `port104_") and f"`{name}`" in line]
+    assert row.count("|") == 3

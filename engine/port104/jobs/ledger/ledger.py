@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from port104.database.session import Database, Session
 from port104.jobs.grouping import GroupingRule
-from port104.jobs.ledger import nodes, retention, runs
+from port104.jobs.ledger import draining, nodes, retention, runs
 from port104.jobs.ledger.announcing import OpenGroup, announce, open_groups
 from port104.jobs.ledger.arrivals import Arrival, known_of, record, written_before
 from port104.jobs.ledger.closing import ClosedGroup, close_due, next_due
@@ -154,6 +154,21 @@ class Ledger:
         """As nodes.take_over."""
         with self._database.changing() as session:
             return nodes.take_over(session, self.node, session.now())
+
+    def drain(self) -> None:
+        """As draining.drain."""
+        with self._database.changing() as session:
+            draining.drain(session, self.node, session.now())
+
+    def undo_drain(self) -> None:
+        """As draining.undo."""
+        with self._database.changing() as session:
+            draining.undo(session, self.node)
+
+    def drained_since(self) -> float | None:
+        """As draining.drained_since."""
+        with self._database.reading() as session:
+            return draining.drained_since(session, self.node)
 
     # ---- what is done with ----
 

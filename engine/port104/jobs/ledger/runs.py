@@ -2,7 +2,8 @@
 
 Rules that this room keeps:
 - a job and its runs are of the transaction that closes their group;
-- a run is begun by one engine only, and of a pipeline no more at a time than it allows;
+- a run is begun by one engine only, and of a pipeline no more at a time than it allows; an engine that is
+  drained begins only what it has instances of;
 - an end that was written down stays: what succeeded is not run again.
 """
 
@@ -13,6 +14,7 @@ import msgspec
 
 from port104.database.session import Session
 from port104.jobs.ledger.closing import ClosedGroup
+from port104.jobs.ledger.draining import MAY_BEGIN
 from port104.jobs.planning import Outcome, Plan
 
 
@@ -90,9 +92,11 @@ def begin(session: Session, node: str, limits: Mapping[str, int], now: float) ->
         )
     )
     waiting = session.run(
-        "SELECT id, pipeline_id FROM port104_run WHERE state = 'waiting' AND due <= ?"
-        " ORDER BY priority DESC, due, id",
+        "SELECT id, pipeline_id FROM port104_run WHERE state = 'waiting' AND due <= ?"  # noqa: S608
+        f" AND {MAY_BEGIN} ORDER BY priority DESC, due, id",
         now,
+        node,
+        node,
     )
     for run_id, pipeline_id in waiting:
         if under_way.get(pipeline_id, 0) < limits.get(pipeline_id, 0):

@@ -252,5 +252,7 @@ SCHEMA = Schema(
             "CREATE INDEX port104_message_to_send ON port104_message (due) WHERE sent IS NULL",
             "CREATE INDEX port104_message_sent ON port104_message (sent) WHERE sent IS NOT NULL",
         ),
+        # drained: since when an engine takes nothing new, none: it does
+        ("ALTER TABLE port104_node ADD COLUMN drained DOUBLE PRECISION",),
     ),
 )

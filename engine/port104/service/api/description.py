@@ -23,6 +23,7 @@ from port104.jobs.ledger.looking.results import Result
 from port104.jobs.ledger.looking.ways import InstanceWay
 from port104.registry.catalogue import Token
 from port104.service.api import health
+from port104.service.api.drain import Draining
 from port104.service.api.operations import JSON, REFS, Operation, Schema, name_of, operations, ref
 from port104.service.api.problems import MEDIA_TYPE, Problem
 from port104.service.associations import Association
@@ -31,7 +32,7 @@ from port104.service.schema import keys
 
 _ANSWERED = (
     *(Association, Instance, InstanceWay, Group, Job, JobDetail, Result, Export, ExportDetail),
-    *(health.Status, Problem, Token, Verification),
+    *(health.Status, Draining, Problem, Token, Verification),
 )
 _PROBLEMS = {
     304: "what the client has is what there is",

@@ -63,7 +63,7 @@ class LedgerHealth(msgspec.Struct, frozen=True, rename="camel"):
 class Status(msgspec.Struct, frozen=True, rename="camel"):
     """How port104 is. `unready`: why it is not ready, in words; `uptime` in seconds.
 
-    `events`: the message broker; null: there is none.
+    `drained`: it takes no instance any more. `events`: the message broker; null: there is none.
     """
 
     status: str
@@ -72,6 +72,7 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     active_dimse_connections: int
     services: dict[str, str]
     unready: list[str]
+    drained: bool
     disk: Disk
     registry: RegistryHealth
     ledger: LedgerHealth
@@ -93,6 +94,7 @@ class Health:
         counts: Callable[[], SpoolCounts],
         ledger: Callable[[], LedgerHealth],
         deliveries: ReadDeliveries,
+        is_drained: Callable[[], bool],
         custom_resources: CustomResources | None = None,
         events: ReadEvents | None = None,
     ) -> None:
@@ -100,10 +102,12 @@ class Health:
         self._watch = watch
         self._registrar = registrar
         self._version = version("port104")
-        self._associations = associations
+        self.associations = associations
+        """How many are established now."""
         self._counts = counts
         self._ledger = ledger
         self._deliveries = deliveries
+        self._is_drained = is_drained
         self._custom_resources = custom_resources
         self._events = events
 
@@ -114,6 +118,8 @@ class Health:
             reasons.append("it is starting")
         if self._condition.phase is Phase.DRAINING:
             reasons.append("it is stopping: running associations may finish")
+        if self._is_drained():
+            reasons.append("it is drained: port104 drain --undo lets instances in again")
         if self._watch.room is not Room.ENOUGH:
             reasons.append("space runs low on the storage folder's volume")
         return reasons
@@ -129,7 +135,7 @@ class Health:
             status=UNHEALTHY if unready else HEALTHY,
             version=self._version,
             uptime=round(self._condition.uptime, 1),
-            active_dimse_connections=self._associations(),
+            active_dimse_connections=self.associations(),
             services={
                 "dicomScp": self._condition.phase.value,
                 "registry": _well(fault),
@@ -138,6 +144,7 @@ class Health:
                 **({} if events is None else {"events": _well(events.fault)}),
             },
             unready=unready,
+            drained=self._is_drained(),
             disk=Disk(
                 room=self._watch.room.name.lower(),
                 size_bytes=volume.size if volume else None,

@@ -1,4 +1,4 @@
-"""Figures for Prometheus, in its text format: delivery, by destination, and the message broker.
+"""Figures for Prometheus, in its text format: of all, of delivery, and of the message broker.
 
 No patient data is among them.
 """
@@ -12,10 +12,16 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from port104.service.api.deliveries import Delivery, ReadDeliveries
-from port104.service.api.events import EventsCollector, ReadEvents
+from port104.database.faults import DatabaseError
+from port104.dispatch.lookout import Lookout
+from port104.jobs.ledger.looking.work import work
+from port104.service.api.deliveries import Delivery
+from port104.service.api.events import EventsCollector
+from port104.service.api.health import Health
 from port104.service.api.queries import read_query
 from port104.service.api.resources import Answer, Asks, resource
+from port104.service.api.situation import Situation, SituationCollector
+from port104.service.reception import Reception
 
 PATH = "/metrics"
 
@@ -57,15 +63,17 @@ def _values_of(delivery: Delivery) -> dict[str, float | None]:
     }
 
 
-def metric_resources(read: ReadDeliveries, events: ReadEvents | None) -> list[HTTPRouteHandler]:
-    """Serve them. `events`: None: there is no message broker."""
+def metric_resources(health: Health, reception: Reception, lookout: Lookout) -> list[HTTPRouteHandler]:
+    """Serve them."""
 
     async def metrics(request: Asks) -> Answer:
         read_query(request)
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Deliveries(await read()))
-        if events is not None:
-            registry.register(EventsCollector(await events()))
+        situation = await _situation(health, reception, lookout)
+        registry.register(SituationCollector(situation))
+        registry.register(_Deliveries(situation.status.deliveries))
+        if situation.status.events is not None:
+            registry.register(EventsCollector(situation.status.events))
         return Response(
             content=generate_latest(registry),
             status_code=200,
@@ -74,3 +82,12 @@ def metric_resources(read: ReadDeliveries, events: ReadEvents | None) -> list[HT
         )
 
     return [resource(PATH, {"GET": metrics})]
+
+
+async def _situation(health: Health, reception: Reception, lookout: Lookout) -> Situation:
+    status = await health.status()
+    try:
+        to_do = await lookout.ask(work)
+    except DatabaseError:
+        to_do = None
+    return Situation(status, reception.read(), to_do)

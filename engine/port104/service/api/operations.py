@@ -15,6 +15,7 @@ from port104.jobs.ledger.looking import groups, pages
 from port104.jobs.ledger.looking.jobs import STATES as JOB_STATES
 from port104.registry.catalogue import SCOPES
 from port104.service.api import (
+    drain,
     echo,
     entries,
     exports,
@@ -73,6 +74,7 @@ def operations() -> Iterator[Operation]:
     yield from _of_jobs()
     yield from _of_exports()
     yield from _of_results()
+    yield from _of_drain()
     yield from _of_health()
 
 
@@ -336,6 +338,26 @@ def _of_exports() -> Iterator[Operation]:
         )
 
 
+def _of_drain() -> Iterator[Operation]:
+    for method, summary, scope in (
+        ("get", "How far port104 is drained, and what has not come to its end", "read"),
+        (
+            "post",
+            "Drain it: it takes no instance any more, over restarts, and may be taken away",
+            "admin",
+        ),
+        ("delete", "Let instances in again", "admin"),
+    ):
+        yield Operation(
+            path=drain.PATH,
+            method=method,
+            summary=summary,
+            scope=scope,
+            answers=(200, "what remains", ref("Draining")),
+            problems=(400, 503),
+        )
+
+
 def _list_of(path: str, summary: str, name: str, filters: Sequence[Schema]) -> Operation:
     """A list whose pages begin where the one before ended."""
     return Operation(
@@ -381,7 +403,7 @@ def _of_health() -> Iterator[Operation]:
     yield Operation(
         path=metrics.PATH,
         method="get",
-        summary="Figures for Prometheus: delivery, by destination",
+        summary="Figures for Prometheus: how port104 is, what came, what is to be done, delivery",
         answers=(200, "in its text format", {"type": "string"}),
         problems=(400,),
         media_type="text/plain",

@@ -8,6 +8,7 @@ import msgspec
 import structlog
 import trio
 
+from port104.dispatch.draining import Drain
 from port104.dispatch.filing import Filing
 from port104.dispatch.lookout import Exports, Lookout, Runs
 from port104.errors import ConfigurationError
@@ -15,11 +16,10 @@ from port104.registry.addresses import parse_address
 from port104.service.api.access import Access
 from port104.service.api.application import application
 from port104.service.api.control import bind_control_socket, remove_control_socket
-from port104.service.api.deliveries import ReadDeliveries
 from port104.service.api.documentation import documentation_resources
+from port104.service.api.drain import drain_resources
 from port104.service.api.echo import Verify, echo_resources
 from port104.service.api.entries import entry_resources
-from port104.service.api.events import ReadEvents
 from port104.service.api.exports import export_resources
 from port104.service.api.gatekeeper import Gatekeeper
 from port104.service.api.health import Health, health_resources
@@ -33,6 +33,7 @@ from port104.service.api.server import BACKLOG, Server, peer_by_address, peer_by
 from port104.service.api.tokens import token_resources
 from port104.service.associations import AssociationLog
 from port104.service.control_socket import FILE_NAME
+from port104.service.reception import Reception
 from port104.service.registrar import Registrar
 from port104.service.registration import KINDS
 from port104.service.secure import HangUp, keep_fresh
@@ -59,8 +60,8 @@ class Behind(msgspec.Struct, frozen=True, kw_only=True):
     filing: Filing
     has_room: Callable[[], bool]
     verify: Verify
-    deliveries: ReadDeliveries
-    events: ReadEvents | None = None
+    reception: Reception
+    drain: Drain
 
 
 def gatekeeper_of(settings: ApiSettings, behind: Behind) -> Gatekeeper:
@@ -74,8 +75,9 @@ def gatekeeper_of(settings: ApiSettings, behind: Behind) -> Gatekeeper:
     resources += job_resources(behind.lookout, behind.runs)
     resources += result_resources(behind.lookout, behind.filing, lambda: registrar.registry, behind.has_room)
     resources += export_resources(behind.lookout, behind.exports)
+    resources += drain_resources(behind.drain, behind.health.associations)
     resources += health_resources(behind.health)
-    resources += metric_resources(behind.deliveries, behind.events)
+    resources += metric_resources(behind.health, behind.reception, behind.lookout)
     if settings.documentation:
         resources += documentation_resources()
     access = Access(

@@ -8,7 +8,7 @@ import ssl
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self
+from typing import IO, Any, Literal, NamedTuple, Self
 
 from port104.service.commands.faults import (
     CommandError,
@@ -186,6 +186,11 @@ class RemoteKeeper:
         """How the engine is."""
         status: Document = self._api.ask("GET", "/health/status").document
         return status
+
+    def drain(self, method: Literal["GET", "POST", "DELETE"]) -> Document:
+        """How far it is drained; POST: drain it, DELETE: no longer."""
+        drained: Document = self._api.ask(method, "/api/drain").document
+        return drained
 
     def _all(self, path: str) -> Iterator[Document]:
         offset, total = 0, 1

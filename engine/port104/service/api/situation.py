@@ -1,0 +1,102 @@
+"""How port104 is and what came to it, in figures for Prometheus. No patient data is among them."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import msgspec
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from port104.jobs.ledger.looking.work import Work
+from port104.service.api.health import Status
+from port104.service.reception import Received
+from port104.storage.space import Room
+
+_ROOM = {room.name.lower(): number for number, room in enumerate((Room.NONE, Room.LOW, Room.ENOUGH))}
+
+GAUGES: dict[str, tuple[str, Callable[[Status], float | None]]] = {
+    "port104_uptime_seconds": ("Since the start", lambda status: status.uptime),
+    "port104_ready": ("1: associations may be sent here", lambda status: not status.unready),
+    "port104_drained": ("1: no instance is taken, until port104 drain --undo", lambda status: status.drained),
+    "port104_associations": ("That are established", lambda status: status.active_dimse_connections),
+    "port104_disk_size_bytes": ("Of the storage folder's volume", lambda status: status.disk.size_bytes),
+    "port104_disk_free_bytes": ("Of the storage folder's volume", lambda status: status.disk.free_bytes),
+    "port104_disk_room": (
+        "2: enough; 1: low, who wants to store is rejected; 0: none",
+        lambda status: _ROOM[status.disk.room],
+    ),
+    "port104_instances_unwritten": (
+        "Stored instances that wait to be written into the ledger",
+        lambda status: status.ledger.waiting,
+    ),
+    "port104_ledger_up": ("1: its database can be used", lambda status: status.ledger.fault is None),
+    "port104_registry_up": ("1: its database can be used", lambda status: status.registry.fault is None),
+}
+"""Name -> what it means, and where it is; None: it is not known."""
+FIGURES = {
+    "port104_instances_stored": ("Instances that were acknowledged, duplicates too", "stored"),
+    "port104_instances_duplicate": ("Those of them that were there already", "duplicates"),
+    "port104_instances_refused": ("Instances that were answered with a failure by rule", "refused"),
+    "port104_instances_failed": ("Instances that could not be stored: disk, memory", "failed"),
+    "port104_received_bytes": ("Of the data sets that were stored", "bytes"),
+}
+"""Counters: name without _total -> what it means, and which figure of associations it is."""
+
+_Labelled = dict[str, tuple[str, str, Callable[["Situation"], Mapping[str, int]]]]
+
+LABELLED_COUNTERS: _Labelled = {
+    "port104_associations_ended": (
+        "Associations and attempts at one, by how they ended",
+        "outcome",
+        lambda situation: situation.received.ended,
+    ),
+    "port104_associations_rejected": (
+        "Those of them that were rejected, transient or permanent",
+        "result",
+        lambda situation: situation.received.rejected,
+    ),
+}
+LABELLED_GAUGES: _Labelled = {
+    "port104_runs": (
+        "Runs that have not succeeded, on all engines of the ledger",
+        "state",
+        lambda situation: situation.work.runs if situation.work else {},
+    ),
+    "port104_groups": (
+        "Groups that are not closed, on all engines of the ledger",
+        "state",
+        lambda situation: situation.work.groups if situation.work else {},
+    ),
+}
+"""Name -> what it means, its label, and how many there are of each."""
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """How it is at a scrape. `work`: None: the ledger cannot be asked."""
+
+    status: Status
+    received: Received
+    work: Work | None
+
+
+class SituationCollector(Collector):
+    """Tells Prometheus of a situation."""
+
+    def __init__(self, situation: Situation) -> None:
+        self._situation = situation
+
+    def collect(self) -> Iterator[Metric]:
+        """As the client library asks."""
+        for name, (meaning, read) in GAUGES.items():
+            if (value := read(self._situation.status)) is not None:
+                yield GaugeMetricFamily(name, meaning, value=value)
+        for name, (meaning, figure) in FIGURES.items():
+            yield CounterMetricFamily(name, meaning, value=self._situation.received.figures[figure])
+        for kind, families in (
+            (CounterMetricFamily, LABELLED_COUNTERS),
+            (GaugeMetricFamily, LABELLED_GAUGES),
+        ):
+            for name, (meaning, label, counts) in families.items():
+                family = kind(name, meaning, labels=[label])
+                for word, count in sorted(counts(self._situation).items()):
+                    family.add_metric([word], count)
+                yield family
