@@ -30,6 +30,13 @@ def chunk(data):
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
+def selected(made, query):
+    """Whether an object has the labels that are asked for; a bookmark goes to everyone."""
+    wanted = dict(pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair)
+    metadata = made["metadata"]
+    return "name" not in metadata or wanted.items() <= metadata.get("labels", {}).items()
+
+
 class StubApiServer(WebServer):
     """`away`: it closes every connection; `refusing`: plural -> status; `page`: most of one list's page."""
 
@@ -137,20 +144,21 @@ class StubApiServer(WebServer):
         if request.method == "PATCH":
             return await self._patch(stream, request, plural, *below)
         if "watch" in query:
-            return await self._watch(stream, plural, int(query["resourceVersion"]))
+            return await self._watch(stream, plural, query)
         return await self._list(stream, plural, query)
 
     async def _list(self, stream, plural, query):
         self.lists += 1
-        items = [each for (kind, _), each in self.objects.items() if kind == plural]
+        items = [each for (kind, _), each in self.objects.items() if kind == plural and selected(each, query)]
         start = int(query.get("continue", "0"))
         end = start + min(self.page, int(query["limit"]))
         more = {"continue": str(end)} if end < len(items) else {}
         metadata = {"resourceVersion": str(self.version), **more}
         return await self._say(stream, {"kind": "List", "metadata": metadata, "items": items[start:end]})
 
-    async def _watch(self, stream, plural, version):
+    async def _watch(self, stream, plural, query):
         self.watches += 1
+        version = int(query["resourceVersion"])
         await stream.send_all(CHUNKED)
         if version < self.oldest:
             gone = {"kind": "Status", "code": 410, "message": "too old resource version"}
@@ -159,7 +167,7 @@ class StubApiServer(WebServer):
         while True:
             news = self._news  # what comes while lines are sent is not slept through
             for number, kind, change in [*self.history]:
-                if number <= version or kind != plural:
+                if number <= version or kind != plural or not selected(change["object"], query):
                     continue
                 version = number
                 line = self._line(change)

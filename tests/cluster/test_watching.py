@@ -7,6 +7,7 @@ import trio
 
 from port104.cluster import watching
 from port104.cluster.api_server import open_api_server
+from port104.cluster.collection import custom
 from port104.cluster.watching import Watcher
 from stub_api_server import StubApiServer, serving_api
 
@@ -29,7 +30,7 @@ class Following:
     def __init__(self, server):
         self.faults = []
         self._news = trio.Event()
-        self.watcher = Watcher(server, "sources", self._changed, self._told)
+        self.watcher = Watcher(server, custom("sources"), self._changed, self._told)
 
     def _changed(self):
         self._news.set()
@@ -86,7 +87,7 @@ async def test_long_lists_come_in_pages(stub, tmp_path):
     for number in range(5):
         stub.apply("sources", f"s{number}", {})
     async with serving_api(stub, tmp_path) as place, open_api_server(place) as server:
-        found, version = await server.everything("sources")
+        found, version = await server.everything(custom("sources"))
     assert [each.metadata.name for each in found] == [f"s{number}" for number in range(5)]
     assert version == str(stub.version)
     assert stub.lists == 3

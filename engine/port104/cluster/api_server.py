@@ -1,4 +1,4 @@
-"""What is asked of the API server, over HTTP: lists, watches, status and events of custom resources.
+"""What is asked of the API server, over HTTP: objects, lists and watches of them, and logs of pods.
 
 Rules that this room keeps:
 - the token is read at every request, for Kubernetes writes it anew before it expires;
@@ -10,17 +10,18 @@ Rules that this room keeps:
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
 
 import httpcore
 import msgspec
 import trio
 
+from port104.cluster.collection import EVENTS, PODS, Collection
 from port104.cluster.faults import ClusterError
 from port104.cluster.lines import Lines
 from port104.cluster.place import Place
-from port104.cluster.resources import API_VERSION, Change, Listing, Resource
+from port104.cluster.resources import GROUP, Change, Listing, Resource
 from port104.errors import ConfigurationError
 from port104.net.http_failures import reason_of
 
@@ -33,13 +34,17 @@ _ANSWER_SECONDS = 15.0
 _PAGE = 500
 _LONGEST_ANSWER = 64 << 20
 """Bytes: a page of 500 objects of 100 KB each, which no site has."""
+_MERGE_PATCH = "application/merge-patch+json"
 _AUTHORITIES = "ca.crt of the service account"
 _HINTS = {
     401: "is the token of the service account still good?",
-    403: "the chart's Role lets its service account read and watch custom resources, and write their status"
-    " and events: is it this pod's?",
-    404: "are the definitions installed? kubectl apply -f charts/port104/crds",
+    403: "the chart's Role gives its service account the rights that port104 needs: is it this pod's?",
 }
+_NOT_DEFINED = "are the definitions installed? kubectl apply -f charts/port104/crds"
+# Of a log that is followed: a pod may be silent for long, and a connection that died is no log's end.
+_SILENT_LOG_SECONDS = 300.0
+
+DecodedT = TypeVar("DecodedT")
 
 
 class ApiServer:
@@ -51,22 +56,22 @@ class ApiServer:
 
     @property
     def namespace(self) -> str:
-        """In which custom resources are read."""
+        """In which all of it is."""
         return self._place.namespace
 
-    async def everything(self, plural: str) -> tuple[Sequence[Resource], str]:
-        """Read all resources of a kind, and the version to watch on from. Raises ClusterError."""
+    async def everything(self, of: Collection) -> tuple[Sequence[Resource], str]:
+        """Read all objects of a kind, and the version to watch on from. Raises ClusterError."""
         found: list[Resource] = []
-        query = {"limit": str(_PAGE)}
+        query = {"limit": str(_PAGE)} | _selecting(of)
         while True:
-            body = await self._asked("GET", f"{self._resources(plural)}?{urlencode(query)}")
-            page = _decoded(body)
+            body = await self._asked("GET", f"{self._path(of)}?{urlencode(query)}")
+            page = _decoded(body, Listing)
             found += page.items
             if not page.metadata.more:
                 return found, page.metadata.resource_version
             query["continue"] = page.metadata.more
 
-    async def watch(self, plural: str, version: str, hear: Callable[[Sequence[Change]], None]) -> None:
+    async def watch(self, of: Collection, version: str, hear: Callable[[Sequence[Change]], None]) -> None:
         """Hear what changes after `version`, until the API server ends it; nothing, when it begins.
 
         Raises ClusterError.
@@ -76,24 +81,55 @@ class ApiServer:
             "allowWatchBookmarks": "true",
             "resourceVersion": version,
             "timeoutSeconds": str(_WATCH_SECONDS),
-        }
+        } | _selecting(of)
         lines = Lines()
-        url = f"{self._resources(plural)}?{urlencode(query)}"
+        url = f"{self._path(of)}?{urlencode(query)}"
         async with self._answer("GET", url, silent=_SILENT_SECONDS) as response:
             hear(())
             await _all_of(response, lambda data: hear(lines.feed(data)))
 
-    async def write_status(self, plural: str, name: str, status: Any) -> None:
+    async def read(self, of: Collection, name: str) -> Resource:
+        """Read one object. Raises ClusterError, with the status 404 where there is none."""
+        return _decoded(await self._asked("GET", self._path(of, name)), Resource)
+
+    async def create(self, of: Collection, manifest: Any) -> Resource:
+        """Create an object. Raises ClusterError, with the status 409 where its name is taken."""
+        return _decoded(await self._asked("POST", self._path(of), manifest), Resource)
+
+    async def patch(self, of: Collection, name: str, change: Any) -> None:
+        """Put keys in place of those that an object has (RFC 7396). Raises ClusterError."""
+        await self._asked("PATCH", self._path(of, name), change, _MERGE_PATCH)
+
+    async def delete(self, of: Collection, name: str, uid: str) -> None:
+        """Delete an object, once what belongs to it is gone, where it still is that one.
+
+        Raises ClusterError, with the status 404 or 409 where it is not.
+        """
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Foreground",
+            "preconditions": {"uid": uid},
+        }
+        await self._asked("DELETE", self._path(of, name), options)
+
+    async def write_status(self, of: Collection, name: str, status: Any) -> None:
         """Put keys of a resource's status in place of those that it has. Raises ClusterError."""
-        path = f"{self._resources(plural)}/{name}/status"
-        await self._asked("PATCH", path, {"status": status}, "application/merge-patch+json")
+        await self._asked("PATCH", f"{self._path(of, name)}/status", {"status": status}, _MERGE_PATCH)
 
     async def create_event(self, event: Any) -> None:
         """Tell of something, for `kubectl describe` and `kubectl events`. Raises ClusterError."""
-        await self._asked("POST", f"/api/v1/namespaces/{self.namespace}/events", event)
+        await self._asked("POST", self._path(EVENTS), event)
 
-    def _resources(self, plural: str) -> str:
-        return f"/apis/{API_VERSION}/namespaces/{self.namespace}/{plural}"
+    async def follow_log(self, pod: str, container: str, take: Callable[[bytes], None]) -> None:
+        """Take what a container wrote, and what it writes, until it has ended. Raises ClusterError."""
+        query = urlencode({"container": container, "follow": "true"})
+        url = f"{self._path(PODS, pod)}/log?{query}"
+        async with self._answer("GET", url, silent=_SILENT_LOG_SECONDS) as response:
+            await _all_of(response, take)
+
+    def _path(self, of: Collection, name: str = "") -> str:
+        return "/".join(filter(None, [of.path(self.namespace), quote(name, safe="")]))
 
     async def _asked(
         self, method: str, target: str, body: Any = None, media_type: str = "application/json"
@@ -192,11 +228,15 @@ async def _all_of(response: httpcore.Response, take: Callable[[bytes], None]) ->
         raise fault
 
 
-def _decoded(body: bytes) -> Listing:
+def _selecting(of: Collection) -> dict[str, str]:
+    return {"labelSelector": of.selector} if of.selector else {}
+
+
+def _decoded(body: bytes, kind: type[DecodedT]) -> DecodedT:
     try:
-        return msgspec.json.decode(body, type=Listing)
+        return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeError) as fault:
-        raise ClusterError(f"the API server sent no list of custom resources: {fault}") from fault
+        raise ClusterError(f"the API server sent what is no {kind.__name__.lower()}: {fault}") from fault
 
 
 async def _refusal(response: httpcore.Response, method: str, path: str) -> ClusterError:
@@ -206,16 +246,18 @@ async def _refusal(response: httpcore.Response, method: str, path: str) -> Clust
     except (msgspec.DecodeError, UnicodeError, AttributeError):
         said = ""
     words = f"the API server answered {response.status} to {method} {path}"
-    return ClusterError(
-        ": ".join(filter(None, [words, said, _HINTS.get(response.status)])), status=response.status
-    )
+    hint = _HINTS.get(response.status)
+    if response.status == 404 and path.startswith(f"/apis/{GROUP}/"):
+        hint = _NOT_DEFINED
+    return ClusterError(": ".join(filter(None, [words, said, hint])), status=response.status)
 
 
 @asynccontextmanager
 async def open_api_server(place: Place) -> AsyncIterator[ApiServer]:
     """Speak with the API server at `place` while the block runs. Raises ConfigurationError for its files."""
     context = await trio.to_thread.run_sync(_context, place)
-    async with httpcore.AsyncConnectionPool(ssl_context=context) as pool:
+    # Watches and logs that are followed hold one each, as long as they last.
+    async with httpcore.AsyncConnectionPool(ssl_context=context, max_connections=None) as pool:
         yield ApiServer(pool, place)
 
 

@@ -1,4 +1,4 @@
-"""The custom resources of one kind as they were heard of last. Sans-IO.
+"""The objects of one kind as they were heard of last. Sans-IO.
 
 Rules that this room keeps:
 - what a list says takes the place of all that was known, once its last page is there and never before;

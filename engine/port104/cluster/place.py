@@ -32,8 +32,8 @@ def in_cluster(environ: Mapping[str, str]) -> bool:
     return bool(environ.get(_HOST))
 
 
-def place_from(environ: Mapping[str, str], account: Path = SERVICE_ACCOUNT) -> Place | None:
-    """Find the API server; None: this is no pod. Waits for the disk.
+def place_from(environ: Mapping[str, str], setting: str, account: Path = SERVICE_ACCOUNT) -> Place | None:
+    """Find the API server for what `setting` asks for; None: this is no pod. Waits for the disk.
 
     Raises ConfigurationError where the pod has no service account's token.
     """
@@ -45,9 +45,8 @@ def place_from(environ: Mapping[str, str], account: Path = SERVICE_ACCOUNT) -> P
         namespace = (account / "namespace").read_text("ascii").strip()
     except (OSError, UnicodeError) as failure:
         raise ConfigurationError(
-            f"readAeTitlesFromCrd: {account}/namespace cannot be read ({failure}): let the pod have its"
-            " service account's token (automountServiceAccountToken: true), or set"
-            " readAeTitlesFromCrd to false"
+            f"{setting}: {account}/namespace cannot be read ({failure}): let the pod have its service"
+            f" account's token (automountServiceAccountToken: true), or set {setting} to false"
         ) from failure
     return Place(
         f"https://{host}:{environ.get(_PORT) or '443'}", namespace, account / "token", account / "ca.crt"

@@ -1,8 +1,9 @@
-"""Custom resources and what a watch says of them, as the API server writes them (JSON).
+"""Objects of the API server and what a watch says of them, as it writes them (JSON).
 
 Only what port104 looks at is read; what else stands in an object is passed over.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -10,6 +11,16 @@ import msgspec
 GROUP = "port104.io"
 VERSION = "v1"
 API_VERSION = f"{GROUP}/{VERSION}"
+
+
+class OwnerReference(msgspec.Struct, frozen=True, rename="camel"):
+    """What an object belongs to, and goes with. `controller`: whether that one made it."""
+
+    api_version: str = ""
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool = False
 
 
 class Metadata(msgspec.Struct, frozen=True, rename="camel"):
@@ -21,10 +32,14 @@ class Metadata(msgspec.Struct, frozen=True, rename="camel"):
     generation: int = 0
     creation_timestamp: str | None = None
     """RFC 3339, UTC: such texts sort as the times do."""
+    deletion_timestamp: str | None = None
+    """Since when it is being deleted."""
+    annotations: Mapping[str, str] = {}
+    owner_references: tuple[OwnerReference, ...] = ()
 
 
 class Resource(msgspec.Struct, frozen=True):
-    """One custom resource. `spec` is whatever somebody wrote; `status` whatever an engine did."""
+    """One object. `spec` is whatever somebody wrote; `status` whatever an engine or controller did."""
 
     metadata: Metadata
     spec: Any = None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import trio
 
 from port104.cluster.api_server import ApiServer
+from port104.cluster.collection import Collection
 from port104.cluster.faults import GONE, ClusterError
 from port104.cluster.mirror import Mirror
 from port104.cluster.resources import Change
@@ -26,13 +27,13 @@ class Watcher:
     def __init__(
         self,
         server: ApiServer,
-        plural: str,
+        of: Collection,
         changed: Callable[[], None],
         told: Callable[[str, ClusterError | None], None],
     ) -> None:
         self.mirror = Mirror()
         self._server = server
-        self._plural = plural
+        self._of = of
         self._changed = changed
         self._told = told
 
@@ -47,7 +48,7 @@ class Watcher:
                 if fault.status == GONE:
                     self.mirror.lose()
                 else:
-                    self._told(self._plural, fault)
+                    self._told(self._of.plural, fault)
             # A watch that ends at once and has nothing to say is no better than one that fails.
             went_on = self.mirror.version not in (before, None)
             lasted = trio.current_time() - began > LAST_RETRY_SECONDS
@@ -56,13 +57,13 @@ class Watcher:
 
     async def _follow(self) -> None:
         if self.mirror.version is None:
-            resources, version = await self._server.everything(self._plural)
+            resources, version = await self._server.everything(self._of)
             self.mirror.replace(resources, version)
             self._changed()
         assert self.mirror.version is not None  # noqa: S101 - it was listed
-        await self._server.watch(self._plural, self.mirror.version, self._hear)
+        await self._server.watch(self._of, self.mirror.version, self._hear)
 
     def _hear(self, changes: Sequence[Change]) -> None:
-        self._told(self._plural, None)
+        self._told(self._of.plural, None)
         if self.mirror.hear(changes):
             self._changed()

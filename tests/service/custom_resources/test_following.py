@@ -60,7 +60,7 @@ def run(tmp_path, stub, monkeypatch):
     async def running(*titles, folder=folder):
         folder.mkdir(exist_ok=True)
         async with serving_api(stub, account) as place:
-            monkeypatch.setattr(following, "place_from", lambda _: place)
+            monkeypatch.setattr(following, "place_from", lambda *_: place)
             async with (
                 open_registrar(settings_for(folder, *titles), {}) as registrar,
                 following_custom_resources(registrar, folder, wanted=True),
@@ -209,14 +209,14 @@ async def test_the_engine_follows_them_where_its_setting_says_so(stub, tmp_path,
     for wanted in (True, False):
         settings = msgspec.structs.replace(settings_for(tmp_path / "storage"), read_ae_titles_from_crd=wanted)
         async with serving_api(stub, tmp_path) as place:
-            monkeypatch.setattr(following, "place_from", lambda _, place=place: place)
+            monkeypatch.setattr(following, "place_from", lambda *_, place=place: place)
             async with opened(settings, {}) as kept:
                 assert titles(kept.registrar) == ({"COVIDAET"} if wanted else set())
                 assert (kept.custom_resources is not None) is wanted
 
 
 async def test_outside_of_kubernetes_there_is_nothing_to_follow(tmp_path):
-    assert places.place_from({}) is None
+    assert places.place_from({}, "readAeTitlesFromCrd") is None
     async with (
         open_registrar(settings_for(tmp_path, "GIVEN"), {}) as registrar,
         following_custom_resources(registrar, tmp_path, {}, wanted=True),

@@ -17,6 +17,7 @@ import structlog
 import trio
 
 from port104.cluster.api_server import ApiServer, open_api_server
+from port104.cluster.collection import custom
 from port104.cluster.faults import ClusterError
 from port104.cluster.place import place_from
 from port104.cluster.resources import Resource
@@ -35,6 +36,7 @@ START_SECONDS = 5.0
 # How often is looked for what is still to be told: statuses that could not be written, and what a
 # configuration that was read again changed.
 TELL_SECONDS = 10.0
+_SETTING = "readAeTitlesFromCrd"
 
 Told = tuple[int, Verdict, tuple[str, ...]]
 """Of which generation what was said, and what else it lacks."""
@@ -51,7 +53,8 @@ class CustomResources:
         self._file = file
         self._clock = clock
         self._watchers = {
-            each.plural: Watcher(server, each.plural, self._heard, self._reported) for each in RESOURCE_KINDS
+            each.plural: Watcher(server, custom(each.plural), self._heard, self._reported)
+            for each in RESOURCE_KINDS
         }
         self._judge = Judge((), server.namespace)
         self._judged: tuple[Declaration, ...] = ()
@@ -195,7 +198,7 @@ class CustomResources:
         if not verdict.accepted:
             log.warning("a custom resource does not hold", kind=kind, name=name, reason=verdict.message)
         try:
-            await self._server.write_status(plural, name, status)
+            await self._server.write_status(custom(plural), name, status)
             if not verdict.accepted:
                 await self._server.create_event(
                     event_of(verdict, kind, self._server.namespace, resource, now)
@@ -215,7 +218,7 @@ async def following_custom_resources(
     Waits a moment for the API server, and begins with what `folder` has kept where it does not answer. Raises
     ConfigurationError where the pod may not ask it at all.
     """
-    place = await trio.to_thread.run_sync(place_from, environ) if wanted else None
+    place = await trio.to_thread.run_sync(place_from, environ, _SETTING) if wanted else None
     if place is None:
         yield None
         return
