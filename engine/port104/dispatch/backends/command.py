@@ -9,8 +9,8 @@ import structlog
 import trio
 
 from port104.dispatch.backends.backend import Ending
-from port104.dispatch.backends.supervision import RUN_ID, Order, Work, attend
-from port104.dispatch.payload import INSTANCES, MANIFEST, OUTPUT
+from port104.dispatch.backends.supervision import Order, Work, attend
+from port104.dispatch.backends.variables import variables_of
 from port104.jobs.ledger.runs import Run
 from port104.registry.entries import Limits, Pipeline
 
@@ -99,17 +99,7 @@ def _order(run: Run, pipeline: Pipeline, folder: Path) -> Order:
 def _environment(run: Run, pipeline: Pipeline, folder: Path, ours: Mapping[str, str]) -> dict[str, str]:
     """What the command is given. Its own variables cannot take the place of those that describe the run."""
     passed = {name: ours[name] for name in _PASSED if name in ours}
-    described = {
-        RUN_ID: run.id,
-        "PORT104_JOB_ID": run.job_id,
-        "PORT104_AE_TITLE": run.called_ae_title,
-        "PORT104_PIPELINE": run.pipeline,
-        "PORT104_ATTEMPT": str(run.attempt),
-        "PORT104_INPUT": str(folder / INSTANCES),
-        "PORT104_OUTPUT": str(folder / OUTPUT),
-        "PORT104_MANIFEST": str(folder / MANIFEST),
-    }
-    return {**passed, **pipeline.environment, **described}
+    return {**passed, **pipeline.environment, **variables_of(run, folder)}
 
 
 def _limits(limits: Limits) -> dict[str, int]:

@@ -22,14 +22,12 @@ import msgspec
 
 from port104.dispatch.backends import supervisor
 from port104.dispatch.backends.backend import Ending
+from port104.dispatch.backends.variables import RUN_ID
 from port104.dispatch.run_log import LOG
 
 LOCK, OUTCOME = "lock", "outcome.json"
-RUN_ID = "PORT104_RUN_ID"
-"""The variable by which a command and what it started are known."""
-
-# Bytes of the log that are kept: of its beginning and of its end.
-_LOG_FIRST, _LOG_LAST = 4 << 20, 1 << 20
+LOG_FIRST, LOG_LAST = 4 << 20, 1 << 20
+"""Bytes of a log that are kept: of its beginning and of its end."""
 # Between SIGTERM and SIGKILL.
 _GRACE_SECONDS = 10.0
 _LEFT_OVER_TRIES = 200
@@ -50,7 +48,7 @@ class Order(msgspec.Struct, frozen=True):
     folder: Path
     time_limit: float
     limits: dict[str, int]
-    log: tuple[int, int] = (_LOG_FIRST, _LOG_LAST)
+    log: tuple[int, int] = (LOG_FIRST, LOG_LAST)
     grace: float = _GRACE_SECONDS
 
 
@@ -87,7 +85,7 @@ def attend(order: Order, instead: Ending | None) -> Ending | Work | None:
     with _opened(order.folder / LOCK) as lock:
         if not _taken(lock):
             return _holder(lock)
-        ending = _outcome(order.folder)
+        ending = outcome_in(order.folder)
         if ending is not None:
             return ending
         if os.pread(lock, 1, 0):
@@ -129,7 +127,8 @@ def _holder(lock: int) -> Work | None:
     return Work(pid, descriptor, begun=False)
 
 
-def _outcome(folder: Path) -> Ending | None:
+def outcome_in(folder: Path) -> Ending | None:
+    """How the attempt in a folder ended; None: it was not written down. Raises OSError."""
     try:
         return msgspec.json.decode((folder / OUTCOME).read_bytes(), type=Ending)
     except FileNotFoundError:

@@ -37,7 +37,8 @@ _CPU_GRACE_SECONDS = 5
 class Log:
     """What the command writes: the first of it at once, the last at the end, between them what was cut."""
 
-    def __init__(self, first: int, last: int) -> None:
+    def __init__(self, descriptor: int, first: int, last: int) -> None:
+        self._descriptor = descriptor
         self._room = first
         self._last = last
         self._end = bytearray()
@@ -45,7 +46,7 @@ class Log:
 
     def add(self, data: bytes) -> None:
         """Take what came."""
-        _write(_LOG, data[: self._room])
+        _write(self._descriptor, data[: self._room])
         self._end += data[self._room :]
         self._room -= min(self._room, len(data))
         excess = max(0, len(self._end) - self._last)
@@ -55,8 +56,8 @@ class Log:
     def close(self) -> None:
         """Write the end of it."""
         if self._cut:
-            _write(_LOG, f"\n[port104: {self._cut} bytes were cut here]\n".encode())
-        _write(_LOG, bytes(self._end))
+            _write(self._descriptor, f"\n[port104: {self._cut} bytes were cut here]\n".encode())
+        _write(self._descriptor, bytes(self._end))
 
 
 class Signals:
@@ -90,7 +91,7 @@ def main() -> None:
     outcome, why = _supervise(order, signals)
     if outcome == "succeeded":
         try:
-            _sync_tree("output")
+            sync_tree("output")
         except OSError as failure:
             outcome, why = "failed", f"what it left in output/ cannot be kept: {failure.strerror}"
     _write_outcome({"outcome": outcome, "why": why})
@@ -102,7 +103,7 @@ def _supervise(order: dict[str, Any], signals: Signals) -> tuple[str, str]:
     os.set_blocking(reading, False)
     child, fault = _start(order, writing)
     os.close(writing)
-    log = Log(*order["log"])
+    log = Log(_LOG, *order["log"])
     if fault:
         os.waitpid(child, 0)
         return "failed", fault
@@ -280,7 +281,7 @@ def _in_words(code: int) -> tuple[str, str]:
 # ---- the disk ----
 
 
-def _sync_tree(folder: str) -> None:
+def sync_tree(folder: str) -> None:
     """Make what is below `folder` durable: an outcome that survives a power cut vouches for it."""
     for path, _, names in os.walk(folder):
         for name in [*names, "."]:
