@@ -31,7 +31,11 @@ _COLUMNS = {
         ("Port", "integer", ".spec.port"),
         ("URL", "string", ".spec.url"),
     ],
-    "Pipeline": [("Command", "string", ".spec.command"), ("Webhook", "string", ".spec.webhook")],
+    "Pipeline": [
+        ("Command", "string", ".spec.command"),
+        ("Image", "string", ".spec.kubernetes.image"),
+        ("Webhook", "string", ".spec.webhook"),
+    ],
 }
 _ACCEPTED = '.status.conditions[?(@.type=="Accepted")]'
 _STATUS_COLUMNS = [
@@ -155,7 +159,7 @@ def _structural(schema: Schema, schemas: Schema) -> Schema:
 
 def _one_of(schema: Schema, schemas: Schema) -> Schema:
     """Find the one type: null is `nullable`, text or number has a mark; of text and a list it is the list."""
-    choices = {each["type"]: each for each in schema["anyOf"]}
+    choices = {each.get("type", "object"): each for each in schema["anyOf"]}
     nullable = choices.pop("null", None) is not None
     if {*choices} == {"string", "integer"}:
         made: Schema = {"x-kubernetes-int-or-string": True}

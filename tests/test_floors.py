@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "registry": GROUND | {"wire", "database"},
     "cluster": GROUND | {"net"},
     "jobs": GROUND | {"wire", "database"},
-    "dispatch": GROUND | {"wire", "net", "storage", "database", "registry", "jobs"},
+    "dispatch": GROUND | {"wire", "net", "storage", "database", "registry", "jobs", "cluster"},
     "sending": GROUND | {"wire", "net", "storage"},
     "receiving": GROUND | {"wire", "net", "storage"},
     "export": GROUND | {"wire", "net", "storage", "database", "registry", "jobs", "sending"},

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chart.rendered import CHART, NAMESPACE, Rendered, helm, refused
+from chart.rendered import CHART, NAMESPACE, POD, Rendered, helm, refused
 from lacking import lacking
 from port104.service.configuration import load
 
@@ -133,9 +133,11 @@ def test_nothing_runs_with_more_rights_than_it_needs(rendered, configured):
     assert not security["allowPrivilegeEscalation"]
     assert security["capabilities"] == {"drop": ["ALL"]}
     assert rendered.pod["securityContext"]["runAsNonRoot"]
-    watches = configured.settings.read_ae_titles_from_crd
-    assert rendered.pod["automountServiceAccountToken"] is watches
-    assert len(rendered.all("Role")) == len(rendered.all("RoleBinding")) == watches
+    watches, jobs = configured.settings.read_ae_titles_from_crd, configured.settings.jobs.kubernetes
+    assert rendered.pod["automountServiceAccountToken"] is (watches or jobs)
+    assert len(rendered.all("Role")) == len(rendered.all("RoleBinding")) == (watches or jobs)
+    groups = {group for role in rendered.all("Role") for rule in role["rules"] for group in rule["apiGroups"]}
+    assert groups == {*(["", "port104.io"] if watches else []), *(["", "batch"] if jobs else [])}
     assert rendered.all("ClusterRole") == []
 
 
@@ -183,6 +185,20 @@ def test_a_role_is_for_the_resources_of_the_chart():
     definitions = [yaml.safe_load(file.read_text()) for file in sorted((CHART / "crds").glob("*.yaml"))]
     assert {each["spec"]["group"] for each in definitions} == set(watched["apiGroups"])
     assert {each["spec"]["names"]["plural"] for each in definitions} == set(watched["resources"])
+
+
+def test_a_role_for_jobs_has_what_port104_asks_for():
+    rules = Rendered(values_of("jobs")).one("Role")["rules"]
+    verbs = {(of, verb) for rule in rules for of in rule["resources"] for verb in rule["verbs"]}
+    assert verbs == {
+        *(("jobs", verb) for verb in ("create", "get", "list", "watch", "patch", "delete")),
+        *(("pods", verb) for verb in ("get", "list", "watch")),
+        *{("pods/log", "get"), ("persistentvolumeclaims", "get")},
+    }
+
+
+def test_a_pod_that_makes_jobs_knows_its_own_name():
+    assert Rendered(values_of("jobs")).environment["POD_NAME"] == POD
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from port104.service import schema, settings
 from port104.service.cli import port104
-from port104.service.commands.flags import FLAGS as ENTRIES
+from port104.service.commands.entry_flags import FLAGS as ENTRIES
 from port104.service.commands.places import FLAGS
 from port104.service.environment import variable_name
 from port104.service.registration import KINDS

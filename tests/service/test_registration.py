@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from port104.registry.entries import Destination, Limits, LocalAE, Pipeline, Source
 from port104.registry.faults import RegistryError
+from port104.registry.job_templates import JobTemplate, JobVolume, Toleration
 from port104.service import schema
 from port104.service.configuration import FaultyConfigurationError, load
 from port104.service.registration import (
@@ -129,6 +130,17 @@ PROCESSOR_SETTINGS = st.fixed_dictionaries(
         "pipeline-a": NAMES,
     },
 )
+VOLUMES = (
+    JobVolume(mount_path="/models", claim="models", sub_path="lung/2", read_only=True),
+    JobVolume(mount_path="/licence", secret="licence"),
+    JobVolume(mount_path="/etc/lung", config_map="lung.conf"),
+    JobVolume(mount_path="/dev/shm", memory="2Gi"),
+    JobVolume(mount_path="/scratch", scratch="1.5Gi"),
+)
+TOLERATIONS = (
+    Toleration(operator="Exists"),
+    Toleration(key="gpu", value="yes", effect="NoExecute", toleration_seconds=5),
+)
 ENTRIES = st.one_of(
     st.builds(
         LocalAE,
@@ -187,6 +199,25 @@ ENTRIES = st.one_of(
     st.builds(
         Pipeline,
         name=NAMES,
+        kubernetes=st.builds(
+            JobTemplate,
+            image=st.sampled_from(["lung", "registry.example:5000/a/lung@sha256:0"]),
+            command=st.lists(NAMES, max_size=2).map(tuple),
+            args=st.lists(NAMES, max_size=2).map(tuple),
+            requests=st.dictionaries(st.sampled_from(["cpu", "memory"]), st.sampled_from(["500m", "2"])),
+            limits=st.dictionaries(st.just("nvidia.com/gpu"), st.integers(0, 9).map(str)),
+            volumes=st.sampled_from(VOLUMES).map(lambda each: (each,)),
+            node_selector=st.dictionaries(st.just("example.com/gpu"), st.sampled_from(["", "a100"])),
+            tolerations=st.lists(st.sampled_from(TOLERATIONS)).map(tuple),
+            image_pull_secrets=st.lists(st.sampled_from(["a", "b.c"])).map(tuple),
+            image_pull_policy=st.sampled_from(["Always", "Never"]),
+            ttl_seconds_after_finished=st.integers(0, 100),
+        ),
+        environment=st.dictionaries(st.sampled_from(["A", "b_1"]), NAMES),
+    ),
+    st.builds(
+        Pipeline,
+        name=NAMES,
         webhook=st.sampled_from(["http://x/", "https://[::1]:8443/a?b=c"]),
         webhook_secret_file=st.none() | st.just("/run/secret"),
     ),
@@ -238,7 +269,7 @@ def faults_of(**pipeline):
     return [(schema.path_text(fault.path), fault.reason) for fault in caught.value.faults]
 
 
-ONE = "a pipeline is one of command, webhook and folder"
+ONE = "a pipeline is one of command, webhook, folder and kubernetes"
 
 
 @pytest.mark.parametrize(
@@ -252,7 +283,17 @@ ONE = "a pipeline is one of command, webhook and folder"
         (
             {"folder": "/x", "environment": {"A": "1"}},
             "environment",
+            "it is for a command or kubernetes, and there is neither",
+        ),
+        (
+            {"kubernetes": {"image": "x"}, "limits": {"memory": 1}},
+            "limits",
             "it is for a command, and there is none",
+        ),
+        (
+            {"folder": "/x", "kubernetes": {"image": "x"}},
+            "kubernetes",
+            f"{ONE}, and folder is given too",
         ),
         (
             {"command": "a", "webhookSecretFile": "/s"},
@@ -282,6 +323,68 @@ ONE = "a pipeline is one of command, webhook and folder"
 def test_pipelines_that_are_none(pipeline, field, reason):
     [(path, words)] = faults_of(**pipeline)
     assert (path, words[: len(reason)]) == (field, reason)
+
+
+JOB_FAULTS = [
+    ({"image": ""}, "image", "expected an image"),
+    ({"image": "a b"}, "image", "expected an image"),
+    ({"command": ["a\0"]}, "command", "no word may hold the character NUL"),
+    ({"limits": {"nvidia.com/gpu": "one"}}, "limits.nvidia.com/gpu", "expected a quantity"),
+    ({"limits": {"memory": True}}, "limits.memory", "expected a quantity"),
+    ({"requests": {"": "1"}}, "requests.", "expected the name of a resource"),
+    ({"requests": {"UP/er": 1.5}}, "requests.UP/er", "expected the name of a resource"),
+    ({"volumes": [{"mountPath": "/a"}]}, "volumes[0].claim", "a volume is one of claim, secret"),
+    (
+        {"volumes": [{"mountPath": "/a", "claim": "b", "memory": "1Gi"}]},
+        "volumes[0].memory",
+        "claim is given",
+    ),
+    ({"volumes": [{"mountPath": "/payload/dcm", "claim": "b"}]}, "volumes[0].mountPath", "where the payload"),
+    ({"volumes": [{"mountPath": "/", "claim": "b"}]}, "volumes[0].mountPath", "below /"),
+    ({"volumes": [{"mountPath": "/a/../payload", "claim": "b"}]}, "volumes[0].mountPath", "below /"),
+    ({"volumes": [{"mountPath": "/a", "claim": "b", "subPath": "../c"}]}, "volumes[0].subPath", "without .."),
+    ({"volumes": [{"mountPath": "/a", "claim": "B"}]}, "volumes[0].claim", "a name in Kubernetes"),
+    ({"volumes": [{"mountPath": "/a", "scratch": "lots"}]}, "volumes[0].scratch", "expected a quantity"),
+    (
+        {"volumes": [{"mountPath": "/a/", "claim": "b"}, {"mountPath": "/a", "claim": "c"}]},
+        "volumes",
+        "two volumes are mounted at /a",
+    ),
+    ({"nodeSelector": {"": "x"}}, "nodeSelector.", "a label has a key"),
+    ({"nodeSelector": {"a": "x" * 64}}, "nodeSelector.a", "at most 63"),
+    ({"nodeSelector": {"a": 1}}, "nodeSelector.a", "expected text"),
+    ({"tolerations": [{}]}, "tolerations[0].operator", "without a key it is Exists"),
+    (
+        {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]},
+        "tolerations[0].value",
+        "there is none",
+    ),
+    (
+        {"tolerations": [{"key": "a", "tolerationSeconds": 5}]},
+        "tolerations[0].tolerationSeconds",
+        "NoExecute",
+    ),
+    ({"tolerations": [{"key": "a", "effect": "No"}]}, "tolerations[0].effect", "expected one of NoSchedule"),
+    ({"imagePullSecrets": [""]}, "imagePullSecrets[0]", "a name in Kubernetes"),
+    ({"hostNetwork": True}, "hostNetwork", "unknown key"),
+]
+
+
+@pytest.mark.parametrize(("job", "field", "reason"), JOB_FAULTS, ids=str)
+def test_jobs_that_kubernetes_would_refuse(job, field, reason):
+    [(path, words)] = faults_of(kubernetes={"image": "x", **job})
+    assert path == f"kubernetes.{field}"
+    assert reason in words
+
+
+def test_a_pipeline_is_a_job_where_its_image_is_named():
+    assert faults_of(kubernetes={}) == [("kubernetes.image", "it is required, and missing")]
+    numbers = {"image": "x", "limits": {"nvidia.com/gpu": 1}, "node-selector": {"a/b": ""}}
+    entry = read_entry(kind_of(Pipeline), {"name": "N", "kubernetes": numbers})
+    assert entry.kubernetes == JobTemplate(
+        image="x", limits={"nvidia.com/gpu": "1"}, node_selector={"a/b": ""}
+    )
+    assert document_of(Pipeline(name="N", folder="/x"))["kubernetes"] is None
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ gives {"value": ..., "given": whether it is there}, as JSON.
 {{- toJson $root -}}
 {{- end -}}
 
-{{/* What the manifests take from the configuration, as JSON: ports (0: none), whether there is TLS, and what there is to watch. */}}
+{{/* What the manifests take from the configuration, as JSON: ports (0: none), whether there is TLS, and what is asked of the cluster. */}}
 {{- define "port104.facts" -}}
 {{- $section := (include "port104.configuration" . | fromJson).DicomAdapter -}}
 {{- $port := include "port104.setting" (list $section "dicom" "scp" "port") | fromJson -}}
@@ -101,6 +101,7 @@ gives {"value": ..., "given": whether it is there}, as JSON.
 {{- $open := include "port104.setting" (list $section "api" "allowwithouttoken") | fromJson -}}
 {{- $deadline := include "port104.setting" (list $section "dicom" "scp" "shutdowndeadline") | fromJson -}}
 {{- $crd := include "port104.setting" (list $section "readaetitlesfromcrd") | fromJson -}}
+{{- $jobs := include "port104.setting" (list $section "jobs" "kubernetes") | fromJson -}}
 {{- $grace := addf (ternary $deadline.value 30 $deadline.given) .Values.preStopSeconds 15 | ceil | int -}}
 {{- $facts := dict
   "dicom" (int (ternary $port.value 104 $port.given))
@@ -109,6 +110,7 @@ gives {"value": ..., "given": whether it is there}, as JSON.
   "scheme" (ternary "HTTPS" "HTTP" (and $https.given (ne $https.value nil)))
   "grace" (int (.Values.terminationGracePeriodSeconds | default $grace))
   "watches" (eq (toString $crd.value) "true")
+  "jobs" (eq (toString $jobs.value) "true")
 -}}
 {{- if and .Values.api.expose (eq $facts.scheme "HTTP") (not .Values.api.tokenMade) (ne (toString $open.value) "true") -}}
 {{- fail "api.expose: the API would have neither token nor TLS, and port104 would not start. Name a certificate (api.tls.existingSecret), or make a token first (kubectl exec ... -- port104 token create ops --scope admin) and set api.tokenMade" -}}

@@ -5,6 +5,8 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
 
+from port104.registry.job_templates import JobTemplate
+
 PIPELINE = "pipeline-"
 """Begins the setting of an AE title that names a pipeline: `pipeline-<name>`, with its ID or its name."""
 EXPECTED_FROM = "expectedFrom"
@@ -156,7 +158,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
-    """What is done with a job: a command, a webhook or a folder of other software, one of the three."""
+    """What is done with a job: a command, a Job of Kubernetes, a webhook or a folder of other software."""
 
     word: ClassVar[str] = "pipeline"
     title: ClassVar[str] = "pipeline"
@@ -174,8 +176,10 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     """File with the secret that its messages are signed with."""
     folder: str | None = None
     """The folder that each run's payload is put into."""
+    kubernetes: JobTemplate | None = None
+    """The Job that a cluster runs."""
     environment: Mapping[str, str] = {}
-    """Variables for the command."""
+    """Variables for the command, or for the container of the Job."""
     limits: Limits = Limits()
     """What the command may use."""
     concurrency: int = 1

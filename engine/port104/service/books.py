@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from port104.dispatch.backends.choosing import backend_of
+from port104.dispatch.backends.backend import Backend
 from port104.dispatch.bookkeeping import Bookkeeper
 from port104.dispatch.caretaking import Retention, put_back
 from port104.dispatch.committing import Committer
@@ -67,12 +67,13 @@ async def keeping_books(
     patience: float | None,
     scu: ScuSettings,
     events: EventsSettings,
+    backend_of: Callable[[Pipeline], Backend],
 ) -> AsyncIterator[Books]:
     """Keep the ledger while the block runs, in the database at `url` or the storage folder `root`.
 
     `patience`: seconds after which others may take over the runs of this engine; None: never. `scu`: how
-    results are delivered; `events`: who is told of payloads. Raises DatabaseError, StorageError or
-    ConfigurationError when it cannot be opened.
+    results are delivered; `events`: who is told of payloads. `backend_of`: what runs a pipeline. Raises
+    DatabaseError, StorageError or ConfigurationError when it cannot be opened.
     """
     ledger = await trio.to_thread.run_sync(partial(_open, url, root, patience))
     lookout = Lookout(partial(look_into, url, root), root, ledger.node)

@@ -72,8 +72,8 @@ def canonical(
 def _canonical_value(value: Any, key: schema.Key, faults: list[Fault], path: Path) -> Any:
     if key.section is not None and isinstance(value, dict):
         return canonical(value, key.section, faults, path)
-    if key.section is not None and value is None:  # `scp:` with nothing below it, in YAML
-        return {}
+    if key.section is not None and value is None and key.default is not None:
+        return {}  # `scp:` with nothing below it, in YAML
     if key.entry is not None and isinstance(value, list):
         return [
             canonical(entry, key.entry, faults, (*path, index)) if isinstance(entry, dict) else entry
@@ -104,7 +104,9 @@ def build(section: type[msgspec.Struct], tree: Any, faults: list[Fault], path: P
 
 def _value(value: Any, hint: Any, faults: list[Fault], path: Path) -> Any:
     kind, extra = schema.bare(inspect.type_info(hint))
-    if isinstance(kind, inspect.StructType):
+    if value is None and schema.is_optional(inspect.type_info(hint)):
+        built = None
+    elif isinstance(kind, inspect.StructType):
         built = build(kind.cls, value, faults, path)
     elif isinstance(kind, inspect.VarTupleType):
         built = _list(value, hint, kind, faults, path)

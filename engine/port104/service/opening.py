@@ -6,9 +6,11 @@ from pathlib import Path
 
 import msgspec
 
+from port104.dispatch.backends.choosing import Backends
 from port104.service.audit.recording import recording
 from port104.service.audit.trail import AuditTrail
 from port104.service.books import Books, keeping_books
+from port104.service.cluster_jobs import making_jobs
 from port104.service.custom_resources.following import CustomResources, following_custom_resources
 from port104.service.registrar import Registrar, open_registrar
 from port104.service.settings.storage import StorageSettings
@@ -47,6 +49,7 @@ async def opened(settings: Settings, origins: Mapping[str, str]) -> AsyncIterato
             registrar, store.root, wanted=settings.read_ae_titles_from_crd
         ) as resources,
         recording(settings.audit, [*registrar.registry.local_aes]) as trail,
+        making_jobs(store.root, wanted=settings.jobs.kubernetes) as kubernetes,
         keeping_books(
             settings.registry.url,
             store.root,
@@ -54,6 +57,7 @@ async def opened(settings: Settings, origins: Mapping[str, str]) -> AsyncIterato
             settings.jobs.take_over_after_seconds,
             settings.dicom.scu,
             settings.events,
+            Backends(kubernetes),
         ) as books,
     ):
         report_recovery(store)

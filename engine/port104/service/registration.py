@@ -4,15 +4,17 @@ Documents are checked by settings/. The registry knows nothing of configuration.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from port104.registry.entries import Destination, Entry, Limits, LocalAE, Pipeline, Source
 from port104.registry.faults import RegistryError
+from port104.registry.job_templates import JobTemplate
 from port104.registry.view import Kept
 from port104.service.decoding import Fault, build, canonical
 from port104.service.settings.destinations import DestinationSettings
+from port104.service.settings.kubernetes_jobs import KubernetesSettings
 from port104.service.settings.local_aes import LocalAESettings
 from port104.service.settings.pipelines import LimitsSettings, PipelineSettings
 from port104.service.settings.section import Section
@@ -23,6 +25,9 @@ ORIGIN = "origin"
 """Where an entry stands in the configuration; null: it was created, and can be changed."""
 WARNINGS = "warnings"
 """What an entry lacks, or others since it changed: in the answer to a change, where there is something."""
+
+
+StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
 class FaultyEntryError(RegistryError):
@@ -195,6 +200,7 @@ def _pipeline(settings: PipelineSettings) -> Pipeline:
         webhook=settings.webhook,
         webhook_secret_file=settings.webhook_secret_file,
         folder=settings.folder,
+        kubernetes=_like(settings.kubernetes, JobTemplate),
         concurrency=settings.concurrency,
         time_limit=settings.time_limit,
         retries=settings.retries,
@@ -212,11 +218,17 @@ def _pipeline_settings(entry: Pipeline) -> PipelineSettings:
         webhook=entry.webhook,
         webhook_secret_file=entry.webhook_secret_file,
         folder=entry.folder,
+        kubernetes=_like(entry.kubernetes, KubernetesSettings),
         concurrency=entry.concurrency,
         time_limit=entry.time_limit,
         retries=entry.retries,
         destinations=entry.destinations,
     )
+
+
+def _like(given: msgspec.Struct | None, kind: type[StructT]) -> StructT | None:
+    """The same in another form, attribute by attribute."""
+    return None if given is None else msgspec.convert(given, kind, from_attributes=True)
 
 
 def _listed(words: frozenset[str]) -> tuple[str, ...]:

@@ -63,10 +63,25 @@ def bare(kind: inspect.Type) -> tuple[inspect.Type, dict[str, Any]]:
     while isinstance(kind, inspect.Metadata):
         extra = {**(kind.extra or {}), **extra}
         kind = kind.type
+    if (section := _optional_section(kind)) is not None:
+        return section, extra
     if isinstance(kind, inspect.UnionType):
         for member in kind.types:
             extra = {**bare(member)[1], **extra}
     return kind, extra
+
+
+def is_optional(kind: inspect.Type) -> bool:
+    """Whether null may take the place of a section."""
+    return _optional_section(kind) is not None
+
+
+def _optional_section(kind: inspect.Type) -> inspect.StructType | None:
+    """The section, where a type is one or null."""
+    if not isinstance(kind, inspect.UnionType) or not kind.includes_none:
+        return None
+    others = [each for each in kind.types if not isinstance(each, inspect.NoneType)]
+    return others[0] if len(others) == 1 and isinstance(others[0], inspect.StructType) else None
 
 
 @functools.cache

@@ -53,7 +53,10 @@ async def test_what_is_read_needs_the_scope_that_is_described(api):
 
 
 def test_every_field_of_an_entry_has_its_meaning():
-    for name in ("LocalAE", "Source", "Destination", "Pipeline", "LimitsSettings"):
+    for name in (
+        *("LocalAE", "Source", "Destination", "Pipeline", "LimitsSettings"),
+        *("KubernetesSettings", "VolumeSettings", "TolerationSettings"),
+    ):
         fields = DESCRIBED["components"]["schemas"][name]["properties"]
         assert all(field["description"] for field in fields.values())
 

@@ -16,6 +16,7 @@ MYPACS = ("create", "src", "-a", "MYPACS", "-i", "10.0.0.5")
 DESTINATION = ("create", "dest", "-n", "MYPACS", "-a", "MYPACSAET", "-i", "10.0.0.5", "-p", "1104")
 
 
+ONE = "a pipeline is one of command, webhook, folder and kubernetes"
 SCRIPT = ("create", "pipeline", "-n", "covid", "--command", "python3 '/opt/my covid.py'")
 
 
@@ -159,6 +160,7 @@ def test_every_flag_of_a_pipeline(run, folder):
         "webhook": None,
         "webhookSecretFile": None,
         "folder": None,
+        "kubernetes": None,
         "concurrency": 2,
         "timeLimit": 0.5,
         "retries": 0,
@@ -170,9 +172,40 @@ def test_every_flag_of_a_pipeline(run, folder):
     found = shown(run, "pipeline", "told")
     assert (found["webhook"], found["webhookSecretFile"]) == ("https://x.example/", "/run/secret")
     assert run("list", "pipeline")[1].splitlines() == [
-        f"covid\t{made['id']}\tpython3 '/opt/my covid.py'\t\t\t2\t0.5\t0\tMYPACS, ward 7, CT\t",
-        f"told\t{found['id']}\t\thttps://x.example/\t\t1\t3600.0\t3\t\t",
+        f"covid\t{made['id']}\tpython3 '/opt/my covid.py'\t\t\t\t2\t0.5\t0\tMYPACS, ward 7, CT\t",
+        f"told\t{found['id']}\t\thttps://x.example/\t\t\t1\t3600.0\t3\t\t",
     ]
+
+
+def test_a_pipeline_that_is_a_job(run, folder):
+    create = ("create", "pipeline", "-n", "lung", "--image", "lung:2", "-e", "THREADS=4")
+    flags = (
+        "--image-command",
+        "python3 -m lung",
+        "--image-args",
+        "--fast 'a b'",
+        "--service-account",
+        "lung",
+    )
+    amounts = ("--limit", "nvidia.com/gpu=1", "--limit", "memory=8Gi", "--request", "cpu=2")
+    assert run(*create, *flags, *amounts, "--node-selector", "gpu=a100")[0] == 0
+    found = shown(run, "pipeline", "lung")
+    job = found["kubernetes"]
+    assert (job["command"], job["args"]) == (["python3", "-m", "lung"], ["--fast", "a b"])
+    assert (job["requests"], job["limits"]) == ({"cpu": "2"}, {"memory": "8Gi", "nvidia.com/gpu": "1"})
+    assert (job["nodeSelector"], job["serviceAccountName"]) == ({"gpu": "a100"}, "lung")
+    assert "\tlung:2\t" in run("list", "pipeline")[1]
+    assert run("update", "pipeline", "lung", "--image", "lung:3", "--limit", "memory=")[0] == 0
+    changed = found | {"kubernetes": job | {"image": "lung:3", "limits": {"nvidia.com/gpu": "1"}}}
+    assert shown(run, "pipeline", "lung") == changed
+    assert run("update", "pipeline", "lung", "--command", "true")[0] == 0
+    assert shown(run, "pipeline", "lung") == changed | {"kubernetes": None, "command": ["true"]}
+    assert run("update", "pipeline", "lung", "--image", "lung:2")[0] == 0
+    assert shown(run, "pipeline", "lung")["kubernetes"]["limits"] == {}
+    assert shown(run, "pipeline", "lung")["environment"] == {"THREADS": "4"}
+    code, _, err = run("create", "pipeline", "-n", "other", "--limit", "nvidia.com/gpu=many", "--image", "x")
+    assert code == 2
+    assert "--limit (kubernetes.limits.nvidia.com/gpu): expected a quantity" in err
 
 
 def test_a_pipeline_gives_up_what_it_was_and_keeps_its_id(run, folder):
@@ -311,12 +344,12 @@ def test_update_with_nothing_to_change(run, folder):
         (
             ("create", "pipeline", "-n", "X"),
             2,
-            "--command (command): a pipeline is one of command, webhook and folder, and none of them",
+            f"--command (command): {ONE}, and none of them",
         ),
         (
             ("create", "pipeline", "-n", "X", "--command", "a", "--folder", "/x"),
             2,
-            "--folder (folder): a pipeline is one of command, webhook and folder, and command is given too",
+            f"--folder (folder): {ONE}, and command is given too",
         ),
         (("create", "pipeline", "-n", "X", "--command", "'a"), 2, '--command (command): "\'a" is wrong: a q'),
         (("create", "pipeline", "-n", "X", "--folder", "x"), 2, "--folder (folder): "),

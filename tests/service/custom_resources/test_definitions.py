@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from port104.registry.entries import Destination, Limits, LocalAE, Pipeline, Source
+from port104.registry.job_templates import JobTemplate, JobVolume, Toleration
 from port104.service import schema
 from port104.service.custom_resources.judging import Declaration, Judge
 from port104.service.custom_resources.kinds import RESOURCE_KINDS
@@ -21,6 +22,15 @@ ENTRIES = (
     Source(ae_title="CT1", hosts=("10.0.0.5", "ct1.local"), certificate_names=frozenset({"ct1"})),
     Destination(name="MYPACS", ae_title="MYPACSAET", host="10.0.0.5", port=1104),
     Pipeline(name="lung", command=("true", "x"), environment={"A": "b"}, limits=Limits(memory=1 << 40)),
+    Pipeline(
+        name="lung",
+        kubernetes=JobTemplate(
+            image="lung:2",
+            limits={"nvidia.com/gpu": "1"},
+            volumes=(JobVolume(mount_path="/models", claim="models"),),
+            tolerations=(Toleration(operator="Exists"),),
+        ),
+    ),
 )
 TYPES = {
     "string": str,
@@ -78,7 +88,7 @@ def test_schemas_are_structural(definition):
 
 
 def test_what_an_entry_says_fits(kind, definition):
-    [entry] = [each for each in ENTRIES if isinstance(each, kind.kind.entry)]
+    entries = [each for each in ENTRIES if isinstance(each, kind.kind.entry)]
 
     def fits(value, node):
         if value is None:
@@ -93,7 +103,8 @@ def test_what_an_entry_says_fits(kind, definition):
             else not isinstance(value, list) or all(fits(each, node["items"]) for each in value)
         )
 
-    assert fits(document_of(entry), schema_of(definition)["properties"]["spec"])
+    for entry in entries:
+        assert fits(document_of(entry), schema_of(definition)["properties"]["spec"])
 
 
 def test_kubectl_shows_whether_it_holds(kind, definition):

@@ -136,6 +136,8 @@ def _describe(section: type[msgspec.Struct], made: dict[str, Schema]) -> None:
         if key.section is not None:
             _describe(key.section, made)
             made[section.__name__]["properties"][key.name]["description"] = inspect.getdoc(key.section)
+        if key.entry is not None:
+            _describe(key.entry, made)
     for name, words in _words_of(section).items():
         made[section.__name__]["properties"][name]["description"] = words
 

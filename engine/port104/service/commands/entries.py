@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from port104.service.commands import completion, echoing
+from port104.service.commands.entry_flags import SETTINGS
 from port104.service.commands.faults import RefusedError
 from port104.service.commands.flags import (
-    SETTINGS,
     changed,
     entry_options,
     explained,
@@ -63,6 +63,7 @@ _EXAMPLES = {
         'port104 create pipeline -n covid --command "python3 /opt/covid.py" --destination MYPACS',
         "port104 create pipeline -n triage --webhook https://triage.example/runs --time-limit 600",
         "port104 create pipeline -n archive --folder /srv/archive/incoming",
+        "port104 create pipeline -n lung --image registry.example/lung:2 --limit nvidia.com/gpu=1",
     ),
     ("update", "aetitle"): (
         "port104 update aetitle COVIDAET pipeline-covid=OTHER-ID",
@@ -255,6 +256,7 @@ _COLUMNS: "dict[str, dict[str, Callable[[Document], Any]]]" = {
         "command": lambda of: shlex.join(of["command"]),
         "webhook": lambda of: of["webhook"],
         "folder": lambda of: of["folder"],
+        "image": lambda of: (of["kubernetes"] or {}).get("image"),
         "concurrency": lambda of: of["concurrency"],
         "time limit": lambda of: of["timeLimit"],
         "retries": lambda of: of["retries"],

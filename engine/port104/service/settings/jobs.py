@@ -28,3 +28,5 @@ class JobsSettings(Section, frozen=True):
     take_over_after_seconds: Patience | None = 300.0
     """Of engines that share a ledger: runs of this one, where it is not heard of for so long and for the time
     limit of its pipeline besides, are begun anew by another. Null: never."""
+    kubernetes: bool = False
+    """Whether pipelines may be Jobs of the cluster whose pod port104 is, which then follows them."""

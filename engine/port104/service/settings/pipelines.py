@@ -8,6 +8,7 @@ from msgspec import Meta, field
 
 from port104.registry.pipeline_ids import id_of_name
 from port104.service import variables
+from port104.service.settings.kubernetes_jobs import KubernetesSettings
 from port104.service.settings.section import Section
 from port104.service.settings.value_types import URL, AbsolutePath, Command, Name, PipelineID
 
@@ -24,7 +25,7 @@ class LimitsSettings(Section, frozen=True):
 
 
 class PipelineSettings(Section, frozen=True):
-    """What is done with a job: a command, a webhook or a folder of other software, one of the three."""
+    """What is done with a job: a command, a Job of Kubernetes, a webhook or a folder of other software."""
 
     name: Name
     """What people call it. Required, unique."""
@@ -36,7 +37,7 @@ class PipelineSettings(Section, frozen=True):
     environment: Annotated[dict[str, str], Meta(extra={"named": variables.read_variable})] = field(
         default_factory=dict
     )
-    """Variables for the command. Whoever may read entries sees them."""
+    """Variables for the command, or the container of `kubernetes`. Whoever may read entries sees them."""
     limits: LimitsSettings = LimitsSettings()
     webhook: URL | None = None
     """The URL that is told of each run."""
@@ -44,6 +45,8 @@ class PipelineSettings(Section, frozen=True):
     """File with the secret that its messages are signed with."""
     folder: AbsolutePath | None = None
     """The folder that each run's payload is put into, for other software."""
+    kubernetes: KubernetesSettings | None = None
+    """The Job that a cluster runs, where `jobs.kubernetes` lets port104 make some."""
     concurrency: Annotated[int, Meta(ge=1, le=10_000)] = 1
     """Runs under way at one time, on all engines."""
     time_limit: Annotated[float, Meta(ge=0, le=2_592_000)] = 3600.0
@@ -65,15 +68,21 @@ class PipelineSettings(Section, frozen=True):
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """As the base says."""
-        ways = {"command": self.words, "webhook": self.webhook, "folder": self.folder}
+        ways = {
+            "command": self.words,
+            "webhook": self.webhook,
+            "folder": self.folder,
+            "kubernetes": self.kubernetes,
+        }
         given = [key for key, way in ways.items() if way]
-        one = "a pipeline is one of command, webhook and folder"
+        one = "a pipeline is one of command, webhook, folder and kubernetes"
         if not given:
             yield "command", f"{one}, and none of them is given"
         for key in given[1:]:
             yield key, f"{one}, and {given[0]} is given too"
-        for key, thing in (("environment", self.environment), ("limits", self.limits != LimitsSettings())):
-            if thing and "command" not in given:
-                yield key, "it is for a command, and there is none"
+        if self.environment and not {"command", "kubernetes"} & {*given}:
+            yield "environment", "it is for a command or kubernetes, and there is neither"
+        if self.limits != LimitsSettings() and "command" not in given:
+            yield "limits", "it is for a command, and there is none"
         if self.webhook_secret_file is not None and "webhook" not in given:
             yield "webhookSecretFile", "it is for a webhook, and there is none"

@@ -1,0 +1,1 @@
+"""Pipelines as Jobs of the Kubernetes cluster whose pod port104 is."""

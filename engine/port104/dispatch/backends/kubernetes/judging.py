@@ -1,0 +1,162 @@
+"""What a Job and its pod say of an attempt: how it ended, and what keeps it from beginning. Sans-IO.
+
+Conditions and reasons are those of `batch/v1 JobStatus` and `core/v1 ContainerState`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from port104.cluster.resources import Resource
+from port104.dispatch.backends.backend import Ending
+
+_IMAGE = "check its name and tag, and whether imagePullSecrets lets it be pulled"
+_HINTS = {
+    "ErrImagePull": _IMAGE,
+    "ImagePullBackOff": _IMAGE,
+    "ErrImageNeverPull": "it is not on the node, and imagePullPolicy is Never",
+    "InvalidImageName": "its name is none",
+    "CreateContainerConfigError": "is there every Secret and ConfigMap that the pipeline names?",
+    "CreateContainerError": "is its command there, and can its volumes be mounted where it says?",
+    "RunContainerError": "is its command there, and may it be executed?",
+}
+_OUT_OF_MEMORY = "OOMKilled"
+_LONGEST = 300
+"""Characters of what Kubernetes says."""
+
+StatusT = TypeVar("StatusT")
+
+
+class Hindrance(msgspec.Struct, frozen=True):
+    """Why a pod has not begun: in Kubernetes' one word, and in words.
+
+    `lasting`: it will not begin unless somebody changes something.
+    """
+
+    reason: str
+    why: str
+    lasting: bool
+
+
+class _Condition(msgspec.Struct, frozen=True):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+
+
+class _JobStatus(msgspec.Struct, frozen=True):
+    conditions: tuple[_Condition, ...] | None = None
+
+
+class _Waiting(msgspec.Struct, frozen=True):
+    reason: str = ""
+    message: str = ""
+
+
+class _Terminated(msgspec.Struct, frozen=True, rename="camel"):
+    exit_code: int = 0
+    signal: int = 0
+    reason: str = ""
+
+
+class _State(msgspec.Struct, frozen=True):
+    waiting: _Waiting | None = None
+    running: Any = None
+    terminated: _Terminated | None = None
+
+
+class _Container(msgspec.Struct, frozen=True):
+    state: _State = _State()
+
+
+class _PodStatus(msgspec.Struct, frozen=True, rename="camel"):
+    reason: str = ""
+    message: str = ""
+    conditions: tuple[_Condition, ...] | None = None
+    container_statuses: tuple[_Container, ...] | None = None
+
+    @property
+    def states(self) -> tuple[_State, ...]:
+        """Those of its containers."""
+        return tuple(each.state for each in self.container_statuses or ())
+
+
+def has_ended(job: Resource) -> bool:
+    """Whether a Job has come to its end, well or not."""
+    return _condition(job, "Complete") is not None or _condition(job, "Failed") is not None
+
+
+def ending_of(job: Resource, pods: Sequence[Resource], time_limit: float) -> Ending:
+    """Say how a Job that has ended did. `time_limit`: seconds, of its pipeline."""
+    if _condition(job, "Complete") is not None:
+        return Ending("succeeded")
+    failed = _condition(job, "Failed") or _Condition()
+    if failed.reason == "DeadlineExceeded":
+        return Ending("failed", f"had not ended within its time limit of {time_limit:g} s, and was ended")
+    for pod in pods:
+        status = _read(pod.status, _PodStatus)
+        ends = [each.terminated for each in status.states if each.terminated is not None]
+        if ends and ends[0].exit_code:
+            return Ending("failed", _in_words(ends[0]))
+        if status.reason:
+            return Ending(
+                "failed", f"its pod was ended by Kubernetes: {_said(status.reason, status.message)}"
+            )
+    said = _said(failed.reason, failed.message) or "it does not say why"
+    return Ending("failed", f"its Job failed: {said}; kubectl describe job {job.metadata.name} may tell more")
+
+
+def _in_words(end: _Terminated) -> str:
+    """What it wrote is not quoted, nor its termination message: they may name patients."""
+    if end.reason == _OUT_OF_MEMORY:
+        return f"was ended because memory ran out ({_OUT_OF_MEMORY}): raise its limit of memory"
+    killed = f", by signal {end.exit_code - 128}" if 128 < end.exit_code < 160 else ""
+    return f"ended with exit code {end.exit_code}{killed}; what it wrote is in its log"
+
+
+def hindrance_of(pods: Sequence[Resource]) -> Hindrance | None:
+    """What keeps a pod from beginning; None: nothing that is known."""
+    for pod in pods:
+        status = _read(pod.status, _PodStatus)
+        for state in status.states:
+            if state.waiting is not None and (hint := _HINTS.get(state.waiting.reason)):
+                said = _said(state.waiting.reason, state.waiting.message)
+                why = f"its container cannot be started: {said}: {hint}"
+                return Hindrance(state.waiting.reason, why, lasting=True)
+        for each in status.conditions or ():
+            if each.type == "PodScheduled" and each.status == "False":
+                why = f"it waited for a node: {_said(each.reason, each.message)}"
+                return Hindrance(each.reason, why, lasting=False)
+    return None
+
+
+def has_begun(pod: Resource) -> bool:
+    """Whether its container runs or ran, and so has a log."""
+    states = _read(pod.status, _PodStatus).states
+    return any(each.running is not None or each.terminated is not None for each in states)
+
+
+def has_stopped(pod: Resource) -> bool:
+    """Whether its container has ended, and so writes nothing more."""
+    states = _read(pod.status, _PodStatus).states
+    return bool(states) and all(each.terminated is not None for each in states)
+
+
+def _condition(job: Resource, kind: str) -> _Condition | None:
+    conditions = _read(job.status, _JobStatus).conditions or ()
+    return next((each for each in conditions if each.type == kind and each.status == "True"), None)
+
+
+def _read(status: Any, kind: type[StatusT]) -> StatusT:
+    """Read a status; one that says nothing, or something else, is an empty one."""
+    try:
+        return msgspec.convert(status or {}, kind)
+    except msgspec.ValidationError:
+        return kind()
+
+
+def _said(reason: str, message: str) -> str:
+    words = ": ".join(filter(None, [reason, message.strip()]))
+    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}..."

@@ -1,0 +1,141 @@
+"""Keeps what a Job's container writes in the log of the attempt, while it writes it.
+
+Kubernetes has a log only as long as the pod, and removes the pod of a Job that took too long: what was not
+read before is lost.
+"""
+
+import os
+from pathlib import Path
+
+import structlog
+import trio
+
+from port104.cluster.collection import PODS
+from port104.cluster.faults import ClusterError
+from port104.cluster.resources import Resource
+from port104.dispatch.backends.kubernetes.following import JobWatch
+from port104.dispatch.backends.kubernetes.judging import has_begun, has_stopped
+from port104.dispatch.backends.kubernetes.manifest import CONTAINER
+from port104.dispatch.backends.supervision import LOG_FIRST, LOG_LAST
+from port104.dispatch.backends.supervisor import Log
+
+log = structlog.get_logger("port104.dispatch")
+
+# What is written comes to the disk so often, and is asked for again so soon.
+FLUSH_SECONDS = 0.5
+AGAIN_SECONDS = 2.0
+
+
+class PodLog:
+    """Keeps the log of a Job's pod in `file`.
+
+    `begun`: whether there is something to keep; `kept`: all of it is.
+    """
+
+    def __init__(self, watch: JobWatch, job: Resource, file: Path) -> None:
+        self._watch = watch
+        self._job = job
+        self._keeping = _Keeping(file)
+        self.begun = False
+        self.kept = trio.Event()
+
+    async def run(self) -> None:
+        """Keep it until the container has ended, or the pod is gone."""
+        pod = await self._pod()
+        self.begun = True
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._keeping.flush)
+                await self._follow(pod)
+                nursery.cancel_scope.cancel()
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._keeping.close()
+        self.kept.set()
+
+    async def _pod(self) -> str:
+        """Wait for a pod that has a log; returns its name."""
+        while True:
+            news = self._watch.news
+            for pod in self._watch.pods_of(self._job):
+                if has_begun(pod):
+                    return pod.metadata.name
+            await news.wait()
+
+    async def _follow(self, pod: str) -> None:
+        while True:
+            self._keeping.from_the_beginning()
+            try:
+                await self._watch.server.follow_log(pod, CONTAINER, self._keeping.take)
+                if has_stopped(await self._watch.server.read(PODS, pod)):
+                    return
+            except ClusterError as fault:
+                if not fault.passes:
+                    self._keeping.note(fault)
+                    return
+            await trio.sleep(AGAIN_SECONDS)
+
+
+class _Keeping:
+    """Takes bytes on the event loop, and writes them in worker threads.
+
+    A connection that broke off is made again from the beginning, for Kubernetes counts no bytes: what is
+    there already is passed over. Where the node began a new file meanwhile, some of it is lost.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._log: Log | None = None
+        self._descriptor = -1
+        self._waiting = bytearray()
+        self._taken = 0
+        self._seen = 0
+
+    def from_the_beginning(self) -> None:
+        """Hear that what comes next is the log's first byte."""
+        self._seen = 0
+
+    def take(self, data: bytes) -> None:
+        """Take what came."""
+        known = min(len(data), max(0, self._taken - self._seen))
+        self._seen += len(data)
+        self._taken = max(self._taken, self._seen)
+        self._waiting += data[known:]
+
+    def note(self, fault: ClusterError) -> None:
+        """Say why there is no more of it."""
+        if fault.status != 404:  # the pod is gone, and what there was is here
+            self._waiting += f"\n[port104: the rest of the log cannot be had: {fault}]\n".encode()
+
+    async def flush(self) -> None:
+        """Write what came, again and again."""
+        while True:
+            await trio.sleep(FLUSH_SECONDS)
+            await self._write_what_waits()
+
+    async def close(self) -> None:
+        """Write what came last, and the end."""
+        await self._write_what_waits()
+        await trio.to_thread.run_sync(self._close)
+
+    async def _write_what_waits(self) -> None:
+        data, self._waiting = self._waiting, bytearray()
+        if data:
+            await trio.to_thread.run_sync(self._write, bytes(data))
+
+    def _close(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            os.close(self._descriptor)
+
+    def _write(self, data: bytes) -> None:
+        """What another run of the engine kept is replaced once there is something to replace it by."""
+        if self._log is None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+            try:
+                self._descriptor = os.open(self._file, flags, 0o640)
+            except OSError as failure:
+                log.warning("the log of a Job cannot be kept", file=str(self._file), reason=failure.strerror)
+                return
+            self._log = Log(self._descriptor, LOG_FIRST, LOG_LAST)
+        self._log.add(data)

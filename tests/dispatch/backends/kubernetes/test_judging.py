@@ -1,0 +1,183 @@
+"""What Kubernetes says of a Job and its pod, in words that say what to do."""
+
+import pytest
+
+from port104.cluster.resources import Metadata, Resource
+from port104.dispatch.backends.backend import Ending
+from port104.dispatch.backends.kubernetes.hindering import HINDERED_SECONDS, Hindrances
+from port104.dispatch.backends.kubernetes.judging import (
+    ending_of,
+    has_begun,
+    has_ended,
+    has_stopped,
+    hindrance_of,
+)
+
+
+def job(*conditions):
+    return Resource(Metadata(name="port104-a1-1"), status={"conditions": [*conditions]})
+
+
+def condition(kind, reason="", message="", status="True"):
+    return {"type": kind, "status": status, "reason": reason, "message": message}
+
+
+def pod(state=None, **status):
+    states = [] if state is None else [{"name": "pipeline", "state": state}]
+    return Resource(Metadata(name="x"), status={"containerStatuses": states, **status})
+
+
+LIMIT = "Job has reached the specified backoff limit"
+FAILED = condition("Failed", "BackoffLimitExceeded", LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "ended"),
+    [
+        ([], False),
+        ([condition("Suspended")], False),
+        ([condition("FailureTarget", "BackoffLimitExceeded")], False),
+        ([condition("SuccessCriteriaMet")], False),
+        ([condition("Complete", status="False")], False),
+        ([condition("SuccessCriteriaMet"), condition("Complete")], True),
+        ([FAILED], True),
+    ],
+)
+def test_ended(conditions, ended):
+    assert has_ended(job(*conditions)) is ended
+
+
+@pytest.mark.parametrize("status", [None, {}, {"conditions": None}, {"conditions": "none"}, 5])
+def test_a_status_that_says_nothing(status):
+    assert not has_ended(Resource(Metadata(), status=status))
+    assert hindrance_of([Resource(Metadata(), status=status)]) is None
+    assert not has_begun(Resource(Metadata(), status=status))
+    assert not has_stopped(Resource(Metadata(), status=status))
+
+
+def test_success():
+    assert ending_of(job(condition("Complete")), [], 60) == Ending("succeeded")
+
+
+@pytest.mark.parametrize(
+    ("failed", "pods", "why"),
+    [
+        (
+            condition("Failed", "DeadlineExceeded", "Job was active longer than specified deadline"),
+            [],
+            "had not ended within its time limit of 60 s, and was ended",
+        ),
+        (
+            FAILED,
+            [pod({"terminated": {"exitCode": 3, "reason": "Error"}})],
+            "ended with exit code 3; what it wrote is in its log",
+        ),
+        (
+            FAILED,
+            [pod({"terminated": {"exitCode": 139, "reason": "Error"}})],
+            "ended with exit code 139, by signal 11; what it wrote is in its log",
+        ),
+        (
+            FAILED,
+            [pod({"terminated": {"exitCode": 137, "reason": "OOMKilled"}})],
+            "was ended because memory ran out (OOMKilled): raise its limit of memory",
+        ),
+        (
+            FAILED,
+            [pod(reason="Evicted", message="The node was low on resource: ephemeral-storage.")],
+            "its pod was ended by Kubernetes: Evicted: The node was low on resource: ephemeral-storage.",
+        ),
+        (
+            FAILED,
+            [],
+            f"its Job failed: BackoffLimitExceeded: {LIMIT}; kubectl describe job port104-a1-1 may tell more",
+        ),
+        (
+            condition("Failed", "PodFailurePolicy"),
+            [pod({"running": {}})],
+            "its Job failed: PodFailurePolicy; kubectl describe job port104-a1-1 may tell more",
+        ),
+        (
+            condition("Failed"),
+            [],
+            "its Job failed: it does not say why; kubectl describe job port104-a1-1 may tell more",
+        ),
+    ],
+)
+def test_failures(failed, pods, why):
+    assert ending_of(job(failed), pods, 60) == Ending("failed", why)
+
+
+def test_what_the_container_says_itself_is_not_told():
+    said = pod({"terminated": {"exitCode": 1, "reason": "Error", "message": "DOE^JANE"}})
+    assert "DOE" not in ending_of(job(FAILED), [said], 60).why
+
+
+WAITING = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "lung:2"'}}
+UNSCHEDULABLE = [condition("PodScheduled", "Unschedulable", "0/3 nodes: 3 Insufficient gpu", "False")]
+
+
+@pytest.mark.parametrize(
+    ("pods", "why", "lasting"),
+    [
+        ([pod(WAITING)], 'ImagePullBackOff: Back-off pulling image "lung:2": check its name', True),
+        ([pod({"waiting": {"reason": "InvalidImageName"}})], "InvalidImageName: its name is none", True),
+        (
+            [pod({"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "x" not found'}})],
+            'secret "x" not found: is there every Secret',
+            True,
+        ),
+        ([pod(conditions=UNSCHEDULABLE)], "it waited for a node: Unschedulable: 0/3 nodes", False),
+        ([pod({"waiting": {"reason": "x", "message": "y" * 999}})], None, False),
+    ],
+)
+def test_hindrances(pods, why, lasting):
+    found = hindrance_of(pods)
+    if why is None:
+        assert found is None
+    else:
+        assert why in found.why
+        assert found.lasting is lasting
+
+
+def test_nothing_hinders_what_runs_or_is_made():
+    assert hindrance_of([]) is None
+    assert hindrance_of([pod({"running": {}}), pod({"waiting": {"reason": "ContainerCreating"}})]) is None
+    assert hindrance_of([pod(conditions=[condition("PodScheduled")])]) is None
+
+
+def test_long_words_are_cut():
+    why = hindrance_of([pod({"waiting": {"reason": "ErrImagePull", "message": "y" * 999}})]).why
+    assert "yyy..." in why
+    assert len(why) < 450
+
+
+def test_begun_and_stopped():
+    assert has_begun(pod({"running": {}}))
+    assert not has_stopped(pod({"running": {}}))
+    assert has_stopped(pod({"terminated": {"exitCode": 0}}))
+    assert has_begun(pod({"terminated": {"exitCode": 0}}))
+    assert not has_begun(pod(WAITING))
+
+
+def test_each_hindrance_is_told_once_and_given_up_after_a_while():
+    hindrances = Hindrances()
+    other = pod({"waiting": {"reason": "ErrImagePull", "message": "denied"}})
+    assert hindrances.hear([pod(conditions=UNSCHEDULABLE)], 0).reason == "Unschedulable"
+    assert not hindrances.last(10 * HINDERED_SECONDS)  # a node may become free
+    assert hindrances.hear([pod(WAITING)], 5).reason == "ImagePullBackOff"
+    assert hindrances.hear([other], 10).reason == "ErrImagePull"
+    assert hindrances.hear([pod(WAITING)], 15) is None
+    assert not hindrances.last(4 + HINDERED_SECONDS)
+    assert hindrances.last(5 + HINDERED_SECONDS)
+    assert "ImagePullBackOff" in hindrances.why
+
+
+def test_what_has_begun_was_not_hindered_for_long():
+    hindrances = Hindrances()
+    hindrances.hear([pod(WAITING)], 0)
+    assert hindrances.hear([], 1) is None  # its pod is gone, by its time limit
+    assert hindrances.why
+    hindrances.hear([pod({"running": {}})], 2)
+    assert hindrances.why == ""
+    assert not hindrances.last(10 * HINDERED_SECONDS)
