@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import pytest
+from pydicom import dcmread
 
 from engine_nest import Nest
 from engine_process import engine
@@ -65,6 +66,11 @@ def copies_of(folder, instance):
     return list(first.parent.glob(f"{first.stem}.*"))
 
 
+def named(paths):
+    """{path: SOP instance UID}"""
+    return {str(path): str(dcmread(path).file_meta.MediaStorageSOPInstanceUID) for path in paths}
+
+
 def send_until_killed(port, prefix, pixels, ledger):
     """Send instances until the connection breaks; every third UID comes twice, with other bytes."""
     number = 0
@@ -104,7 +110,10 @@ def run_rounds(folder, seed, first, last):
     assert len(ledger.acknowledged) > (last + 1 - first) * ASSOCIATIONS
     with engine(folder) as server:  # and those of early rounds were not lost later
         ledger.assert_kept(folder, ledger.sent)
-        assert len(server.stored_files()) == sum(len(copies_of(folder, uid)) for uid in ledger.sent)
+        stored = set(server.stored_files())
+        known = {path for uid in ledger.sent for path in copies_of(folder, uid)}
+        assert named(stored - known) == {}, "nobody sent these"
+        assert known - stored == set()
     return len(ledger.acknowledged)
 
 
@@ -145,5 +154,8 @@ def test_nothing_acknowledged_is_lost(folders):
             pool.submit(run_rounds, folder, SEED + first, first, first + share - 1)
             for folder, first in zip(folders, firsts, strict=True)
         ]
-        acknowledged = sum(run.result() for run in runs)
+        faults = [fault for run in runs if (fault := run.exception())]
+    if faults:
+        raise ExceptionGroup("of the folders", faults)
+    acknowledged = sum(run.result() for run in runs)
     print(f"{acknowledged} instances acknowledged, none lost")
