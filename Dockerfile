@@ -20,7 +20,9 @@ COPY pyproject.toml ./
 RUN python3 -m venv /opt/build; \
     python3 -m venv --without-pip /opt/port104; \
     python3 -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-        print(*p["dependencies"], *p["optional-dependencies"]["postgresql"], *p["optional-dependencies"]["events"], sep="\n")' > /opt/build/run.txt; \
+        print(*p["dependencies"], \
+            *(one for extra in ("postgresql", "events", "objectstore") for one in p["optional-dependencies"][extra]), \
+            sep="\n")' > /opt/build/run.txt; \
     /opt/build/bin/pip --python /opt/port104/bin/python install --only-binary :all: -r /opt/build/run.txt
 COPY README.md LICENSE MANIFEST.in setup.py ./
 COPY native native

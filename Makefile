@@ -108,7 +108,7 @@ image-check: build $(VENV)/.chart ## carry out the Dockerfile's steps in a Debia
 
 sbom: $(VENV)/.chart ## what the image's Python environment is made of, as CycloneDX, into build/sbom
 	rm -rf build/sbom && $(PYTHON) -m venv --without-pip build/sbom/environment
-	PIP_CONSTRAINT=requirements.txt $(BIN)/python -m pip --python build/sbom/environment install --quiet '.[postgresql,events]'
+	PIP_CONSTRAINT=requirements.txt $(BIN)/python -m pip --python build/sbom/environment install --quiet '.[postgresql,events,objectstore]'
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
 		--output-file build/sbom/port104.cdx.json build/sbom/environment
 	rm -rf build/sbom/environment

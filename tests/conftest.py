@@ -6,6 +6,7 @@ from hypothesis import settings
 
 from postgres_process import Postgres
 from rabbitmq_process import RabbitMQ
+from seaweedfs_process import SeaweedFS
 
 # The same examples in every run, and no deadline on a machine that others share: a failure is the code's.
 settings.register_profile("port104", derandomize=True, deadline=None)
@@ -24,6 +25,13 @@ def rabbitmq():
     """A RabbitMQ broker for whoever needs one; each test takes an exchange of its own, by `new_exchange`."""
     with RabbitMQ() as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def seaweedfs():
+    """An object store for whoever needs one; each test takes a bucket of its own, by `new_bucket`."""
+    with SeaweedFS() as server:
+        yield server
 
 
 @pytest.fixture

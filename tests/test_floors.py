@@ -29,15 +29,16 @@ MAY_IMPORT = {
     "storage": GROUND | {"wire"},
     "registry": GROUND | {"wire", "database"},
     "cluster": GROUND | {"net"},
-    "jobs": GROUND | {"wire", "database"},
-    "dispatch": GROUND | {"wire", "net", "storage", "database", "registry", "jobs", "cluster"},
+    "objects": GROUND,
+    "jobs": GROUND | {"wire", "database", "objects"},
+    "dispatch": GROUND | {"wire", "net", "storage", "database", "registry", "objects", "jobs", "cluster"},
     "sending": GROUND | {"wire", "net", "storage"},
     "receiving": GROUND | {"wire", "net", "storage"},
     "export": GROUND | {"wire", "net", "storage", "database", "registry", "jobs", "sending"},
     "events": GROUND | {"database", "jobs", "dispatch"},
     "service": GROUND
-    | {"wire", "net", "storage", "database", "registry", "jobs", "cluster", "dispatch", "export", "sending"}
-    | {"events"},
+    | {"wire", "net", "storage", "database", "registry", "objects", "jobs", "cluster", "dispatch", "export"}
+    | {"sending", "events"},
     "__main__": {"service"},
 }
 
@@ -72,6 +73,7 @@ KEPT_FOR = {
     "sqlite3": {"database/sqlite.py"},
     "psycopg": {"database/postgres.py"},
     "pika": {"events/amqp.py"},
+    "obstore": {"objects/store.py"},
     "yaml": {"service"},
     "rich": {"service"},
     "litestar": {"service"},

@@ -1,0 +1,15 @@
+"""What can go wrong between port104 and an object store. Every text says what to do."""
+
+from port104.errors import Port104Error
+
+
+class ObjectStoreError(Port104Error):
+    """The store cannot be used at the moment, for this object or any."""
+
+
+class MissingObjectError(Port104Error):
+    """The store has no such object."""
+
+
+class DamagedObjectError(Port104Error):
+    """The store holds other bytes than those that it was given."""
