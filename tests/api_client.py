@@ -112,6 +112,7 @@ class API:
         self.condition = Condition()
         self.condition.serves()
         self.ledger_health = LedgerHealth(None, 0)
+        self.object_store = None
         self.associations = AssociationLog()
         counts = dict.fromkeys(SpoolCounts.__struct_fields__, 0) | {"stored": 12}
         self.reception = Reception()
@@ -124,6 +125,7 @@ class API:
             ledger=lambda: self.ledger_health,
             deliveries=deliveries_of(lookout, lambda: self.figures),
             is_drained=drain.is_begun,
+            object_store=self.read_object_store,
         )
         self.drain = drain
         self.behind = Behind(
@@ -144,6 +146,9 @@ class API:
     async def verify(self, destination):
         """What `asked` says of a destination that is asked by C-ECHO."""
         return self.asked[destination.name]
+
+    async def read_object_store(self):
+        return self.object_store
 
     async def ask(self, method, target, body=None, *, peer=CONTROL, raw=None, tls=False, **headers):
         """Ask; `body` is sent as JSON, `raw` as it is. Headers are written with _ for -."""

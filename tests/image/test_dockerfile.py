@@ -62,5 +62,10 @@ def test_it_is_started_without_a_shell_between(last):
 
 def test_the_builder_gets_what_the_wheel_is_made_of_and_no_more():
     sent = {path.as_posix() for path in sent_to_the_builder()}
-    assert {"pyproject.toml", "native/pdata.c", "engine/port104/native/link.py", "engine/port104/py.typed"} <= sent
+    assert {
+        "pyproject.toml",
+        "native/pdata.c",
+        "engine/port104/native/link.py",
+        "engine/port104/py.typed",
+    } <= sent
     assert not {path for path in sent if path.startswith(("tests/", "native/tests/", "docs/", ".git"))}

@@ -84,16 +84,18 @@ class Bookkeeper:
         plan_of: PlanOf,
         replaces: Callable[[str], bool],
         job_made: Callable[[], None],
+        recorded: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.time,
         most_waiting: int = _MOST_WAITING,
     ) -> None:
         """`root`: the storage folder. `replaces`: whether an AE title lets instances take others' places.
 
-        `job_made`: is told that there may be a new job.
+        `job_made`: is told that there may be a new job; `recorded`: that instances were written down.
         """
         self._desk = desk
         self._plan_of = plan_of
         self._job_made = job_made
+        self._recorded = recorded
         self._root = root
         self._rule_of = rule_of
         self._replaces = replaces
@@ -104,7 +106,8 @@ class Bookkeeper:
         self._most_waiting = most_waiting
         self._news = trio.Event()
         self._to_be_counted = trio.Event()
-        self._counted = False
+        self.counted = trio.Event()
+        """Set once the files were held against the ledger: it knows then when each of them was written."""
 
     # ---- on the event loop ----
 
@@ -140,7 +143,7 @@ class Bookkeeper:
     @property
     def is_counting(self) -> bool:
         """Whether there may be stored files that the ledger does not know and nobody waits to write."""
-        return not self._counted or self._to_be_counted.is_set()
+        return not self.counted.is_set() or self._to_be_counted.is_set()
 
     # ---- beside it ----
 
@@ -148,8 +151,8 @@ class Bookkeeper:
         """Write and close until cancelled; what waits then is found in the files at the next start."""
         async with trio.open_nursery() as nursery:
             found = await self._count()
-            self._counted = True
             log.info("stored files held against the ledger", unknown=found)
+            self.counted.set()
             nursery.start_soon(self._count_again)
             await self._keep()
 
@@ -179,6 +182,8 @@ class Bookkeeper:
         while left > 0:
             began, waiting = trio.current_time(), self._count_waiting
             batch = await self._desk.insist(self._write_batch)
+            if self._recorded is not None:
+                self._recorded()
             took = trio.current_time() - began
             left -= batch.instances
             others_came = self._count_waiting > waiting

@@ -19,7 +19,8 @@ ResultT = TypeVar("ResultT")
 class Desk:
     """Where the ledger is worked on. `fault`: why its database cannot be used at the moment, in words.
 
-    `folders`: held by whoever removes folders of runs, and by whoever puts something into one.
+    `folders`: held by whoever removes folders of runs or instances,
+    and by whoever puts something into one.
     """
 
     def __init__(self, ledger: Ledger) -> None:

@@ -4,10 +4,11 @@ Rules that this room keeps:
 - what is under way is in the ledger before it begins, so that a start after a kill finds and finishes it;
 - an end that cannot be written yet is written later: until then the run is under way;
 - nothing is carried out that another engine has taken meanwhile (jobs/ledger/nodes.py);
+- a run whose payload is not whole yet waits, and has used up no attempt;
 - a run that failed is tried again, alone; those that succeeded beside it are not.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -18,10 +19,11 @@ import trio
 from port104.database.faults import DatabaseError
 from port104.dispatch.backends.backend import Backend, Ending
 from port104.dispatch.desk import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, Desk
-from port104.dispatch.payload import build
+from port104.dispatch.payload import IncompleteError, build
 from port104.dispatch.results import FaultyResultsError, collect
 from port104.errors import StorageError
 from port104.jobs.ledger.ledger import Ledger
+from port104.jobs.ledger.members import Member
 from port104.jobs.ledger.messages import Message
 from port104.jobs.ledger.results import Result
 from port104.jobs.ledger.runs import Run
@@ -31,6 +33,10 @@ log = structlog.get_logger("port104.jobs")
 
 # What other engines made, and what somebody wants to cancel there, is looked for so often.
 LOOK_SECONDS = 5.0
+
+
+MakePayload = Callable[[Run, Sequence[Member]], Awaitable[Path]]
+"""Makes the folder of an attempt, or raises as payload.build does."""
 
 
 class HasPipelines(Protocol):
@@ -72,10 +78,12 @@ class Dispatcher:
         *,
         results_left: Callable[[], None],
         announcer: Announcer | None = None,
+        payload_of: MakePayload | None = None,
     ) -> None:
         """`root`, `node`: the storage folder and its name. `destinations_of`: where results of a run go.
 
         `results_left`: is told that there may be some. `announcer`: tells others of runs; None: nobody does.
+        `payload_of`: makes payloads; None: of the storage folders that are there.
         """
         self._desk = desk
         self._node = node
@@ -85,6 +93,7 @@ class Dispatcher:
         self._destinations_of = destinations_of
         self._results_left = results_left
         self._announcer = announcer
+        self._payload_of = payload_of or self._of_folders
         self._news = trio.Event()
         self._under_way: dict[str, trio.Event] = {}
 
@@ -147,7 +156,12 @@ class Dispatcher:
         began = trio.current_time()
         pipeline = self._registry().pipeline(run.pipeline_id)
         try:
-            carried_out = await self._carry_out(run, pipeline, cancel)
+            try:
+                carried_out = await self._carry_out(run, pipeline, cancel)
+            except IncompleteError as waits:
+                await self._desk.insist(partial(Ledger.put_back, run=run, why=str(waits)))
+                log.info("run put back", reason=str(waits), **facts)
+                return
             if carried_out is None:
                 log.warning("run was taken over by another engine", **facts)
                 return
@@ -175,7 +189,7 @@ class Dispatcher:
     ) -> tuple[Ending, Sequence[Result]] | None:
         """Make one attempt, and look at what it left; whatever goes wrong is its ending.
 
-        None: the run is not ours any more, and nothing was done.
+        None: the run is not ours any more, and nothing was done. Raises IncompleteError where it must wait.
         """
         if pipeline is None:
             return _failed(
@@ -185,7 +199,7 @@ class Dispatcher:
             members = await self._desk.insist(lambda ledger: ledger.members_of(run))
             async with self._desk.folders:
                 pass  # whoever found it done with, before it was begun again, has removed what there was
-            folder = await trio.to_thread.run_sync(build, self._root, self._node, run, members)
+            folder = await self._payload_of(run, members)
             # The last that is done before: what is written down for it is held against our silence later.
             if not await self._confirm(run, pipeline, folder):
                 return None
@@ -210,6 +224,9 @@ class Dispatcher:
         if self._announcer is not None:
             self._announcer.look()
         return confirmed
+
+    async def _of_folders(self, run: Run, members: Sequence[Member]) -> Path:
+        return await trio.to_thread.run_sync(build, self._root, self._node, run, members)
 
 
 def _failed(why: str) -> tuple[Ending, Sequence[Result]]:

@@ -13,17 +13,19 @@ import filecmp
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from port104.dispatch.node import is_folder_of
-from port104.errors import StorageError
+from port104.errors import Port104Error, StorageError
 from port104.jobs.ledger.members import Member
 from port104.jobs.ledger.runs import Run
+from port104.objects.held import Held
 
 RUNS = "runs"
 MANIFEST, INSTANCES, OUTPUT = "manifest.json", "dcm", "output"
@@ -37,11 +39,24 @@ def folder_of(root: Path, run: Run) -> Path:
     return root / RUNS / run.id / str(run.attempt)
 
 
-def build(root: Path, node: str, run: Run, members: Sequence[Member]) -> Path:
+class IncompleteError(Port104Error):
+    """The payload cannot be whole yet, and nothing failed; the text says what it waits for."""
+
+
+def build(
+    root: Path,
+    node: str,
+    run: Run,
+    members: Sequence[Member],
+    fetched: Mapping[Member, Path] = MappingProxyType({}),
+    url_of: Callable[[str], str] = str,
+) -> Path:
     """Make the folder of an attempt, where it is not there yet; returns it.
 
-    `root`, `node`: our storage folder and its name. Raises StorageError when an instance or the disk cannot
-    be reached; the text says which and what to do.
+    `root`, `node`: our storage folder and its name. `fetched`: where instances are that are in no storage
+    folder here. `url_of`: makes the URL of an object of its key. Raises StorageError when an instance or the
+    disk cannot be reached, the text says which and what to do; IncompleteError when an instance went
+    meanwhile that the object store holds.
     """
     folder = folder_of(root, run)
     try:
@@ -49,8 +64,8 @@ def build(root: Path, node: str, run: Run, members: Sequence[Member]) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             (folder / INSTANCES).mkdir(parents=True)
             (folder / OUTPUT).mkdir()
-            sources = _sources(root, node, members)
-            listed = [_placed(folder, *each) for each in zip(members, sources, strict=True)]
+            sources = _sources(root, node, members, fetched)
+            listed = [_placed(folder, *each, url_of) for each in zip(members, sources, strict=True)]
             _write(folder / MANIFEST, _manifest(run, [each for each in listed if each is not None]))
     except OSError as failure:
         raise StorageError(
@@ -60,7 +75,9 @@ def build(root: Path, node: str, run: Run, members: Sequence[Member]) -> Path:
     return folder
 
 
-def _placed(folder: Path, member: Member, source: Path) -> dict[str, Any] | None:
+def _placed(
+    folder: Path, member: Member, source: Path, url_of: Callable[[str], str]
+) -> dict[str, Any] | None:
     """Put an instance into the payload, and describe it; None where the same one is there already."""
     uid = member.sop_instance_uid
     stem = uid if _UID.fullmatch(uid) else source.name.partition(".")[0]
@@ -83,19 +100,45 @@ def _placed(folder: Path, member: Member, source: Path) -> dict[str, Any] | None
         "seriesInstanceUid": member.series_instance_uid,
         "callingAeTitle": member.calling_ae_title,
         "received": _iso(member.received),
+        **_object(member.held, url_of),
     }
 
 
-def _sources(root: Path, node: str, members: Sequence[Member]) -> Iterator[Path]:
-    """Where each instance stands; the folders of other engines must be there under their own paths."""
-    folders = {node: root}
+def _object(held: Held | None, url_of: Callable[[str], str]) -> dict[str, Any]:
+    """What a program needs that reads the instance from the object store."""
+    return {} if held is None else {"object": url_of(held.key), "size": held.size, "sha256": held.digest}
+
+
+class Shelves:
+    """Where instances stand; the folders of other engines must be there under their own paths.
+
+    `root`, `node`: our storage folder and its name.
+    """
+
+    def __init__(self, root: Path, node: str) -> None:
+        self._folders: dict[str, Path | None] = {node: root}
+
+    def of(self, member: Member) -> Path | None:
+        """The path of its file; None: the storage folder that it is in is not there on this machine."""
+        if member.node not in self._folders:
+            there = is_folder_of(Path(member.root), member.node)
+            self._folders[member.node] = Path(member.root) if there else None
+        folder = self._folders[member.node]
+        return None if folder is None else folder / "instances" / member.file
+
+
+def _sources(
+    root: Path, node: str, members: Sequence[Member], fetched: Mapping[Member, Path]
+) -> Iterator[Path]:
+    """Where each instance stands. Raises as `build` does."""
+    shelves = Shelves(root, node)
     for member in members:
-        if member.node not in folders:
-            if not is_folder_of(Path(member.root), member.node):
-                raise _out_of_reach(member)
-            folders[member.node] = Path(member.root)
-        source = folders[member.node] / "instances" / member.file
+        source = fetched.get(member) or shelves.of(member)
+        if source is None:
+            raise _out_of_reach(member)
         if not source.exists():
+            if member.held is not None:
+                raise IncompleteError("instances left the storage folder meanwhile: they are fetched")
             raise StorageError(
                 f"an instance of the job is gone: {source}; restore the file, and rerun the job"
             )
@@ -107,7 +150,8 @@ def _out_of_reach(member: Member) -> StorageError:
         f"an instance of the job is in the storage folder {member.root} of the engine on"
         f" {member.host or 'an unknown machine'} (node {member.node}), which is not there on this machine:"
         " engines that share a ledger must see each other's folders under the same paths, so put them on a"
-        " volume that all have, each in a folder of its own (storage.temporary), and rerun the job"
+        " volume that all have, each in a folder of its own (storage.temporary), or have an object store"
+        " (objectStore.url), and rerun the job"
     )
 
 

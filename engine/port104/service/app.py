@@ -17,6 +17,7 @@ from port104.service.admission import Admission
 from port104.service.api.deliveries import deliveries_of
 from port104.service.api.events import reads_events
 from port104.service.api.health import Health, LedgerHealth
+from port104.service.api.object_store import object_store_health_of
 from port104.service.api.serving import API, Behind
 from port104.service.associations import AssociationLog
 from port104.service.books import retention_of
@@ -141,6 +142,7 @@ class _Parts:
             ledger=lambda: LedgerHealth(books.desk.fault, books.keeper.waiting),
             deliveries=deliveries_of(books.lookout, books.figures),
             is_drained=books.drain.is_begun,
+            object_store=object_store_health_of(books.uploader, books.lookout),
             custom_resources=kept.custom_resources,
             events=events,
         )

@@ -21,6 +21,7 @@ from port104.dispatch.inquiring import Asking, Inquirer
 from port104.dispatch.lookout import Exports, Lookout, Runs
 from port104.dispatch.node import node_of
 from port104.dispatch.pulse import beat
+from port104.dispatch.uploading import Uploader
 from port104.export.figures import DestinationFigures
 from port104.jobs.grouping import GroupingRule
 from port104.jobs.ledger.ledger import Ledger
@@ -31,9 +32,11 @@ from port104.registry.entries import Pipeline
 from port104.registry.registry import Registry
 from port104.service.delivery import asker_of, committer_of, counter_of, exporter_of
 from port104.service.events import Events, events_of
+from port104.service.object_store import object_storage_of
 from port104.service.processing import destinations_of, rule_of
 from port104.service.settings.events import EventsSettings
 from port104.service.settings.jobs import JobsSettings
+from port104.service.settings.object_store import ObjectStoreSettings
 from port104.service.settings.scu import ScuSettings
 
 _HOUR = 3600.0
@@ -44,7 +47,8 @@ class Books(msgspec.Struct, frozen=True):
 
     `filing`: takes results that somebody registers by hand. `exports`: what steers their delivery.
     `figures`: what came of that since the start. `committer`: answers for storage commitment.
-    `events`: tells a message broker; None: there is none. `drain`: whether the engine is to be taken away.
+    `events`: tells a message broker; `uploader`: puts instances into the object store; None: there is none.
+    `drain`: whether the engine is to be taken away.
     """
 
     desk: Desk
@@ -57,6 +61,7 @@ class Books(msgspec.Struct, frozen=True):
     figures: Callable[[], list[DestinationFigures]]
     events: Events | None
     drain: Drain
+    uploader: Uploader | None
 
 
 @asynccontextmanager
@@ -68,18 +73,22 @@ async def keeping_books(
     scu: ScuSettings,
     events: EventsSettings,
     backend_of: Callable[[Pipeline], Backend],
+    object_store: ObjectStoreSettings,
 ) -> AsyncIterator[Books]:
     """Keep the ledger while the block runs, in the database at `url` or the storage folder `root`.
 
     `patience`: seconds after which others may take over the runs of this engine; None: never. `scu`: how
-    results are delivered; `events`: who is told of payloads. `backend_of`: what runs a pipeline. Raises
-    DatabaseError, StorageError or ConfigurationError when it cannot be opened.
+    results are delivered; `events`: who is told of payloads. `backend_of`: what runs a pipeline.
+    `object_store`: where instances are put besides. Raises DatabaseError, StorageError or ConfigurationError
+    when it cannot be opened.
     """
     ledger = await trio.to_thread.run_sync(partial(_open, url, root, patience))
+    ledger.has_object_store = object_store.url is not None
     lookout = Lookout(partial(look_into, url, root), root, ledger.node)
     try:
         desk = Desk(ledger)
         by = _ByRegistry(registry)
+        storage = object_storage_of(object_store, desk, root, ledger.node)
         exporter = exporter_of(scu, desk, ledger.node, registry)
         telling = events_of(events, desk)
         dispatcher = Dispatcher(
@@ -91,9 +100,16 @@ async def keeping_books(
             by.destinations_of,
             results_left=exporter.look,
             announcer=None if telling is None else telling.announcer,
+            payload_of=None if storage is None else storage.fetcher.make,
         )
         keeper = Bookkeeper(
-            desk, root, by.rule_of, plan_of=by.plan_of, replaces=by.replaces, job_made=dispatcher.look
+            desk,
+            root,
+            by.rule_of,
+            plan_of=by.plan_of,
+            replaces=by.replaces,
+            job_made=dispatcher.look,
+            recorded=None if storage is None else storage.uploader.look,
         )
         inquirer = Inquirer(
             desk, by.asking, lambda: registry().destinations, counter_of(scu).count, keeper.look
@@ -111,6 +127,8 @@ async def keeping_books(
             nursery.start_soon(exporter.run)
             if telling is not None:
                 nursery.start_soon(telling.publisher.run)
+            if storage is not None:
+                nursery.start_soon(_upload, storage.uploader, keeper)
             if url is not None:
                 nursery.start_soon(beat, desk, patience, dispatcher.look)
             filing = Filing(desk, root, ledger.node, exporter.look)
@@ -119,6 +137,7 @@ async def keeping_books(
                 figures=exporter.figures,
                 events=telling,
                 drain=drain,
+                uploader=None if storage is None else storage.uploader,
             )
             nursery.cancel_scope.cancel()
         if desk.fault is None:
@@ -138,6 +157,12 @@ def retention_of(settings: JobsSettings) -> Retention:
         failed=settings.keep_failed_runs_hours * _HOUR,
         instances=None if kept is None else kept * _HOUR,
     )
+
+
+async def _upload(uploader: Uploader, keeper: Bookkeeper) -> None:
+    """Put instances into the object store, by the time of writing that the ledger knows them by."""
+    await keeper.counted.wait()
+    await uploader.run()
 
 
 class _ByRegistry:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from port104.service.decoding import Fault
 from port104.service.settings.api import ApiSettings
+from port104.service.settings.object_store import ObjectStoreSettings
 from port104.service.settings.scp import ScpSettings
 from port104.service.settings.tls import TlsSettings
 from port104.service.settings.tree import Settings
@@ -21,6 +22,7 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
     yield from _in_tls(settings.dicom.scp.tls)
     yield from _in_sources(settings.dicom.scp)
     yield from _in_api(settings.api, settings.dicom.scp)
+    yield from _in_object_store(settings.object_store)
 
 
 def _between_ports(scp: ScpSettings) -> Iterator[Fault]:
@@ -53,3 +55,17 @@ def _in_api(api: ApiSettings, scp: ScpSettings) -> Iterator[Fault]:
     for key, value in (("key", api.tls.key), ("passwordFile", api.tls.password_file)):
         if value is not None and api.tls.certificate is None:
             yield Fault(("api", "tls", key), "it needs api.tls.certificate, which is missing")
+
+
+def _in_object_store(store: ObjectStoreSettings) -> Iterator[Fault]:
+    if store.url is None:
+        return
+    if store.endpoint is not None and store.endpoint.startswith("http://") and not store.allow_http:
+        why = "it would have patients' data go unencrypted: use https://, or set objectStore.allowHttp"
+        yield Fault(("objectStore", "endpoint"), why)
+    for key, given, other, missing in (
+        ("accessKeyId", store.access_key_id, "secretAccessKey", store.secret_access_key),
+        ("secretAccessKey", store.secret_access_key, "accessKeyId", store.access_key_id),
+    ):
+        if given is not None and missing is None:
+            yield Fault(("objectStore", key), f"it needs objectStore.{other}, which is missing")

@@ -58,6 +58,7 @@ async def opened(settings: Settings, origins: Mapping[str, str]) -> AsyncIterato
             settings.dicom.scu,
             settings.events,
             Backends(kubernetes),
+            settings.object_store,
         ) as books,
     ):
         report_recovery(store)

@@ -94,6 +94,7 @@ WAITING = (
     "log.format",
     "log.maximumFileSize",
     "log.retainedFiles",
+    "objectStore",
     "readAeTitlesFromCrd",
     "registry",
     "storage.durability",

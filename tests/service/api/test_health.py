@@ -5,6 +5,7 @@ import pytest
 from api_client import serving_api
 from port104.service.api.events import EventsHealth
 from port104.service.api.health import LedgerHealth
+from port104.service.api.object_store import ObjectStoreHealth
 from port104.service.condition import Condition
 from port104.storage.space import Room
 
@@ -44,6 +45,23 @@ async def test_a_ledger_out_of_reach_is_shown(api):
     status = (await api.ask("GET", "/health/status")).json
     assert status["services"]["ledger"] == "Faulted"
     assert status["ledger"] == {"fault": "the ledger in x cannot be used", "waiting": 17}
+    assert await word(api, "/health/ready") == (200, b"Healthy")
+
+
+async def test_an_object_store_is_shown_where_there_is_one(api):
+    status = (await api.ask("GET", "/health/status")).json
+    assert (status["objectStore"], "objectStore" in status["services"]) == (None, False)
+    api.object_store = ObjectStoreHealth("it does not answer", 17, 3.5, 4, 4096, 1)
+    status = (await api.ask("GET", "/health/status")).json
+    assert status["services"]["objectStore"] == "Faulted"
+    assert status["objectStore"] == {
+        "fault": "it does not answer",
+        "waiting": 17,
+        "waitingSeconds": 3.5,
+        "stored": 4,
+        "storedBytes": 4096,
+        "failed": 1,
+    }
     assert await word(api, "/health/ready") == (200, b"Healthy")
 
 

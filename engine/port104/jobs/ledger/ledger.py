@@ -12,6 +12,7 @@ from port104.jobs.ledger.commitments import Commitments
 from port104.jobs.ledger.members import Member, members_of
 from port104.jobs.ledger.messages import Message, Messages, put
 from port104.jobs.ledger.nodes import TakenRun
+from port104.jobs.ledger.objects import Objects, want
 from port104.jobs.ledger.outbox import Outbox
 from port104.jobs.ledger.results import Result, register
 from port104.jobs.ledger.runs import Run
@@ -37,12 +38,18 @@ class Ledger:
         """The reports that it owes to peers."""
         self.messages = Messages(database, node)
         """What it tells a broker."""
+        self.objects = Objects(database, node)
+        """Its instances in the object store."""
+        self.has_object_store = False
+        """Whether what comes is to be put there."""
 
     def record(self, arrivals: Sequence[Arrival]) -> int:
         """Write down what came; returns how many of the arrivals were not known before."""
         if not arrivals:
             return 0
         with self._database.changing() as session:
+            if self.has_object_store:
+                want(session, self.node, arrivals)
             return record(session, self.node, arrivals, session.now())
 
     def close_due(self, *, plan_of: PlanOf, now: float) -> list[tuple[ClosedGroup, str | None]]:
@@ -118,6 +125,11 @@ class Ledger:
             if due is None:
                 return runs.end(session, run, "failed", why, now), None
             return runs.postpone(session, run, why, due, now), due - now
+
+    def put_back(self, run: Run, why: str) -> bool:
+        """As runs.put_back."""
+        with self._database.changing() as session:
+            return runs.put_back(session, self.node, run, why, session.now())
 
     def cancel(self, run_id: str) -> str | None:
         """As runs.cancel."""
@@ -225,13 +237,14 @@ class Ledger:
     def rewritten(self, file: str, before: int, now: int) -> None:
         """Let an instance be known by another time of writing."""
         with self._database.changing() as session:
-            session.run(
-                "UPDATE port104_instance SET written = ? WHERE node = ? AND written = ? AND file = ?",
-                now,
-                self.node,
-                before,
-                file,
-            )
+            for table in ("port104_instance", "port104_object"):
+                session.run(
+                    f"UPDATE {table} SET written = ? WHERE node = ? AND written = ? AND file = ?",  # noqa: S608
+                    now,
+                    self.node,
+                    before,
+                    file,
+                )
 
     def close(self) -> None:
         """Let go of the database."""

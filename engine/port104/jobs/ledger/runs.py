@@ -17,6 +17,9 @@ from port104.jobs.ledger.closing import ClosedGroup
 from port104.jobs.ledger.draining import MAY_BEGIN
 from port104.jobs.planning import Outcome, Plan
 
+# Seconds that a run which cannot begin yet waits for.
+_SHORTEST_WAIT, _LONGEST_WAIT = 0.5, 60.0
+
 
 class Run(msgspec.Struct, frozen=True):
     """A run that was begun. `attempt`: from 1, over all reruns; `first`: that of the rerun that it is of.
@@ -146,6 +149,25 @@ def postpone(session: Session, run: Run, why: str, due: float, now: float) -> bo
             due,
             run.id,
             run.attempt,
+        )
+    )
+
+
+def put_back(session: Session, node: str, run: Run, why: str, now: float) -> bool:
+    """Write down that an attempt was not begun after all, and why; False as `end` does.
+
+    It waits again, for longer the older its job is, and has used up no attempt.
+    """
+    ((created,),) = session.run("SELECT created FROM port104_job WHERE id = ?", run.job_id)
+    wait = min(max(_SHORTEST_WAIT, (now - created) / 4), _LONGEST_WAIT)
+    return bool(
+        session.run(
+            "UPDATE port104_run SET"
+            " state = CASE WHEN to_be_cancelled = 1 THEN 'cancelled' ELSE 'waiting' END,"
+            " attempt = attempt - 1, why = ?, due = ?, ended = CASE WHEN to_be_cancelled = 1 THEN"
+            " CAST(? AS DOUBLE PRECISION) ELSE NULL END"
+            " WHERE id = ? AND state = 'running' AND node = ? AND attempt = ? RETURNING id",
+            *(why, now + wait, now, run.id, node, run.attempt),
         )
     )
 

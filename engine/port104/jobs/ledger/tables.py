@@ -254,5 +254,25 @@ SCHEMA = Schema(
         ),
         # drained: since when an engine takes nothing new, none: it does
         ("ALTER TABLE port104_node ADD COLUMN drained DOUBLE PRECISION",),
+        # Instances in an object store (objects.py, which has the states). due: when a waiting one is put
+        # there; the rest: as objects.held.Held has it, of those that are there
+        (
+            """CREATE TABLE port104_object (
+                node TEXT NOT NULL,
+                written BIGINT NOT NULL,
+                file TEXT NOT NULL,
+                state TEXT NOT NULL,
+                due DOUBLE PRECISION NOT NULL,
+                key TEXT,
+                size BIGINT,
+                digest TEXT,
+                etag TEXT,
+                PRIMARY KEY (node, written, file)
+            ) {clustered}""",
+            """CREATE INDEX port104_object_waiting ON port104_object (node, due, written)
+                WHERE state = 'waiting'""",
+            "CREATE INDEX port104_object_stored ON port104_object (node, written) WHERE state = 'stored'",
+            "CREATE INDEX port104_object_released ON port104_object (node, file) WHERE state = 'released'",
+        ),
     ),
 )

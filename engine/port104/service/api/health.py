@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from port104.native import SpoolCounts
 from port104.service.api.deliveries import Delivery, ReadDeliveries
 from port104.service.api.events import EventsHealth, ReadEvents
+from port104.service.api.object_store import ObjectStoreHealth, ReadObjectStore
 from port104.service.api.queries import read_query
 from port104.service.api.resources import Answer, Asks, in_json, resource
 from port104.service.condition import Condition, Phase
@@ -63,7 +64,8 @@ class LedgerHealth(msgspec.Struct, frozen=True, rename="camel"):
 class Status(msgspec.Struct, frozen=True, rename="camel"):
     """How port104 is. `unready`: why it is not ready, in words; `uptime` in seconds.
 
-    `drained`: it takes no instance any more. `events`: the message broker; null: there is none.
+    `drained`: it takes no instance any more. `events`: the message broker; `objectStore`: null: there is
+    none.
     """
 
     status: str
@@ -79,12 +81,13 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     instances: Instances
     deliveries: list[Delivery]
     events: EventsHealth | None
+    object_store: ObjectStoreHealth | None
 
 
 class Health:
     """Knows how port104 is. What is given to be called is asked when somebody asks us."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is asked by its name
         self,
         *,
         condition: Condition,
@@ -95,6 +98,7 @@ class Health:
         ledger: Callable[[], LedgerHealth],
         deliveries: ReadDeliveries,
         is_drained: Callable[[], bool],
+        object_store: ReadObjectStore,
         custom_resources: CustomResources | None = None,
         events: ReadEvents | None = None,
     ) -> None:
@@ -108,6 +112,7 @@ class Health:
         self._ledger = ledger
         self._deliveries = deliveries
         self._is_drained = is_drained
+        self._object_store = object_store
         self._custom_resources = custom_resources
         self._events = events
 
@@ -129,7 +134,7 @@ class Health:
         unready = self.unready()
         fault = self._registrar.fault
         counts, volume, ledger = self._counts(), self._watch.volume, self._ledger()
-        resources = self._custom_resources
+        resources, objects = self._custom_resources, await self._object_store()
         events = None if self._events is None else await self._events()
         return Status(
             status=UNHEALTHY if unready else HEALTHY,
@@ -140,6 +145,7 @@ class Health:
                 "dicomScp": self._condition.phase.value,
                 "registry": _well(fault),
                 "ledger": _well(ledger.fault),
+                **({} if objects is None else {"objectStore": _well(objects.fault)}),
                 **({} if resources is None else {"customResources": _well(resources.fault)}),
                 **({} if events is None else {"events": _well(events.fault)}),
             },
@@ -155,6 +161,7 @@ class Health:
             instances=Instances(counts.stored, counts.failed, counts.recovered, counts.torn),
             deliveries=await self._deliveries(),
             events=events,
+            object_store=objects,
         )
 
 

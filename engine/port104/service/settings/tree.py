@@ -10,6 +10,7 @@ from port104.service.settings.audit import AuditSettings
 from port104.service.settings.events import EventsSettings
 from port104.service.settings.jobs import JobsSettings
 from port104.service.settings.log import LogSettings
+from port104.service.settings.object_store import ObjectStoreSettings
 from port104.service.settings.pipelines import PipelineSettings
 from port104.service.settings.registry import RegistrySettings
 from port104.service.settings.scp import ScpSettings
@@ -34,6 +35,7 @@ class Settings(Section, frozen=True):
     registry: RegistrySettings = RegistrySettings()
     jobs: JobsSettings = JobsSettings()
     events: EventsSettings = EventsSettings()
+    object_store: ObjectStoreSettings = ObjectStoreSettings()
     log: LogSettings = LogSettings()
     audit: AuditSettings = AuditSettings()
     api: ApiSettings = ApiSettings()

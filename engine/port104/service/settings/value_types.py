@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from port104.database import address
+from port104.objects import place
 from port104.service import values
 
 AETitle = Annotated[
@@ -34,7 +35,12 @@ DatabaseURL = Annotated[
     str,
     Meta(extra={"check": address.url_fault, "valid": "postgresql://...", "secret": True}),
 ]
+BucketURL = Annotated[
+    str,
+    Meta(extra={"check": place.url_fault, "valid": "s3://..."}, extra_json_schema={"pattern": "^s3://"}),
+]
 Text = Annotated[str, Meta(extra={"check": values.not_blank, "valid": "not empty"})]
+Secret = Annotated[str, Meta(extra={"check": values.not_blank, "valid": "not empty", "secret": True})]
 Name = Annotated[
     str,
     Meta(

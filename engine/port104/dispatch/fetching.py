@@ -1,0 +1,117 @@
+"""The payload of a run whose instances are not all on this machine: what is elsewhere is fetched.
+
+    <storage folder>/runs/<run>/<attempt>.fetched/<file>    objects, until the payload is made
+
+Rules that this room keeps:
+- a run begins once its payload is whole: until another engine has put its part into the object store, and
+  while the store is away, the run waits, without an attempt being used up;
+- what was fetched has its name only once it is what was stored (objects/store.py), and is not fetched again.
+"""
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+
+from port104.dispatch.payload import MANIFEST, IncompleteError, Shelves, build, folder_of
+from port104.errors import StorageError
+from port104.jobs.ledger.members import Member
+from port104.jobs.ledger.runs import Run
+from port104.objects.faults import DamagedObjectError, MissingObjectError, ObjectStoreError
+from port104.objects.held import Held
+
+if TYPE_CHECKING:
+    from port104.objects.store import ObjectStore
+
+
+class Fetcher:
+    """Makes payloads. `root`, `node`: our storage folder and its name; `at_once`: objects at a time."""
+
+    def __init__(self, root: Path, node: str, store: "ObjectStore", at_once: int) -> None:
+        self._root = root
+        self._node = node
+        self._store = store
+        self._limiter = trio.CapacityLimiter(at_once)
+
+    async def make(self, run: Run, members: Sequence[Member]) -> Path:
+        """Make the folder of an attempt, as payload.build does.
+
+        Raises IncompleteError where the run must wait, and StorageError.
+        """
+        folder = folder_of(self._root, run)
+        away = await trio.to_thread.run_sync(self._away, folder, members)
+        shelf = folder.with_name(f"{folder.name}.fetched")
+        fetched = await self._fetch(shelf, away)
+        made = await trio.to_thread.run_sync(
+            partial(build, self._root, self._node, run, members, fetched, self._store.place.url_of)
+        )
+        await trio.to_thread.run_sync(partial(shutil.rmtree, shelf, ignore_errors=True))
+        return made
+
+    def _away(self, folder: Path, members: Sequence[Member]) -> list[Member]:
+        """Which instances are to be fetched. Raises IncompleteError where another engine has one alone."""
+        if (folder / MANIFEST).exists():
+            return []
+        shelves = Shelves(self._root, self._node)
+        away, lacking = [], []
+        for member in members:
+            path = shelves.of(member)
+            if path is not None and path.exists():
+                continue
+            if member.held is not None:
+                away.append(member)
+            elif path is None:
+                lacking.append(member)
+        if lacking:
+            raise IncompleteError(_waits_for(lacking))
+        return away
+
+    async def _fetch(self, shelf: Path, members: Sequence[Member]) -> Mapping[Member, Path]:
+        """Have objects in a folder; returns where each is."""
+        if not members:
+            return {}
+        await trio.to_thread.run_sync(partial(shelf.mkdir, parents=True, exist_ok=True))
+        fetched = {member: shelf / f"{member.node}-{Path(member.file).name}" for member in members}
+        faults: list[ObjectStoreError | StorageError] = []
+
+        async def fetch(member: Member, target: Path) -> None:
+            try:
+                if not faults and member.held is not None:
+                    await trio.to_thread.run_sync(
+                        self._fetch_one, member.held, target, limiter=self._limiter, abandon_on_cancel=True
+                    )
+            except (ObjectStoreError, StorageError) as fault:
+                faults.append(fault)
+
+        async with trio.open_nursery() as nursery:
+            for member, target in fetched.items():
+                nursery.start_soon(fetch, member, target)
+        for fault in faults:
+            if isinstance(fault, StorageError):
+                raise fault
+            raise IncompleteError(str(fault)) from fault
+        return fetched
+
+    def _fetch_one(self, held: Held, target: Path) -> None:
+        try:
+            if not target.exists():
+                self._store.fetch(held, target)
+        except (MissingObjectError, DamagedObjectError) as fault:
+            raise StorageError(f"an instance of the job cannot be had: {fault}") from fault
+        except OSError as failure:
+            raise StorageError(
+                f"an instance of the job cannot be written: {failure.strerror} ({target.parent}); check the"
+                " disk of the storage folder"
+            ) from failure
+
+
+def _waits_for(members: Sequence[Member]) -> str:
+    (host, node), count = Counter((each.host, each.node) for each in members).most_common(1)[0]
+    return (
+        f"waits for {len(members)} instances that are not in the object store yet, {count} of them in the"
+        f" storage folder of the engine on {host or 'an unknown machine'} (node {node}): is it running?"
+    )

@@ -1,0 +1,129 @@
+"""Whole engines with an object store: nothing waits for it, nothing is lost, and replicas share by it."""
+
+import contextlib
+import json
+import sys
+
+import pytest
+
+from engine_process import engine
+from port104.wire.command import Status
+from scripted_s3 import ScriptedS3, serving_s3
+from sender import Sender, image
+
+pytestmark = pytest.mark.peer
+
+COPY = "import os, shutil; shutil.copytree(os.environ['PORT104_INPUT'], 'output', dirs_exist_ok=True)"
+UIDS = [f"1.2.3.{number}" for number in range(40)]
+
+
+@pytest.fixture
+def settings(seaweedfs):
+    local_ae = {"aeTitle": "PORT104", "processorSettings": {"timeout": 2, "pipeline-copy": "c0"}}
+    return {
+        "scp": {"aeTitles": [local_ae]},
+        "pipelines": [{"name": "copy", "id": "c0", "command": [sys.executable, "-c", COPY]}],
+        "objectStore": seaweedfs.new_bucket(),
+        "log": {"format": "json"},
+    }
+
+
+def send(server, uids):
+    with Sender(server.port) as sender:
+        for uid in uids:
+            assert sender.store(uid, image(uid, b"pixels", study="1.2.3")) == Status.SUCCESS
+        sender.release()
+
+
+def health(server):
+    return json.loads(server.command("status", "-o", "json"))["objectStore"]
+
+
+def objects(seaweedfs, settings):
+    """Those of instances, by their bytes."""
+    found = seaweedfs.contents(settings["objectStore"])
+    return sorted(content for key, content in found.items() if key.endswith(".dcm"))
+
+
+def test_a_study_of_which_each_engine_has_a_half_is_one_job_with_all_of_it(
+    tmp_path, settings, seaweedfs, postgres
+):
+    """Neither sees the other's storage folder."""
+    settings["registry"] = {"url": postgres.new_url()}
+    import psycopg  # noqa: PLC0415 - an optional dependency
+
+    with contextlib.ExitStack() as stack:
+        rows = stack.enter_context(psycopg.connect(settings["registry"]["url"], autocommit=True)).execute
+        one = stack.enter_context(engine(tmp_path / "a", **settings))
+        other = stack.enter_context(engine(tmp_path / "b", **settings))
+        for server in (one, other):  # as if it were on another machine
+            rows(
+                "UPDATE port104_node SET root = '/nowhere' WHERE node = %s",
+                [(server.folder / "node").read_text().strip()],
+            )
+        for first in range(0, len(UIDS), 10):
+            send(one, UIDS[first : first + 5])
+            send(other, UIDS[first + 5 : first + 10])
+        one.wait_for(lambda: rows("SELECT state FROM port104_run").fetchall() == [("succeeded",)], 30)
+        assert rows("SELECT state, instances FROM port104_group").fetchall() == [("closed", len(UIDS))]
+        ((run, node, attempt),) = rows("SELECT id, node, attempt FROM port104_run").fetchall()
+        assert attempt == 1
+        at = one if (one.folder / "node").read_text().strip() == node else other
+        payload = at.folder / "runs" / run / "1"
+        listed = json.loads((payload / "manifest.json").read_bytes())["instances"]
+        assert sorted(each["sopInstanceUid"] for each in listed) == sorted(UIDS)
+        stored = [path.read_bytes() for server in (one, other) for path in server.stored_files()]
+        assert sorted(path.read_bytes() for path in (payload / "dcm").iterdir()) == sorted(stored)
+        found = rows("SELECT sop_instance FROM port104_result ORDER BY sop_instance").fetchall()
+        assert found == [(uid,) for uid in sorted(UIDS)]
+        assert (one.terminate(), other.terminate()) == (0, 0)
+    assert objects(seaweedfs, settings) == sorted(stored)
+
+
+def test_a_kill_while_instances_are_put_there_loses_and_doubles_nothing(tmp_path, settings, seaweedfs):
+    uids = [f"1.2.3.{number}" for number in range(600)]
+    settings["objectStore"]["parallelRequests"] = 2
+    for some in (uids[:200], uids[200:400], uids[400:]):
+        with engine(tmp_path / "a", **settings) as server:
+            send(server, some)
+            server.kill()
+    with engine(tmp_path / "a", **settings) as server:
+        stored = sorted(path.read_bytes() for path in server.stored_files())
+        server.wait_for(lambda: health(server)["waiting"] == 0, 30)
+        assert len(stored) == len(uids)
+        server.wait_for(lambda: objects(seaweedfs, settings) == stored, 30)
+        assert server.terminate() == 0
+
+
+def test_a_store_that_is_away_hinders_nobody_and_is_made_good_for_later(tmp_path, settings):
+    scripted = ScriptedS3()
+    scripted.away = True
+    with (
+        serving_s3(scripted) as endpoint,
+        engine(
+            tmp_path / "a", **settings | {"objectStore": settings["objectStore"] | {"endpoint": endpoint}}
+        ) as server,
+    ):
+        send(server, UIDS)
+        server.wait_for(lambda: health(server)["fault"] is not None, 10)
+        assert "it asks to go more slowly" in health(server)["fault"]
+        server.wait_for(lambda: health(server)["waiting"] == len(UIDS), 10)
+        server.wait_for(lambda: '"succeeded"' in server.command("jobs", "list", "-o", "json"), 30)
+        scripted.away = False
+        server.wait_for(lambda: health(server)["waiting"] == 0, 60)
+        assert health(server)["fault"] is None
+        stored = sorted(path.read_bytes() for path in server.stored_files())
+        assert sorted(object_ for key, object_ in scripted.objects.items() if key.endswith(".dcm")) == stored
+        assert server.terminate() == 0
+
+
+def test_a_faulty_configuration_of_the_store_stops_no_reception(tmp_path, settings):
+    settings["objectStore"]["secretAccessKey"] = "another one"
+    with engine(tmp_path / "a", **settings) as server:
+        send(server, UIDS[:3])
+        server.wait_for(lambda: health(server)["fault"] is not None, 10)
+        assert "check objectStore.secretAccessKey" in health(server)["fault"]
+        said = [entry for entry in server.log_entries() if "object store" in entry["event"]]
+        assert [entry["level"] for entry in said] == ["error"]
+        assert "another one" not in server.log.read_text()
+        assert server.terminate() == 0

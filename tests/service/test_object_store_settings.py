@@ -1,0 +1,57 @@
+"""What is wrong with the settings of an object store, and what they come to."""
+
+from pathlib import Path
+
+import pytest
+
+from port104.dispatch.desk import Desk
+from port104.jobs.ledger.ledger import Ledger
+from port104.service.configuration import FaultyConfigurationError, load
+from port104.service.object_store import object_storage_of
+
+URL = {"PORT104_OBJECTSTORE__URL": "s3://imaging/site"}
+
+
+def settings_of(**variables):
+    given = {f"PORT104_OBJECTSTORE__{name.upper()}": value for name, value in variables.items()}
+    return load(None, URL | given, {}).settings.object_store
+
+
+def storage_of(settings):
+    return object_storage_of(settings, Desk(Ledger(None, "n1")), Path("/payloads"), "n1")
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"endpoint": "http://minio.example:9000"}, "have patients' data go unencrypted: use https://"),
+        ({"accesskeyid": "us"}, "it needs objectStore.secretAccessKey"),
+        ({"secretaccesskey": "open sesame"}, "it needs objectStore.accessKeyId"),
+        ({"url": "https://imaging.example"}, "expected a bucket"),
+        ({"parallelrequests": "0"}, "0"),
+    ],
+)
+def test_what_cannot_be_is_a_fault_and_no_secret_is_told(variables, words):
+    with pytest.raises(FaultyConfigurationError) as raised:
+        settings_of(**variables)
+    assert words in str(raised.value)
+    assert "sesame" not in str(raised.value)
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path):
+    (tmp_path / "secret").write_text("open sesame\n")
+    found = settings_of(accesskeyid="us", secretaccesskey_file=str(tmp_path / "secret"))
+    assert found.secret_access_key == "open sesame"
+
+
+def test_the_place_is_what_the_settings_say():
+    storage = storage_of(
+        settings_of(endpoint="http://127.0.0.1:9000", allowhttp="true", pathstyle="false", region="eu-1")
+    )
+    place = storage.uploader._store.place
+    assert (place.bucket, place.prefix, place.endpoint) == ("imaging", "site/", "http://127.0.0.1:9000")
+    assert (place.region, place.path_style, place.access_key_id) == ("eu-1", False, None)
+
+
+def test_without_a_url_there_is_none():
+    assert storage_of(load(None, {}, {}).settings.object_store) is None
