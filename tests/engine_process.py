@@ -129,12 +129,15 @@ def write_settings(folder, *, durability="sync", scp=None, scu=None, storage=Non
 
 
 @contextlib.contextmanager
-def engine(folder, *, env=None, **settings):
-    """Start the server on a free port with `folder` as its storage folder; kill it at the end."""
+def engine(folder, *, env=None, within=(), **settings):
+    """Start the server on a free port with `folder` as its storage folder; kill it at the end.
+
+    `within`: the words of a command that becomes what follows them.
+    """
     port, config, log = write_settings(folder, **settings)
     with log.open("w") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "port104", "start", "-f", str(config)],
+            [*within, sys.executable, "-m", "port104", "start", "-f", str(config)],
             stderr=stderr,
             env=own_environment() | (env or {}),
         )

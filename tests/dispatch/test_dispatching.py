@@ -9,6 +9,7 @@ import trio
 from arrivals import arrival
 from port104.database.faults import DatabaseError
 from port104.database.sqlite import SqliteDatabase
+from port104.dispatch import dispatching
 from port104.dispatch.backends.backend import Ending
 from port104.dispatch.desk import Desk
 from port104.dispatch.dispatching import LOOK_SECONDS, Dispatcher
@@ -20,6 +21,9 @@ from port104.registry.entries import Pipeline
 from stored_file import put
 
 pytestmark = pytest.mark.usefixtures("no_threads")
+
+
+PATIENCE = 300.0
 
 
 class Pipelines:
@@ -81,6 +85,7 @@ class Works:
             lambda pipeline: self.script,
             lambda run, pipeline: pipeline.destinations,
             results_left=lambda: self.left.append(trio.current_time()),
+            patience=PATIENCE,
         )
 
     def job(self, number=1, **settings):
@@ -399,3 +404,29 @@ async def test_a_run_that_another_engine_has_is_not_told_of(autojump_clock, work
         await trio.sleep(1)
     assert works.script.begun == []
     assert works.run("SELECT COUNT(*) FROM port104_message") == [(0,)]
+
+
+@pytest.mark.parametrize("taken", [True, False])
+async def test_an_engine_that_was_frozen_asks_again_whether_the_run_is_its_own(
+    autojump_clock, works, monkeypatch, taken
+):
+    """It may have been taken between the answer and the moment in which that is read."""
+    confirmed, frozen = [], []
+
+    def confirm(ledger, **of):
+        confirmed.append(as_it_is(ledger, **of))
+        if len(confirmed) == 1:
+            frozen.append(PATIENCE)
+            if taken:
+                with works.database.changing() as session:
+                    session.run("UPDATE port104_run SET node = 'n2', attempt = 2")
+        return confirmed[-1]
+
+    as_it_is = Ledger.confirm
+    monkeypatch.setattr(Ledger, "confirm", confirm)
+    monkeypatch.setattr(dispatching, "since_boot", lambda: trio.current_time() + sum(frozen))
+    async with dispatched(works):
+        works.job(**{"pipeline-a": "A"})
+        await trio.sleep(60)
+    assert confirmed == [True, not taken]
+    assert works.script.begun == ([] if taken else [("a", 1)])

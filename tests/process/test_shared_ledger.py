@@ -86,3 +86,25 @@ def test_the_run_of_an_engine_that_is_gone_is_begun_anew(tmp_path, settings, row
         assert rows("SELECT COUNT(*) FROM port104_result") == [(5,)]
         assert "run taken over" in [entry["event"] for entry in other.log_entries()]
         assert other.terminate() == 0
+
+
+def test_what_a_frozen_engine_brings_to_an_end_after_all_does_not_count(tmp_path, settings, rows):
+    thaws = tmp_path / "thaws"
+    wait = f'test "$PORT104_ATTEMPT" = 2 || while ! test -e {thaws}; do sleep 0.1; done; cp dcm/* output/'
+    settings["pipelines"][0] |= {"command": ("sh", "-c", wait), "timeLimit": 1000}
+    with engine(tmp_path / "a", **settings) as frozen:
+        send(frozen, UIDS[:5])
+        frozen.wait_for(lambda: any(path.read_text() for path in frozen.folder.glob("runs/*/1/lock")), 30)
+        frozen.process.send_signal(signal.SIGSTOP)
+        assert rows("UPDATE port104_node SET heard = heard - 1400 RETURNING patience") == [(300,)]
+        with engine(tmp_path / "b", **settings) as other:
+            other.wait_for(lambda: rows("SELECT state, attempt FROM port104_run") == [("succeeded", 2)], 30)
+            frozen.process.send_signal(signal.SIGCONT)
+            thaws.touch()
+            frozen.wait_for(lambda: "run ended too late" in frozen.log.read_text(), 30)
+            assert rows("SELECT state, attempt, COUNT(*) FROM port104_run GROUP BY state, attempt") == [
+                ("succeeded", 2, 1)
+            ]
+            ((_, files),) = rows("SELECT node, COUNT(*) FROM port104_result GROUP BY node")
+            assert files == 5
+            assert (frozen.terminate(), other.terminate()) == (0, 0)

@@ -3,11 +3,14 @@
 Rules that this room keeps:
 - what is under way is in the ledger before it begins, so that a start after a kill finds and finishes it;
 - an end that cannot be written yet is written later: until then the run is under way;
-- nothing is carried out that another engine has taken meanwhile (jobs/ledger/nodes.py);
+- nothing is carried out that another engine has taken meanwhile (jobs/ledger/nodes.py), nor on a word that
+  is older than others wait for: an engine that was frozen asks again;
 - a run whose payload is not whole yet waits, and has used up no attempt;
 - a run that failed is tried again, alone; those that succeeded beside it are not.
 """
 
+import math
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,6 +22,7 @@ import trio
 from port104.database.faults import DatabaseError
 from port104.dispatch.backends.backend import Backend, Ending
 from port104.dispatch.desk import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, Desk
+from port104.dispatch.node import is_folder_of
 from port104.dispatch.payload import IncompleteError, build
 from port104.dispatch.results import FaultyResultsError, collect
 from port104.errors import StorageError
@@ -37,6 +41,11 @@ LOOK_SECONDS = 5.0
 
 MakePayload = Callable[[Run, Sequence[Member]], Awaitable[Path]]
 """Makes the folder of an attempt, or raises as payload.build does."""
+
+
+def since_boot() -> float:
+    """Seconds; those in which the machine slept count."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class HasPipelines(Protocol):
@@ -79,11 +88,13 @@ class Dispatcher:
         results_left: Callable[[], None],
         announcer: Announcer | None = None,
         payload_of: MakePayload | None = None,
+        patience: float | None = None,
     ) -> None:
         """`root`, `node`: the storage folder and its name. `destinations_of`: where results of a run go.
 
         `results_left`: is told that there may be some. `announcer`: tells others of runs; None: nobody does.
         `payload_of`: makes payloads; None: of the storage folders that are there.
+        `patience`: seconds after which other engines may take our runs; None: never.
         """
         self._desk = desk
         self._node = node
@@ -94,6 +105,7 @@ class Dispatcher:
         self._results_left = results_left
         self._announcer = announcer
         self._payload_of = payload_of or self._of_folders
+        self._patience = math.inf if patience is None else patience
         self._news = trio.Event()
         self._under_way: dict[str, trio.Event] = {}
 
@@ -141,10 +153,16 @@ class Dispatcher:
         # By name too: a run was planned before its pipeline was made.
         there = self._registry().pipelines.values()
         limits = {key: each.concurrency for each in there for key in (each.name, each.id)}
-        while (begun := await self._desk.do(lambda ledger: ledger.begin(limits))) is not None:
+        seen = await self._seen()
+        while (begun := await self._desk.do(lambda ledger: ledger.begin(limits, seen))) is not None:
             self._start(begun, nursery)
         due = await self._desk.do(lambda ledger: ledger.seconds_until_run())
         return min(LOOK_SECONDS, due or LOOK_SECONDS)
+
+    async def _seen(self) -> list[str]:
+        """The storage folders of other engines that we see."""
+        others = await self._desk.do(Ledger.others)
+        return await trio.to_thread.run_sync(_seen_of, others) if others else []
 
     def _start(self, run: Run, nursery: trio.Nursery) -> None:
         self._under_way[run.id] = cancel = trio.Event()
@@ -215,7 +233,14 @@ class Dispatcher:
             return _failed(f"{failure.strerror or failure}: see the log of port104")
 
     async def _confirm(self, run: Run, pipeline: Pipeline, folder: Path) -> bool:
-        """See that the run is ours, and tell others of it in the same transaction."""
+        """See that the run is ours now, and tell others of it in the same transaction."""
+        while True:
+            asked = since_boot()
+            confirmed = await self._confirm_once(run, pipeline, folder)
+            if not confirmed or since_boot() - asked < self._patience:
+                return confirmed
+
+    async def _confirm_once(self, run: Run, pipeline: Pipeline, folder: Path) -> bool:
         told = None
         if self._announcer is not None:
             told = await trio.to_thread.run_sync(self._announcer.message_of, run, folder)
@@ -227,6 +252,10 @@ class Dispatcher:
 
     async def _of_folders(self, run: Run, members: Sequence[Member]) -> Path:
         return await trio.to_thread.run_sync(build, self._root, self._node, run, members)
+
+
+def _seen_of(others: Sequence[tuple[str, str]]) -> list[str]:
+    return [node for node, root in others if is_folder_of(Path(root), node)]
 
 
 def _failed(why: str) -> tuple[Ending, Sequence[Result]]:

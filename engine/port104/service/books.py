@@ -101,6 +101,7 @@ async def keeping_books(
             results_left=exporter.look,
             announcer=None if telling is None else telling.announcer,
             payload_of=None if storage is None else storage.fetcher.make,
+            patience=patience,
         )
         keeper = Bookkeeper(
             desk,

@@ -118,7 +118,7 @@ def test_an_engine_that_comes_back_finds_what_is_not_its_own(database, runs):
     confirmed(database, runs[0])
     taken(database, LOST + 1)
     assert confirmed(database, *runs, now=LOST + 2) == [False, False]
-    assert work(database, begin, "n2", {"A": 1, "B": 1}, LOST + 2) is not None
+    assert work(database, begin, "n2", {"A": 1, "B": 1}, LOST + 2, ["n1"]) is not None
     assert confirmed(database, *runs, now=LOST + 3) == [False, False]
     assert not work(database, end, runs[0], "succeeded", "", LOST + 4)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from port104.database.session import Database, Session
 from port104.jobs.grouping import GroupingRule
-from port104.jobs.ledger import draining, nodes, retention, runs
+from port104.jobs.ledger import draining, nodes, reaching, retention, runs
 from port104.jobs.ledger.announcing import OpenGroup, announce, open_groups
 from port104.jobs.ledger.arrivals import Arrival, known_of, record, written_before
 from port104.jobs.ledger.closing import ClosedGroup, close_due, next_due
@@ -80,10 +80,15 @@ class Ledger:
 
     # ---- runs ----
 
-    def begin(self, limits: Mapping[str, int]) -> Run | None:
-        """Begin the run that is first in turn; None: there is none. `limits`: as runs.begin has them."""
+    def begin(self, limits: Mapping[str, int], seen: Sequence[str] = ()) -> Run | None:
+        """Begin the run that is first in turn; None: there is none. As runs.begin."""
         with self._database.changing() as session:
-            return runs.begin(session, self.node, limits, session.now())
+            return runs.begin(session, self.node, limits, session.now(), seen)
+
+    def others(self) -> list[tuple[str, str]]:
+        """As reaching.others."""
+        with self._database.reading() as session:
+            return reaching.others(session, self.node)
 
     def seconds_until_run(self) -> float | None:
         """How long until a waiting run is due; None: none waits."""

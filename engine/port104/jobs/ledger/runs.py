@@ -3,18 +3,19 @@
 Rules that this room keeps:
 - a job and its runs are of the transaction that closes their group;
 - a run is begun by one engine only, and of a pipeline no more at a time than it allows; an engine that is
-  drained begins only what it has instances of;
+  drained begins only what it has instances of, and none what another one alone reaches (reaching.py);
 - an end that was written down stays: what succeeded is not run again.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from port104.database.session import Session
 from port104.jobs.ledger.closing import ClosedGroup
 from port104.jobs.ledger.draining import MAY_BEGIN
+from port104.jobs.ledger.reaching import reaches
 from port104.jobs.planning import Outcome, Plan
 
 # Seconds that a run which cannot begin yet waits for.
@@ -82,10 +83,13 @@ def make_job(session: Session, group: ClosedGroup, plan: Plan, now: float) -> st
     return job_id
 
 
-def begin(session: Session, node: str, limits: Mapping[str, int], now: float) -> Run | None:
+def begin(
+    session: Session, node: str, limits: Mapping[str, int], now: float, seen: Sequence[str] = ()
+) -> Run | None:
     """Begin the run that is first in turn, of those that are due; None: there is none that may begin.
 
-    `limits`: pipeline ID -> how many of its runs may be under way at a time, on all engines.
+    `limits`: pipeline ID -> how many of its runs may be under way at a time, on all engines. `seen`: nodes of
+    others whose storage folders this engine sees.
     """
     # Whoever begins one at the same time waits here, so that limits hold.
     session.run("UPDATE port104_ledger SET version = version")
@@ -96,10 +100,10 @@ def begin(session: Session, node: str, limits: Mapping[str, int], now: float) ->
     )
     waiting = session.run(
         "SELECT id, pipeline_id FROM port104_run WHERE state = 'waiting' AND due <= ?"  # noqa: S608
-        f" AND {MAY_BEGIN} ORDER BY priority DESC, due, id",
+        f" AND {MAY_BEGIN} AND {reaches(len(seen))} ORDER BY priority DESC, due, id",
         now,
-        node,
-        node,
+        *(node, node),
+        *(node, *seen, now),
     )
     for run_id, pipeline_id in waiting:
         if under_way.get(pipeline_id, 0) < limits.get(pipeline_id, 0):
