@@ -1,0 +1,111 @@
+"""What is lost comes back: databases from their backups, what a backup lacks from the stored files."""
+
+import shutil
+import sqlite3
+
+import psycopg
+import pytest
+
+from engine_process import engine
+from port104.wire.command import Status
+from sender import Sender, image
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """Each run is a folder in `tmp_path / "runs"`."""
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    local_ae = {"aeTitle": "PORT104", "processorSettings": {"timeout": 1, "pipeline-put": "c0"}}
+    return {
+        "scp": {"aeTitles": [local_ae]},
+        "pipelines": [{"name": "put", "id": "c0", "folder": str(folder)}],
+        "log": {"format": "json"},
+    }
+
+
+def send(server, study):
+    with Sender(server.port) as sender:
+        for number in range(3):
+            uid = f"{study}.{number}"
+            assert sender.store(uid, image(uid, b"pixels", study=study)) == Status.SUCCESS
+        sender.release()
+
+
+def back_up(folder, name, to):
+    """As `sqlite3 NAME ".backup COPY"` does."""
+    with sqlite3.connect(folder / name) as source, sqlite3.connect(to / name) as copy:
+        source.backup(copy)
+    source.close()
+    copy.close()
+
+
+def studies_run(tmp_path):
+    """Of each run that there was, how many instances of which study it had."""
+    return sorted(
+        (next(run.glob("dcm/*")).name.rsplit(".", 2)[0], len(list(run.glob("dcm/*"))))
+        for run in (tmp_path / "runs").iterdir()
+    )
+
+
+def test_with_a_backup_only_what_came_after_it_is_new(tmp_path, settings):
+    folder, kept = tmp_path / "payloads", tmp_path / "backup"
+    kept.mkdir()
+    with engine(folder, **settings) as server:
+        server.command("create", "src", "-a", "CT1", "-i", "10.0.0.5")
+        send(server, "1.1")
+        server.wait_for(lambda: len(studies_run(tmp_path)) == 1, 20)
+        for name in ("registry.sqlite3", "ledger.sqlite3"):
+            back_up(folder, name, kept)
+        send(server, "1.2")
+        server.kill()
+    for file in folder.glob("*.sqlite3*"):
+        file.unlink()
+    for file in kept.iterdir():
+        file.rename(folder / file.name)
+    with engine(folder, **settings) as server:
+        server.wait_for(lambda: len(studies_run(tmp_path)) >= 2, 20)
+        assert "CT1" in server.command("list", "src")
+        assert len(server.command("instances").splitlines()) == 6
+        assert server.terminate() == 0
+    assert studies_run(tmp_path) == [("1.1", 3), ("1.2", 3)]
+
+
+def test_without_one_the_ledger_is_made_of_the_files_and_all_is_run_again(tmp_path, settings):
+    folder = tmp_path / "payloads"
+    with engine(folder, **settings) as server:
+        send(server, "1.1")
+        server.wait_for(lambda: len(studies_run(tmp_path)) == 1, 20)
+        assert server.terminate() == 0
+    for file in folder.glob("ledger.sqlite3*"):
+        file.unlink()
+    with engine(folder, **settings) as server:
+        server.wait_for(lambda: len(studies_run(tmp_path)) == 2, 20)
+        (row, *_) = server.command("instances").splitlines()
+        assert "PEER" in row  # who called stands in the file
+        assert server.terminate() == 0
+
+
+@pytest.mark.peer
+def test_a_replica_that_lost_its_volume_goes_on_and_tells_what_is_missing(tmp_path, settings, postgres):
+    url = postgres.new_url()
+    settings["registry"] = {"url": url}
+    settings["pipelines"][0] |= {"retries": 0}
+    settings["scp"]["aeTitles"][0]["processorSettings"] |= {"timeout": 5}
+    with engine(tmp_path / "lost", **settings) as server:
+        send(server, "1.1")
+        server.wait_for(lambda: "1.1" in server.command("groups"), 20)
+        server.kill()
+    shutil.rmtree(tmp_path / "lost")
+    with engine(tmp_path / "new", **settings) as server:
+        send(server, "1.2")
+        server.wait_for(lambda: len(studies_run(tmp_path)) == 1, 20)
+        with psycopg.connect(url) as connection:  # so long ago
+            connection.execute("UPDATE port104_node SET heard = heard - 400 WHERE root LIKE '%/lost'")
+        server.wait_for(lambda: "failed" in server.command("jobs", "list"), 30)
+        (fault,) = [each for each in server.log_entries() if each["event"] == "run failed"]
+        assert str(tmp_path / "lost") in fault["reason"]
+        assert server.terminate() == 0
+    assert studies_run(tmp_path) == [("1.2", 3)]
