@@ -7,6 +7,7 @@ import pytest
 import structlog.testing
 import trio
 
+from custom_resources import settings_for
 from port104.cluster import place as places
 from port104.cluster import watching
 from port104.registry.entries import LocalAE
@@ -16,10 +17,6 @@ from port104.service.custom_resources.following import following_custom_resource
 from port104.service.custom_resources.keeping import FILE_NAME
 from port104.service.opening import opened
 from port104.service.registrar import open_registrar
-from port104.service.settings.local_aes import LocalAESettings
-from port104.service.settings.scp import ScpSettings
-from port104.service.settings.storage import StorageSettings
-from port104.service.settings.tree import DicomSettings, Settings
 from stub_api_server import StubApiServer, serving_api
 
 
@@ -39,14 +36,6 @@ def captured():
 @pytest.fixture
 def stub():
     return StubApiServer()
-
-
-def settings_for(folder, *titles):
-    local_aes = tuple(LocalAESettings(ae_title=title) for title in titles)
-    return Settings(
-        dicom=DicomSettings(scp=ScpSettings(ae_titles=local_aes, reject_unknown_sources=False)),
-        storage=StorageSettings(temporary=str(folder)),
-    )
 
 
 @pytest.fixture
