@@ -107,6 +107,15 @@ class Postgres:
             cursor = connection.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
+    def dump(self, url):
+        """What pg_dump writes of the database at a URL of `new_url`, as SQL."""
+        return self._client("pg_dump", "--schema", _schema_of(url))
+
+    def restore(self, url, dump):
+        """Put a dump in the place of what is at its URL."""
+        self.run(f"DROP SCHEMA {_schema_of(url)} CASCADE")
+        self._client("psql", "--quiet", "--set", "ON_ERROR_STOP=1", stdin=dump)
+
     def end_connections(self):
         """End all of the product's, as a server or a firewall may at any time."""
         self.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'port104'")
@@ -125,11 +134,29 @@ class Postgres:
         )
         assert done.returncode == 0, done.stderr
 
+    def _client(self, program, *options, stdin=""):
+        place = ("--host", "127.0.0.1", "--port", str(self.port), "--username", USER, "--dbname", "postgres")
+        done = subprocess.run(
+            [find_program(program), *place, *options],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C", "PGPASSWORD": PASSWORD},
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def _as_user(self):
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
         if self._user is None:
             return {"env": environment, "cwd": self._folder}
         return {"env": environment, "cwd": self._folder, "user": self._user, "extra_groups": []}
+
+
+def _schema_of(url):
+    return urllib.parse.unquote(url).rpartition("search_path=")[2]
 
 
 def _another_user():

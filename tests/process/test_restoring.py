@@ -46,7 +46,7 @@ def studies_run(tmp_path):
     """Of each run that there was, how many instances of which study it had."""
     return sorted(
         (next(run.glob("dcm/*")).name.rsplit(".", 2)[0], len(list(run.glob("dcm/*"))))
-        for run in (tmp_path / "runs").iterdir()
+        for run in (tmp_path / "runs").glob("[!.]*")  # those that are whole
     )
 
 
@@ -86,6 +86,27 @@ def test_without_one_the_ledger_is_made_of_the_files_and_all_is_run_again(tmp_pa
         (row, *_) = server.command("instances").splitlines()
         assert "PEER" in row  # who called stands in the file
         assert server.terminate() == 0
+
+
+@pytest.mark.peer
+def test_so_it_is_with_a_dump_of_postgresql(tmp_path, settings, postgres):
+    url = postgres.new_url()
+    settings["registry"] = {"url": url}
+    folder = tmp_path / "payloads"
+    with engine(folder, **settings) as server:
+        server.command("create", "src", "-a", "CT1", "-i", "10.0.0.5")
+        send(server, "1.1")
+        server.wait_for(lambda: len(studies_run(tmp_path)) == 1, 20)
+        dump = postgres.dump(url)
+        send(server, "1.2")
+        server.wait_for(lambda: len(studies_run(tmp_path)) == 2, 20)
+        assert server.terminate() == 0
+    postgres.restore(url, dump)
+    with engine(folder, **settings) as server:
+        server.wait_for(lambda: len(studies_run(tmp_path)) == 3, 20)
+        assert "CT1" in server.command("list", "src")
+        assert server.terminate() == 0
+    assert studies_run(tmp_path) == [("1.1", 3), ("1.2", 3), ("1.2", 3)]  # once more what the dump lacks
 
 
 @pytest.mark.peer

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 
-import psycopg
 import pytest
 
 from engine_process import engine, own_environment
@@ -40,13 +39,6 @@ def settings(postgres):
         "registry": {"url": postgres.new_url()},
         "log": {"format": "json"},
     }
-
-
-@pytest.fixture
-def rows(settings):
-    """Reads of the ledger."""
-    with psycopg.connect(settings["registry"]["url"], autocommit=True) as connection:
-        yield lambda sql: connection.execute(sql).fetchall()
 
 
 def test_a_replica_is_drained_and_nothing_of_it_is_missed(tmp_path, settings, rows):

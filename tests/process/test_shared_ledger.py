@@ -28,15 +28,6 @@ def settings(postgres):
     }
 
 
-@pytest.fixture
-def rows(settings):
-    """Reads of the ledger."""
-    import psycopg  # noqa: PLC0415 - an optional dependency
-
-    with psycopg.connect(settings["registry"]["url"], autocommit=True) as connection:
-        yield lambda sql: connection.execute(sql).fetchall()
-
-
 def send(server, uids):
     with Sender(server.port) as sender:
         for uid in uids:

@@ -1,5 +1,6 @@
 """How port104 and delivery are, in the health and for Prometheus."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from port104.database.faults import DatabaseError
 from port104.export.figures import DestinationFigures
 from port104.jobs.ledger.exports import Outcome
 from port104.net.contracts import AssociationEnd, AssociationStart
-from port104.service.api import situation
+from port104.service.api import events, situation
 from port104.service.api.health import LedgerHealth
 from port104.service.api.metrics import COUNTERS, GAUGES
 from port104.storage.space import Room
@@ -181,13 +182,20 @@ async def test_what_is_to_be_done(api, monkeypatch):
     assert await scraped(api, label="state") == {}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(*GAUGES, *situation.GAUGES, *situation.LABELLED_GAUGES),
-        *(f"{name}_total" for name in (*COUNTERS, *situation.FIGURES, *situation.LABELLED_COUNTERS)),
-    ],
-)
+METRICS = [
+    *(*GAUGES, *situation.GAUGES, *situation.LABELLED_GAUGES),
+    *(f"{name}_total" for name in (*COUNTERS, *situation.FIGURES, *situation.LABELLED_COUNTERS)),
+]
+
+
+def test_alerts_are_on_metrics_that_there_are():
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+    named = set(re.findall(r"port104_[a-z_]+", page))
+    assert named
+    assert named <= {*METRICS, *events.GAUGES}
+
+
+@pytest.mark.parametrize("name", METRICS)
 def test_every_metric_is_documented(name):
     (row,) = [line for line in PAGE.splitlines() if line.startswith("| `port104_") and f"`{name}`" in line]
     assert row.count("|") == 3
