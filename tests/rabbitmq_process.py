@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import os
 import pwd
 import shutil
@@ -76,6 +77,21 @@ class RabbitMQ:
             channel.queue_declare(queue.name, durable=True)
             channel.queue_bind(queue.name, exchange, routing_key)
         return queue
+
+    def send(self, exchange, routing_key, *messages):
+        """Send messages (ID, what is written in JSON), as another program does."""
+        import pika  # noqa: PLC0415
+
+        with contextlib.closing(pika.BlockingConnection(pika.URLParameters(self.url))) as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            for message_id, body in messages:
+                properties = pika.BasicProperties(message_id=message_id, delivery_mode=2)
+                channel.basic_publish(exchange, routing_key, json.dumps(body).encode(), properties)
+
+    def named(self, name):
+        """A queue that is there."""
+        return Queue(self, name)
 
     def start(self):
         """Start it, again on the same port."""

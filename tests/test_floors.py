@@ -47,7 +47,7 @@ KEPT_FOR = {
     "trio": {
         *("net", "storage", "dispatch", "sending", "receiving", "service"),
         *("cluster/api_server.py", "cluster/watching.py"),
-        *("events/links.py", "events/publishing.py"),
+        *(f"events/{shell}.py" for shell in ("consuming", "fulfilling", "line", "links", "publishing")),
         *(
             f"export/{shell}.py"
             for shell in (

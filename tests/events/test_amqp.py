@@ -1,11 +1,13 @@
 """A real RabbitMQ gets what is sent; it is killed and started anew meanwhile."""
 
+import contextlib
 import ssl
 import time
 from collections import Counter
 from functools import partial
 
 import msgspec
+import pika
 import pytest
 import trio
 
@@ -18,6 +20,7 @@ from port104.jobs.ledger.messages import Message, put
 
 pytestmark = pytest.mark.peer
 KEY = "md.workflow.request"
+QUEUE = "md.export.request.port104"
 
 
 def message(name="m1", body="{}"):
@@ -107,6 +110,68 @@ def test_a_connection_that_was_lost_is_told_of_and_closed(rabbitmq, exchange):
         link.rest()
     with pytest.raises(BrokerError, match=r"cannot be used"):
         link.publish(message())
+    link.close()
+
+
+def taken(link, seconds=10):
+    """The next message; None: none comes any more."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if (delivery := link.take()) is not None:
+            return delivery
+    return None
+
+
+def asked(rabbitmq, exchange, *messages, queue=QUEUE):
+    """Send what a workflow manager sends."""
+    link = broker(rabbitmq.url, exchange).to_publish()
+    for name, body in messages:
+        link.publish(msgspec.structs.replace(message(name, body), routing_key=queue))
+    link.close()
+
+
+def test_what_is_not_answered_for_comes_again_and_what_is_rejected_is_a_dead_letter(rabbitmq, exchange):
+    queue = f"{QUEUE}.{exchange}"
+    dead = rabbitmq.queue(f"{exchange}-dead-letter")
+    link = broker(rabbitmq.url, exchange).to_consume(queue)
+    asked(rabbitmq, exchange, ("m1", "1"), ("m2", "2"), ("m3", "3"), queue=queue)
+    first, second, third = (taken(link) for _ in range(3))
+    assert [(each.message_id, each.body) for each in (first, second, third)] == [
+        *(("m1", b"1"), ("m2", b"2"), ("m3", b"3"))
+    ]
+    link.accept(first)
+    link.reject(second)
+    link.rest()
+    link.close()
+    again = broker(rabbitmq.url, exchange).to_consume(queue)
+    back = taken(again)
+    assert (back.message_id, back.body) == ("m3", b"3")
+    again.accept(back)
+    assert again.take() is None
+    again.close()
+    assert [properties.message_id for properties, _ in dead.look()] == ["m2"]
+    kept = rabbitmq.named(f"{queue}-dead-letter")  # where a person finds them
+    assert [properties.message_id for properties, _ in kept.look()] == ["m2"]
+
+
+def test_a_queue_that_another_program_has_made_is_used_as_it_is(rabbitmq, exchange):
+    queue = f"{QUEUE}.{exchange}"
+    with contextlib.closing(pika.BlockingConnection(pika.URLParameters(rabbitmq.url))) as connection:
+        connection.channel().queue_declare(queue, durable=True, arguments={"x-max-length": 99})
+    link = broker(rabbitmq.url, exchange).to_consume(queue)
+    asked(rabbitmq, exchange, ("m1", "1"), queue=queue)
+    assert taken(link).message_id == "m1"
+    link.close()
+
+
+def test_a_queue_that_is_deleted_is_told_of(rabbitmq, exchange):
+    queue = f"{QUEUE}.{exchange}"
+    link = broker(rabbitmq.url, exchange).to_consume(queue)
+    assert link.take() is None
+    with contextlib.closing(pika.BlockingConnection(pika.URLParameters(rabbitmq.url))) as connection:
+        connection.channel().queue_delete(queue)
+    with pytest.raises(BrokerError, match=f"the queue {queue} was deleted"):
+        taken(link)
     link.close()
 
 

@@ -200,7 +200,7 @@ async def test_at_the_end_what_was_sent_is_written_down(autojump_clock, works):
 
         link = works.broker.connect()
         link.publish = stop
-        works.publisher._connect = lambda: link
+        works.publisher._line._connect = lambda: link
         nursery.start_soon(works.publisher.run)
     assert (works.taken, works.unsent) == (["m1"], ["m2"])
     assert works.ledger.messages.seconds_until_due() == 0

@@ -26,7 +26,7 @@ from pika.exceptions import (
 
 from port104.errors import ConfigurationError
 from port104.events.address import Address
-from port104.events.contracts import BrokerError, RefusedError
+from port104.events.contracts import TAKE_SECONDS, BrokerError, Delivery, RefusedError
 from port104.jobs.ledger.messages import Message
 
 APPLICATION = "port104"
@@ -34,6 +34,9 @@ APPLICATION = "port104"
 _CONNECT_SECONDS = 10.0
 # A broker that runs out of memory or disk blocks who publishes; others are called again meanwhile.
 _BLOCKED_SECONDS = 60.0
+# Messages that wait here, of several MB each at the worst.
+_PREFETCHED = 8
+_NOT_FOUND = 404
 
 # What it would tell is told once by us, in words; its own are several lines for each failure.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
@@ -53,6 +56,10 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
     def to_publish(self) -> "Publication":
         """Connect. Raises BrokerError."""
         return Publication(self)
+
+    def to_consume(self, queue: str) -> "Consumption":
+        """Connect, to take the messages whose routing key is the queue's name. Raises BrokerError."""
+        return Consumption(self, queue)
 
     def connect(self) -> pika.BlockingConnection:
         """Connect. Raises BrokerError."""
@@ -139,6 +146,77 @@ class Publication:
             channel.exchange_declare(self._broker.exchange, "topic", durable=True)
             channel.confirm_delivery()
             return channel
+
+
+class Consumption:
+    """A contracts.Consumption.
+
+    Exchanges and queues are as MIG makes them: the queue is named like the routing key, what is rejected goes
+    to the exchange <exchange>-dead-letter and from there to the queue <queue>-dead-letter. A queue that is
+    there already is used as it is.
+    """
+
+    def __init__(self, broker: Broker, queue: str) -> None:
+        self._broker = broker
+        self._queue = queue
+        self._connection = broker.connect()
+        try:
+            with _translated(broker.address):
+                self._channel = self._declare()
+                self._coming = self._channel.consume(queue, inactivity_timeout=TAKE_SECONDS)
+        except BrokerError:
+            self.close()
+            raise
+
+    def take(self) -> Delivery | None:
+        """As the contract says."""
+        with _translated(self._broker.address):
+            # The generator ends where the broker ends the subscription.
+            came = next(self._coming, None)
+        if came is None:
+            raise BrokerError(f"the queue {self._queue} was deleted, or moved, by the broker")
+        method, properties, body = came
+        if method is None:
+            return None
+        return Delivery(method.delivery_tag, properties.message_id, body)
+
+    def accept(self, delivery: Delivery) -> None:
+        """As the contract says."""
+        with _translated(self._broker.address):
+            self._channel.basic_ack(delivery.tag)
+
+    def reject(self, delivery: Delivery) -> None:
+        """As the contract says."""
+        with _translated(self._broker.address):
+            self._channel.basic_reject(delivery.tag, requeue=False)
+
+    def rest(self) -> None:
+        """As the contract says."""
+        with _translated(self._broker.address):
+            self._connection.process_data_events(0)
+
+    def close(self) -> None:
+        """As the contract says."""
+        close(self._connection)
+
+    def _declare(self) -> BlockingChannel:
+        exchange, queue = self._broker.exchange, self._queue
+        dead = f"{exchange}-dead-letter"
+        try:
+            channel = self._connection.channel()
+            channel.queue_declare(queue, passive=True)
+        except ChannelClosedByBroker as failure:
+            if failure.reply_code != _NOT_FOUND:
+                raise
+            channel = self._connection.channel()
+            arguments = {"x-queue-type": "quorum", "x-dead-letter-exchange": dead}
+            channel.queue_declare(queue, durable=True, arguments=arguments)
+        channel.queue_declare(f"{queue}-dead-letter", durable=True)
+        for each, bound in ((exchange, queue), (dead, f"{queue}-dead-letter")):
+            channel.exchange_declare(each, "topic", durable=True)
+            channel.queue_bind(bound, each, routing_key=queue)
+        channel.basic_qos(prefetch_count=_PREFETCHED)
+        return channel
 
 
 def close(connection: pika.BlockingConnection) -> None:

@@ -3,8 +3,13 @@
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
+
 from port104.errors import Port104Error
 from port104.jobs.ledger.messages import Message
+
+TAKE_SECONDS = 1.0
+"""A call that waits for a message takes so long at the most: the next stop waits for it."""
 
 
 class BrokerError(Port104Error):
@@ -34,6 +39,41 @@ class Publication(Protocol):
         """Let go of the connection. Raises nothing."""
         ...
 
+
+class Delivery(msgspec.Struct, frozen=True):
+    """A message from the broker. `tag`: by which it is answered for; `message_id`: None: it has none."""
+
+    tag: int
+    message_id: str | None
+    body: bytes
+
+
+class Consumption(Protocol):
+    """A connection that messages come by; as Publication."""
+
+    def take(self) -> Delivery | None:
+        """Wait for a message, TAKE_SECONDS at the most; None: none came."""
+        ...
+
+    def accept(self, delivery: Delivery) -> None:
+        """Tell the broker that a message is kept here, and may be forgotten there."""
+        ...
+
+    def reject(self, delivery: Delivery) -> None:
+        """Have the broker put a message among the dead letters."""
+        ...
+
+    def rest(self) -> None:
+        """As Publication."""
+        ...
+
+    def close(self) -> None:
+        """As Publication."""
+        ...
+
+
+ConnectToConsume = Callable[[], Consumption]
+"""As ConnectToPublish."""
 
 ConnectToPublish = Callable[[], Publication]
 """Connect with the broker. May wait: call it from a worker thread. Raises BrokerError."""

@@ -12,6 +12,10 @@ import msgspec
 
 WORKFLOW_REQUEST = "md.workflow.request"
 """Routing key of workflow requests."""
+EXPORT_REQUEST = "md.export.request"
+"""That of export requests; the name of the agent that is to export follows it, after a dot."""
+EXPORT_COMPLETE = "md.export.complete"
+"""That of the answers to them."""
 
 # Made once, at random: what is made of it with uuid5 collides with nobody's.
 _NAMESPACE = uuid.UUID("0c4f4ad5-7e5b-4e0c-9d0b-3a0f6f2f1040")
@@ -26,6 +30,26 @@ class DataService(enum.IntEnum):
     FHIR = 3
     HL7 = 4
     ACR = 5
+
+
+class FileExportStatus(enum.IntEnum):
+    """What became of a file; a number in JSON."""
+
+    SUCCESS = 0
+    CONFIGURATION_ERROR = 1
+    UNSUPPORTED_DATA_TYPE = 2
+    SERVICE_ERROR = 3
+    DOWNLOAD_ERROR = 4
+    UNKNOWN = 5
+
+
+class ExportStatus(enum.StrEnum):
+    """What became of all files of a request."""
+
+    SUCCESS = "Success"
+    FAILURE = "Failure"
+    PARTIAL_FAILURE = "PartialFailure"
+    UNKNOWN = "Unknown"
 
 
 class DataOrigin(msgspec.Struct, frozen=True):
@@ -60,6 +84,30 @@ class WorkflowRequest(msgspec.Struct, frozen=True, kw_only=True):
     workflow_instance_id: str | None = None
     task_id: str | None = None
     payload: tuple[PayloadFile, ...]
+
+
+class ExportRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Files are to be sent to destinations, by their names; ExportRequestEvent."""
+
+    workflow_instance_id: str
+    export_task_id: str
+    correlation_id: str
+    files: tuple[str, ...]
+    destinations: tuple[str, ...]
+
+
+class ExportComplete(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer; ExportCompleteEvent. `message`: what went wrong, a line for each file.
+
+    `export_request`: 0, for files that go to destinations.
+    """
+
+    workflow_instance_id: str
+    export_task_id: str
+    status: ExportStatus
+    message: str
+    file_statuses: dict[str, FileExportStatus]
+    export_request: int = 0
 
 
 def id_of(what: str, name: str) -> str:

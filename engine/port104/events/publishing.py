@@ -14,9 +14,10 @@ import trio
 
 from port104.database.faults import DatabaseError
 from port104.dispatch.desk import Desk
-from port104.events.contracts import BrokerError, ConnectToPublish, Publication, RefusedError
-from port104.events.links import Caller, connected
-from port104.events.patience import delay_of, pause_of
+from port104.events.contracts import ConnectToPublish, Publication, RefusedError
+from port104.events.line import Line
+from port104.events.links import Caller
+from port104.events.patience import delay_of
 from port104.jobs.ledger.ledger import Ledger
 from port104.jobs.ledger.messages import Message, Refusal
 
@@ -36,14 +37,18 @@ CLEAR_SECONDS = 3600.0
 
 
 class Publisher:
-    """Sends messages. Call `look` when there may be some. `fault`: why the broker cannot be used, if so."""
+    """Sends messages. Call `look` when there may be some."""
 
     def __init__(self, desk: Desk, connect: ConnectToPublish, jitter: Callable[[], float]) -> None:
         self._desk = desk
-        self._connect = connect
         self._jitter = jitter
+        self._line = Line(connect, jitter, "to send messages")
         self._news = trio.Event()
-        self.fault: str | None = "it was not called yet"
+
+    @property
+    def fault(self) -> str | None:
+        """Why the broker cannot be used; None: it can."""
+        return self._line.fault
 
     def look(self) -> None:
         """Hear that there may be a message to send. Never waits."""
@@ -54,37 +59,19 @@ class Publisher:
         await self._desk.insist(lambda ledger: ledger.messages.begin())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._clear)
-            failures = 0
-            while True:
-                began = trio.current_time()
-                try:
-                    await self._send_until_lost()
-                except BrokerError as fault:
-                    lasted = trio.current_time() - began > LOOK_SECONDS
-                    failures = 1 if lasted else failures + 1
-                    await self._wait(fault, pause_of(failures, self._jitter()))
+            await self._line.keep(self._send_all)
 
-    async def _wait(self, fault: BrokerError, seconds: float) -> None:
-        if self.fault is None or self.fault == "it was not called yet":
-            hint = f"tried again in {seconds:.0f} s, and until it can; messages wait in the ledger"
-            log.warning("the broker cannot be used", reason=str(fault), hint=hint)
-        self.fault = str(fault)
-        await trio.sleep(seconds)
-
-    async def _send_until_lost(self) -> None:
-        """Connect, and send what there is and what comes. Raises BrokerError."""
-        async with connected(self._connect) as link:
-            log.info("connected with the broker")
-            self.fault = None
-            while True:
-                self._news = trio.Event()
-                try:
-                    wait = await self._send_some(link)
-                except DatabaseError:
-                    wait = LOOK_SECONDS  # the desk has told of it
-                with trio.move_on_after(wait):
-                    await self._news.wait()
-                await link.do(lambda publication: publication.rest())
+    async def _send_all(self, link: Caller[Publication]) -> None:
+        """Send what there is, and what comes. Raises BrokerError."""
+        while True:
+            self._news = trio.Event()
+            try:
+                wait = await self._send_some(link)
+            except DatabaseError:
+                wait = LOOK_SECONDS  # the desk has told of it
+            with trio.move_on_after(wait):
+                await self._news.wait()
+            await link.do(lambda publication: publication.rest())
 
     async def _send_some(self, link: Caller[Publication]) -> float:
         """Send what is due; returns in how many seconds there may be more. Raises as both do."""

@@ -131,8 +131,8 @@ class _Parts:
         books = kept.books
         events = None
         if books.events is not None:
-            publisher = books.events.publisher
-            events = reads_events(books.lookout, lambda: publisher.fault)
+            broker = books.events
+            events = reads_events(books.lookout, lambda: broker.fault)
         health = Health(
             condition=self.condition,
             watch=self.watch,

@@ -47,8 +47,8 @@ class Books(msgspec.Struct, frozen=True):
 
     `filing`: takes results that somebody registers by hand. `exports`: what steers their delivery.
     `figures`: what came of that since the start. `committer`: answers for storage commitment.
-    `events`: tells a message broker; `uploader`: puts instances into the object store; None: there is none.
-    `drain`: whether the engine is to be taken away.
+    `events`: speaks with a message broker; `uploader`: puts instances into the object store; None: there is
+    none. `drain`: whether the engine is to be taken away.
     """
 
     desk: Desk
@@ -78,9 +78,9 @@ async def keeping_books(
     """Keep the ledger while the block runs, in the database at `url` or the storage folder `root`.
 
     `patience`: seconds after which others may take over the runs of this engine; None: never. `scu`: how
-    results are delivered; `events`: who is told of payloads. `backend_of`: what runs a pipeline.
-    `object_store`: where instances are put besides. Raises DatabaseError, StorageError or ConfigurationError
-    when it cannot be opened.
+    results are delivered; `events`: who is told of payloads, and may ask for exports. `backend_of`: what runs
+    a pipeline. `object_store`: where instances are put besides. Raises DatabaseError, StorageError or
+    ConfigurationError when it cannot be opened.
     """
     ledger = await trio.to_thread.run_sync(partial(_open, url, root, patience))
     ledger.has_object_store = object_store.url is not None
@@ -90,7 +90,14 @@ async def keeping_books(
         by = _ByRegistry(registry)
         storage = object_storage_of(object_store, desk, root, ledger.node)
         exporter = exporter_of(scu, desk, ledger.node, registry)
-        telling = events_of(events, desk)
+        telling = events_of(
+            events,
+            desk,
+            root,
+            lambda: [*registry().destinations],
+            scu.export.failure_threshold,
+            exporter.look,
+        )
         dispatcher = Dispatcher(
             desk,
             ledger.node,
@@ -127,7 +134,7 @@ async def keeping_books(
             nursery.start_soon(dispatcher.run)
             nursery.start_soon(exporter.run)
             if telling is not None:
-                nursery.start_soon(telling.publisher.run)
+                nursery.start_soon(telling.run)
             if storage is not None:
                 nursery.start_soon(_upload, storage.uploader, keeper)
             if url is not None:

@@ -2,15 +2,20 @@
 
 import random
 import ssl
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
 import msgspec
+import trio
 
 from port104.dispatch.desk import Desk
 from port104.errors import ConfigurationError
 from port104.events.address import read
 from port104.events.announcing import Announcer
+from port104.events.consuming import Consumer
+from port104.events.forms import EXPORT_REQUEST
+from port104.events.fulfilling import Fulfiller
 from port104.events.publishing import Publisher
 from port104.net.credentials import TLSFiles
 from port104.net.https import build_https_context
@@ -18,14 +23,41 @@ from port104.service.settings.events import EventsSettings
 
 
 class Events(msgspec.Struct, frozen=True):
-    """What tells the broker."""
+    """What speaks with the broker. `announcer`: None: payloads are not told of.
 
-    announcer: Announcer
+    `consumer`, `fulfiller`: None: nobody may ask for exports.
+    """
+
     publisher: Publisher
+    announcer: Announcer | None
+    consumer: Consumer | None
+    fulfiller: Fulfiller | None
+
+    async def run(self) -> None:
+        """Speak with it until cancelled."""
+        async with trio.open_nursery() as nursery:
+            for each in (self.publisher, self.consumer, self.fulfiller):
+                if each is not None:
+                    nursery.start_soon(each.run)
+
+    @property
+    def fault(self) -> str | None:
+        """Why the broker cannot be used; None: it can."""
+        return self.publisher.fault or (None if self.consumer is None else self.consumer.fault)
 
 
-def events_of(settings: EventsSettings, desk: Desk) -> Events | None:
-    """Put it together; None: there is no broker. Raises ConfigurationError where pika is not installed."""
+def events_of(
+    settings: EventsSettings,
+    desk: Desk,
+    root: Path,
+    destinations: Callable[[], Collection[str]],
+    failure_threshold: float,
+    registered: Callable[[], None],
+) -> Events | None:
+    """Put it together; None: there is no broker. Raises ConfigurationError where pika is not installed.
+
+    `root` and the rest are as fulfilling.Fulfiller has them.
+    """
     if settings.url is None:
         return None
     try:
@@ -42,7 +74,15 @@ def events_of(settings: EventsSettings, desk: Desk) -> Events | None:
         tls=partial(_tls_of, settings),
     )
     publisher = Publisher(desk, broker.to_publish, random.random)
-    return Events(Announcer(settings.bucket, publisher.look), publisher)
+    announcer = Announcer(settings.bucket, publisher.look) if settings.workflow_requests else None
+    if settings.agent is None:
+        return Events(publisher, announcer, None, None)
+    fulfiller = Fulfiller(
+        desk, root, destinations, failure_threshold, registered=registered, answered=publisher.look
+    )
+    queue = f"{EXPORT_REQUEST}.{settings.agent}"
+    consumer = Consumer(desk, partial(broker.to_consume, queue), random.random, queue, fulfiller.look)
+    return Events(publisher, announcer, consumer, fulfiller)
 
 
 def _tls_of(settings: EventsSettings) -> ssl.SSLContext:

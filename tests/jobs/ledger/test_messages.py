@@ -80,7 +80,7 @@ def test_one_that_is_not_taken_by_the_broker_waits_alone(messages, write, backlo
     (again,) = messages.take(9, 60)
     assert again.attempt == 2
     messages.settle(["m1"], [])
-    assert backlog() == MessageBacklog(0, 0.0, 0, "")
+    assert backlog() == MessageBacklog(0, 0.0, 0, "", 0)
 
 
 def test_what_could_not_be_asked_is_taken_again(messages, write):

@@ -50,7 +50,7 @@ async def test_a_broker_that_is_away_is_the_fault(api):
 
 async def test_all_is_well(api):
     api.ledger.messages.settle(["m1", "m2"], [])
-    assert await reads_events(api.behind.lookout, lambda: None)() == EventsHealth(None, True, 0, 0.0, 0)
+    assert await reads_events(api.behind.lookout, lambda: None)() == EventsHealth(None, True, 0, 0.0, 0, 0)
 
 
 async def test_without_the_ledger_what_is_known_is_told(api, monkeypatch):
@@ -59,7 +59,7 @@ async def test_without_the_ledger_what_is_known_is_told(api, monkeypatch):
 
     monkeypatch.setattr(api.behind.lookout, "ask", fail)
     health = await reads_events(api.behind.lookout, lambda: None)()
-    assert health == EventsHealth(None, True, None, None, None)
+    assert health == EventsHealth(None, True, None, None, None, None)
     assert scraped(health).keys() == {"port104_events_broker_up"}
 
 

@@ -101,7 +101,7 @@ async def test_custom_resources_that_cannot_be_followed_are_shown(api):
 
 async def test_a_broker_is_shown_where_there_is_one(api):
     assert (await api.ask("GET", "/health/status")).json["events"] is None
-    health = EventsHealth("no queue is bound", True, 2, 7.5, 1)
+    health = EventsHealth("no queue is bound", True, 2, 7.5, 1, 3)
 
     async def read():
         return health
@@ -115,5 +115,6 @@ async def test_a_broker_is_shown_where_there_is_one(api):
         "waiting": 2,
         "secondsWaiting": 7.5,
         "refused": 1,
+        "requests": 3,
     }
     assert await word(api, "/health/ready") == (200, b"Healthy")

@@ -224,6 +224,22 @@ def cancel(session: Session, export_id: str, failure_threshold: float, now: floa
     )
 
 
+def retry_results(
+    session: Session, keys: Iterable[tuple[str, str, str]], failure_threshold: float, now: float
+) -> None:
+    """Let results (run, file, destination) be sent that failed or were cancelled; others stay as they are."""
+    changes = Changes()
+    for key in keys:
+        for before in ("failed", "cancelled"):
+            if session.run(
+                "UPDATE port104_result SET state = 'waiting', asked = ?, due = ?, ended = NULL, attempt = 0"
+                " WHERE run_id = ? AND file = ? AND destination = ? AND state = ? RETURNING file",
+                *(now, now, *key, before),
+            ):
+                changes.note(key, before, "waiting")
+    changes.write(session, failure_threshold, now)
+
+
 def _move_all(
     session: Session, export_id: str, states: Sequence[str], after: str, failure_threshold: float, now: float
 ) -> int | None:

@@ -14,6 +14,7 @@ from port104.jobs.ledger.messages import Message, Messages, put
 from port104.jobs.ledger.nodes import TakenRun
 from port104.jobs.ledger.objects import Objects, want
 from port104.jobs.ledger.outbox import Outbox
+from port104.jobs.ledger.requests import Requests
 from port104.jobs.ledger.results import Result, register
 from port104.jobs.ledger.runs import Run
 from port104.jobs.planning import Outcome, Plan, next_attempt
@@ -42,6 +43,8 @@ class Ledger:
         """Its instances in the object store."""
         self.has_object_store = False
         """Whether what comes is to be put there."""
+        self.requests = Requests(database, node)
+        """What a broker asks it to export."""
 
     def record(self, arrivals: Sequence[Arrival]) -> int:
         """Write down what came; returns how many of the arrivals were not known before."""

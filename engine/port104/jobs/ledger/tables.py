@@ -274,5 +274,32 @@ SCHEMA = Schema(
             "CREATE INDEX port104_object_stored ON port104_object (node, written) WHERE state = 'stored'",
             "CREATE INDEX port104_object_released ON port104_object (node, file) WHERE state = 'released'",
         ),
+        # Export requests (requests.py). node: whose storage folder the files are in; document: the request,
+        # in JSON; state: waiting, exporting, ended
+        (
+            """CREATE TABLE port104_request (
+                message_id TEXT NOT NULL PRIMARY KEY,
+                node TEXT NOT NULL,
+                run_id TEXT NOT NULL,
+                document TEXT NOT NULL,
+                state TEXT NOT NULL,
+                received DOUBLE PRECISION NOT NULL,
+                ended DOUBLE PRECISION
+            )""",
+            """CREATE INDEX port104_request_open ON port104_request (state, received)
+                WHERE state <> 'ended'""",
+            "CREATE INDEX port104_request_ended ON port104_request (ended) WHERE ended IS NOT NULL",
+            # What became of each file for each destination. file: of the result that it is; status: why it is
+            # none (FileExportStatus), else null
+            """CREATE TABLE port104_requested (
+                message_id TEXT NOT NULL,
+                path TEXT NOT NULL,
+                destination TEXT NOT NULL,
+                file TEXT NOT NULL,
+                status INTEGER,
+                why TEXT NOT NULL,
+                PRIMARY KEY (message_id, path, destination)
+            )""",
+        ),
     ),
 )

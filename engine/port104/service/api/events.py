@@ -15,6 +15,7 @@ GAUGES = {
     "port104_events_waiting": ("Messages that the broker does not have", "waiting"),
     "port104_events_seconds_waiting": ("For which the oldest of them waits", "seconds_waiting"),
     "port104_events_refused": ("Those of them that it did not take", "refused"),
+    "port104_events_requests": ("Export requests that are not answered yet", "requests"),
 }
 """Name -> what it means, and where it is."""
 
@@ -23,7 +24,7 @@ class EventsHealth(msgspec.Struct, frozen=True, rename="camel"):
     """How the message broker is. `fault`: why it cannot be used, or takes a message not; null: all is well.
 
     `waiting` messages are still to be sent, the oldest for `secondsWaiting`; so many were `refused` when they
-    were sent last. Null: the ledger cannot be asked.
+    were sent last. `requests`: for exports, that are not answered yet. Null: the ledger cannot be asked.
     """
 
     fault: str | None
@@ -31,6 +32,7 @@ class EventsHealth(msgspec.Struct, frozen=True, rename="camel"):
     waiting: int | None
     seconds_waiting: float | None
     refused: int | None
+    requests: int | None
 
 
 ReadEvents = Callable[[], Awaitable[EventsHealth]]
@@ -44,10 +46,15 @@ def reads_events(lookout: Lookout, fault: Callable[[], str | None]) -> ReadEvent
         try:
             backlog = await lookout.ask(message_backlog)
         except DatabaseError:
-            return EventsHealth(fault(), fault() is None, None, None, None)
+            return EventsHealth(fault(), fault() is None, None, None, None, None)
         why = fault()
         return EventsHealth(
-            why or backlog.why or None, why is None, backlog.waiting, backlog.seconds, backlog.refused
+            why or backlog.why or None,
+            why is None,
+            backlog.waiting,
+            backlog.seconds,
+            backlog.refused,
+            backlog.requests,
         )
 
     return read

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from port104.events import address
 from port104.service.settings.section import Section
-from port104.service.settings.value_types import Name, Text
+from port104.service.settings.value_types import Name, PipelineID, Text
 
 BrokerURL = Annotated[
     str,
@@ -26,6 +26,11 @@ class EventsSettings(Section, frozen=True):
     bucket: Name = "payloads"
     """What messages call the storage folder, which the paths in them stand below; of several engines each
     has another."""
+    workflow_requests: bool = True
+    """Whether payloads are told of."""
+    agent: PipelineID | None = None
+    """Name under which results are asked to be exported: requests are taken from the queue
+    `md.export.request.<agent>`, which is made where it is not there. Null (the default): none are taken."""
     heartbeat: Annotated[int, Meta(ge=15, le=3600)] = 60
     """Seconds without a word from the broker after which the connection counts as lost."""
     certificate_authorities: Text | None = None
