@@ -14,8 +14,7 @@ import msgspec
 
 from port104.database.session import Session
 from port104.jobs.ledger.closing import ClosedGroup
-from port104.jobs.ledger.draining import MAY_BEGIN
-from port104.jobs.ledger.reaching import reaches
+from port104.jobs.ledger.reaching import first_for
 from port104.jobs.planning import Outcome, Plan
 
 # Seconds that a run which cannot begin yet waits for.
@@ -99,24 +98,27 @@ def begin(
         )
     )
     waiting = session.run(
-        "SELECT id, pipeline_id FROM port104_run WHERE state = 'waiting' AND due <= ?"  # noqa: S608
-        f" AND {MAY_BEGIN} AND {reaches(len(seen))} ORDER BY priority DESC, due, id",
+        "SELECT id, pipeline_id FROM port104_run WHERE state = 'waiting' AND due <= ?"
+        " ORDER BY priority DESC, due, id",
         now,
-        *(node, node),
-        *(node, *seen, now),
     )
-    for run_id, pipeline_id in waiting:
-        if under_way.get(pipeline_id, 0) < limits.get(pipeline_id, 0):
-            session.run(
-                "UPDATE port104_run SET state = 'running', node = ?, attempt = attempt + 1, started = ?,"
-                " ended = NULL, why = '',"
-                " to_be_cancelled = 0, cleaned = 0, time_limit = 0 WHERE id = ?",
-                node,
-                now,
-                run_id,
-            )
-            return _run(session, run_id)
-    return None
+    in_turn = [
+        run_id
+        for run_id, pipeline_id in waiting
+        if under_way.get(pipeline_id, 0) < limits.get(pipeline_id, 0)
+    ]
+    run_id = first_for(session, in_turn, node, seen, now)
+    if run_id is None:
+        return None
+    session.run(
+        "UPDATE port104_run SET state = 'running', node = ?, attempt = attempt + 1, started = ?,"
+        " ended = NULL, why = '',"
+        " to_be_cancelled = 0, cleaned = 0, time_limit = 0 WHERE id = ?",
+        node,
+        now,
+        run_id,
+    )
+    return _run(session, run_id)
 
 
 def under_way(session: Session, node: str) -> list[Run]:
