@@ -143,7 +143,7 @@ class _Parts:
             deliveries=deliveries_of(books.lookout, books.figures),
             is_drained=books.drain.is_begun,
             object_store=object_store_health_of(books.uploader, books.lookout),
-            custom_resources=kept.custom_resources,
+            followed=kept.followed,
             events=events,
         )
         return Behind(

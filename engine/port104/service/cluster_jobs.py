@@ -12,8 +12,6 @@ import trio
 
 from port104.cluster.api_server import open_api_server
 from port104.cluster.place import SERVICE_ACCOUNT, place_from
-from port104.dispatch.backends.backend import Backend
-from port104.dispatch.backends.kubernetes.absent import NoCluster
 from port104.dispatch.backends.kubernetes.backend import KubernetesBackend
 from port104.dispatch.backends.kubernetes.following import JobWatch
 from port104.dispatch.node import node_of
@@ -32,8 +30,8 @@ async def making_jobs(
     account: Path = SERVICE_ACCOUNT,
     *,
     wanted: bool,
-) -> AsyncIterator[Backend]:
-    """Make and follow Jobs while the block runs, where they are `wanted` and this is a pod.
+) -> AsyncIterator[KubernetesBackend | None]:
+    """Make and follow Jobs while the block runs, where they are `wanted` and this is a pod; None: it is not.
 
     `root`: the storage folder. Raises ConfigurationError where the pod may not ask the API server at all,
     StorageError for the folder.
@@ -43,7 +41,7 @@ async def making_jobs(
     if place is None:
         if wanted:
             log.warning("no Jobs can be made: this is no pod of a cluster", setting=_SETTING)
-        yield NoCluster()
+        yield None
         return
     engine = await trio.to_thread.run_sync(node_of, root)
     async with open_api_server(place) as server:

@@ -7,6 +7,9 @@ from pathlib import Path
 import msgspec
 
 from port104.dispatch.backends.choosing import Backends
+from port104.dispatch.backends.kubernetes.absent import NoCluster
+from port104.dispatch.backends.kubernetes.backend import KubernetesBackend
+from port104.service.api.health import Followed
 from port104.service.audit.recording import recording
 from port104.service.audit.trail import AuditTrail
 from port104.service.books import Books, keeping_books
@@ -20,13 +23,20 @@ from port104.storage.store import InstanceStore, default_threads, open_store
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """What is open. `trail`: None where nothing is audited; `custom_resources`: where none are followed."""
+    """What is open. None: a `trail` where nothing is audited, others where nothing is asked of a cluster."""
 
     store: InstanceStore
     registrar: Registrar
     custom_resources: CustomResources | None
+    kubernetes: KubernetesBackend | None
     trail: AuditTrail | None
     books: Books
+
+    @property
+    def followed(self) -> dict[str, Followed]:
+        """What is followed of a cluster, as the health calls it."""
+        given = {"customResources": self.custom_resources, "kubernetesJobs": self.kubernetes}
+        return {name: each for name, each in given.items() if each is not None}
 
 
 @asynccontextmanager
@@ -57,12 +67,12 @@ async def opened(settings: Settings, origins: Mapping[str, str]) -> AsyncIterato
             settings.jobs.take_over_after_seconds,
             settings.dicom.scu,
             settings.events,
-            Backends(kubernetes),
+            Backends(kubernetes or NoCluster()),
             settings.object_store,
         ) as books,
     ):
         report_recovery(store)
-        yield Opened(store, registrar, resources, trail, books)
+        yield Opened(store, registrar, resources, kubernetes, trail, books)
     report_end(store.counts())
 
 

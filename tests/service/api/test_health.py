@@ -87,16 +87,17 @@ async def test_it_is_not_ready_when_space_runs_low(api, room):
     assert (await api.ask("GET", "/health/status")).json["disk"]["room"] == room.name.lower()
 
 
-async def test_custom_resources_that_cannot_be_followed_are_shown(api):
+@pytest.mark.parametrize("name", ["customResources", "kubernetesJobs"])
+async def test_what_cannot_be_followed_of_a_cluster_is_shown(api, name):
     class Following:
         fault = None
 
-    api.health._custom_resources = Following()
+    api.health._followed = {name: Following()}
     services = (await api.ask("GET", "/health/status")).json["services"]
-    assert services["customResources"] == "Running"
+    assert services[name] == "Running"
     Following.fault = "the API server does not answer in time"
     services = (await api.ask("GET", "/health/status")).json["services"]
-    assert services["customResources"] == "Faulted"
+    assert services[name] == "Faulted"
 
 
 async def test_a_broker_is_shown_where_there_is_one(api):

@@ -1,7 +1,8 @@
 """Whether port104 lives, is ready for associations, and how it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from typing import Protocol
 
 import msgspec
 from litestar import Response
@@ -14,7 +15,6 @@ from port104.service.api.object_store import ObjectStoreHealth, ReadObjectStore
 from port104.service.api.queries import read_query
 from port104.service.api.resources import Answer, Asks, in_json, resource
 from port104.service.condition import Condition, Phase
-from port104.service.custom_resources.following import CustomResources
 from port104.service.registrar import Registrar
 from port104.storage.space import Room
 from port104.storage.volume import VolumeWatch
@@ -84,6 +84,15 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     object_store: ObjectStoreHealth | None
 
 
+class Followed(Protocol):
+    """Something of a cluster that is followed while port104 runs: custom resources, or Jobs."""
+
+    @property
+    def fault(self) -> str | None:
+        """Why it cannot be at the moment, in words."""
+        ...
+
+
 class Health:
     """Knows how port104 is. What is given to be called is asked when somebody asks us."""
 
@@ -99,7 +108,7 @@ class Health:
         deliveries: ReadDeliveries,
         is_drained: Callable[[], bool],
         object_store: ReadObjectStore,
-        custom_resources: CustomResources | None = None,
+        followed: Mapping[str, Followed] | None = None,
         events: ReadEvents | None = None,
     ) -> None:
         self._condition = condition
@@ -113,7 +122,7 @@ class Health:
         self._deliveries = deliveries
         self._is_drained = is_drained
         self._object_store = object_store
-        self._custom_resources = custom_resources
+        self._followed = {} if followed is None else followed
         self._events = events
 
     def unready(self) -> list[str]:
@@ -134,7 +143,7 @@ class Health:
         unready = self.unready()
         fault = self._registrar.fault
         counts, volume, ledger = self._counts(), self._watch.volume, self._ledger()
-        resources, objects = self._custom_resources, await self._object_store()
+        objects = await self._object_store()
         events = None if self._events is None else await self._events()
         return Status(
             status=UNHEALTHY if unready else HEALTHY,
@@ -146,7 +155,7 @@ class Health:
                 "registry": _well(fault),
                 "ledger": _well(ledger.fault),
                 **({} if objects is None else {"objectStore": _well(objects.fault)}),
-                **({} if resources is None else {"customResources": _well(resources.fault)}),
+                **{name: _well(each.fault) for name, each in self._followed.items()},
                 **({} if events is None else {"events": _well(events.fault)}),
             },
             unready=unready,

@@ -1,6 +1,7 @@
 """A Job per attempt, made once, followed to its end, whatever happens to the API server and to port104."""
 
 import contextlib
+import errno
 import json
 
 import msgspec
@@ -11,8 +12,8 @@ from structlog.testing import capture_logs
 from port104.cluster import watching
 from port104.cluster.api_server import open_api_server
 from port104.dispatch.backends.backend import Ending
+from port104.dispatch.backends.kubernetes import attempt, hindering, pod_log
 from port104.dispatch.backends.kubernetes import backend as module
-from port104.dispatch.backends.kubernetes import hindering, pod_log
 from port104.dispatch.backends.kubernetes.attempt import MADE
 from port104.dispatch.backends.kubernetes.backend import KubernetesBackend
 from port104.dispatch.backends.kubernetes.following import JobWatch
@@ -231,6 +232,48 @@ async def test_an_end_that_was_written_down_is_not_asked_for_again(stub, runs):
     assert stub.created == 1
 
 
+@pytest.mark.parametrize("answered", [False, True])
+@pytest.mark.parametrize("number", range(1, 16))
+async def test_an_engine_that_is_killed_at_any_request_has_it_run_once(stub, runs, number, answered):
+    """Before the request is answered, or right after."""
+    killed = trio.Event()
+    serve, seen = stub._serve, 0
+
+    async def kill(stream, request):
+        nonlocal seen
+        seen += 1
+        if seen != number:
+            return await serve(stream, request)
+        went_on = answered and await serve(stream, request)
+        killed.set()
+        return went_on
+
+    async def play():
+        name = await stub.until_made()
+        stub.write(stub.begin(name), b"one\n")
+        stub.end(name)
+
+    stub._serve = kill
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(play)
+        async with runs.engine():
+            await runs.until(lambda: killed.is_set() or runs.ending is not None)
+        if runs.ending is None:
+            async with runs.engine():
+                await runs.ended()
+        assert runs.ending == Ending("succeeded")
+        nursery.cancel_scope.cancel()
+    assert stub.created == 1
+    assert runs.log == b"one\n"
+
+
+async def test_a_job_that_is_there_and_gone_when_it_is_made_again_has_failed(stub, runs, monkeypatch):
+    stub.refusals = [(409, "already exists")]
+    async with runs.engine():
+        assert await runs.ended() == Ending("failed", GONE)
+    assert stub.created == 0
+
+
 async def test_a_job_that_somebody_deleted_has_failed(stub, runs):
     async with runs.engine():
         name = await stub.until_made()
@@ -316,6 +359,37 @@ async def test_a_job_that_is_gone_when_it_is_to_be_cancelled(stub, runs):
         assert (await runs.ended()).outcome == "cancelled"
 
 
+@pytest.mark.parametrize("status", [404, 409])
+async def test_cancelled_when_somebody_deleted_it_already(stub, runs, monkeypatch, status):
+    async def delete(stream, name, _):
+        stub.remove(name)
+        return await stub._refuse(stream, status, "it is gone, or another one")
+
+    monkeypatch.setattr(stub, "_delete", delete)
+    async with runs.engine():
+        name = await stub.until_made()
+        stub.begin(name)
+        runs.cancel.set()
+        assert (await runs.ended()).outcome == "cancelled"
+
+
+async def test_a_deletion_that_is_refused_is_asked_for_again(stub, runs, monkeypatch):
+    delete, asked = stub._delete, []
+
+    async def refuse_first(stream, name, options):
+        asked.append(name)
+        return await (
+            stub._refuse(stream, 500, "later") if len(asked) == 1 else delete(stream, name, options)
+        )
+
+    monkeypatch.setattr(stub, "_delete", refuse_first)
+    async with runs.engine():
+        await stub.until_made()
+        runs.cancel.set()
+        assert (await runs.ended()).outcome == "cancelled"
+    assert (len(asked), stub.jobs) == (2, [])
+
+
 # ---- the API server ----
 
 
@@ -346,6 +420,18 @@ async def test_a_watch_that_is_too_old(stub, runs):
         stub.version += 10
         stub.end(name)
         stub.compact()
+        assert await runs.ended() == Ending("succeeded")
+
+
+async def test_a_job_whose_stay_cannot_be_shortened_has_ended_all_the_same(stub, runs, monkeypatch):
+    async def refuse(stream, *_):
+        return await stub._refuse(stream, 403, "no patch")
+
+    monkeypatch.setattr(stub, "_change", refuse)
+    async with runs.engine():
+        name = await stub.until_made()
+        stub.begin(name)
+        stub.end(name)
         assert await runs.ended() == Ending("succeeded")
 
 
@@ -464,6 +550,41 @@ async def test_a_folder_that_is_gone_fails_the_attempt_and_ends_its_job(stub, ru
         stub.end(name)
         ending = await runs.ended()
     assert ending.outcome == "failed"
+
+
+async def test_a_folder_that_cannot_be_written_to_is_tried_again(stub, runs, folder, monkeypatch):
+    monkeypatch.setattr(module, "TROUBLE_SECONDS", 0.005)
+    full = [OSError(errno.ENOSPC, "No space left on device")] * 3
+    write = attempt.write_whole
+
+    def write_whole(file, content):
+        if full:
+            raise full.pop()
+        write(file, content)
+
+    monkeypatch.setattr(attempt, "write_whole", write_whole)
+    async with runs.engine():
+        with capture_logs() as logs:
+            name = await stub.until_made()
+            stub.begin(name)
+            stub.end(name)
+            assert await runs.ended() == Ending("succeeded")
+    told = [each for each in logs if each["event"].startswith("an attempt's folder cannot be used")]
+    assert [each["reason"] for each in told] == ["No space left on device"]
+    assert stub.created == 1
+
+
+async def test_output_that_cannot_be_kept_is_a_failure(stub, runs, monkeypatch):
+    def sync_tree(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(attempt, "sync_tree", sync_tree)
+    async with runs.engine():
+        name = await stub.until_made()
+        stub.begin(name)
+        stub.end(name)
+        ending = await runs.ended()
+    assert ending == Ending("failed", "what it left in output/ cannot be kept: Input/output error")
 
 
 async def test_a_link_in_the_place_of_the_log_is_not_followed(stub, runs, folder, tmp_path):

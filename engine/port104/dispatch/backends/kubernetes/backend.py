@@ -43,7 +43,7 @@ LAST_RETRY_SECONDS = 10.0
 LOOK_SECONDS = 30.0
 # How long the rest of a log may take once its Job has ended.
 LOG_SECONDS = 10.0
-_TROUBLE_SECONDS = 1.0
+TROUBLE_SECONDS = 1.0
 
 AnswerT = TypeVar("AnswerT")
 
@@ -62,6 +62,11 @@ class KubernetesBackend:
         self._pod = pod
         self._root = root
         self._at: Whereabouts | None = None
+
+    @property
+    def fault(self) -> str | None:
+        """Why Jobs cannot be followed at the moment, in words."""
+        return self._watch.fault
 
     async def run(self, run: Run, pipeline: Pipeline, folder: Path, cancel: trio.Event) -> Ending:
         """Make the attempt's Job, or find it again where it was made, and wait for its end."""
@@ -271,7 +276,7 @@ async def _on_disk(attempt: Attempt, work: Callable[[], AnswerT]) -> AnswerT:
                     reason=failure.strerror,
                 )
             told = True
-            await trio.sleep(_TROUBLE_SECONDS)
+            await trio.sleep(TROUBLE_SECONDS)
 
 
 def _gone(attempt: Attempt) -> str:

@@ -40,6 +40,11 @@ class JobWatch:
         """The pods that Kubernetes made for a Job, as far as is known."""
         return [each for each in self._pods.mirror.resources.values() if belongs_to(each, job)]
 
+    @property
+    def fault(self) -> str | None:
+        """Why they cannot be followed at the moment, in words."""
+        return next(iter(self._faults.values()), None)
+
     def _heard(self) -> None:
         self.news.set()
         self.news = trio.Event()
