@@ -32,6 +32,9 @@ _SILENT_SECONDS = _WATCH_SECONDS + 15.0
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 15.0
 _PAGE = 500
+# Requests at one time; others wait. 200 runs that begin at once are soon made by these, without as many
+# handshakes, and the pool's own work grows with the square of them.
+_AT_ONCE = 8
 _LONGEST_ANSWER = 64 << 20
 """Bytes: a page of 500 objects of 100 KB each, which no site has."""
 _MERGE_PATCH = "application/merge-patch+json"
@@ -50,8 +53,12 @@ DecodedT = TypeVar("DecodedT")
 class ApiServer:
     """The API server, for one namespace. Made by `open_api_server`."""
 
-    def __init__(self, pool: httpcore.AsyncConnectionPool, place: Place) -> None:
+    def __init__(
+        self, pool: httpcore.AsyncConnectionPool, streams: httpcore.AsyncConnectionPool, place: Place
+    ) -> None:
+        """`pool`: for what is answered at once; `streams`: for watches and logs."""
         self._pool = pool
+        self._streams = streams
         self._place = place
 
     @property
@@ -145,20 +152,24 @@ class ApiServer:
         target: str,
         content: bytes | None = None,
         media_type: str = "",
-        silent: float = _ANSWER_SECONDS,
+        silent: float | None = None,
     ) -> AsyncIterator[httpcore.Response]:
-        """Ask; yields the answer where it is a success. Raises ClusterError, also for what comes later."""
+        """Ask; yields the answer where it is a success. Raises ClusterError, also for what comes later.
+
+        `silent`: seconds without a byte of an answer that goes on for long.
+        """
         headers = await trio.to_thread.run_sync(self._headers)
         if content is not None:
             headers += [("Content-Type", media_type), ("Content-Length", str(len(content)))]
         limits = {
             "connect": _CONNECT_SECONDS,
-            "pool": _CONNECT_SECONDS,
+            "pool": _ANSWER_SECONDS,
             "write": _ANSWER_SECONDS,
-            "read": silent,
+            "read": silent or _ANSWER_SECONDS,
         }
+        pool = self._pool if silent is None else self._streams
         try:
-            async with self._pool.stream(
+            async with pool.stream(
                 method,
                 self._place.url + target,
                 headers=headers,
@@ -256,9 +267,14 @@ async def _refusal(response: httpcore.Response, method: str, path: str) -> Clust
 async def open_api_server(place: Place) -> AsyncIterator[ApiServer]:
     """Speak with the API server at `place` while the block runs. Raises ConfigurationError for its files."""
     context = await trio.to_thread.run_sync(_context, place)
-    # Watches and logs that are followed hold one each, as long as they last.
-    async with httpcore.AsyncConnectionPool(ssl_context=context, max_connections=None) as pool:
-        yield ApiServer(pool, place)
+    async with (
+        httpcore.AsyncConnectionPool(ssl_context=context, max_connections=_AT_ONCE) as pool,
+        # Watches and logs hold a connection each, as long as they last.
+        httpcore.AsyncConnectionPool(
+            ssl_context=context, max_connections=None, max_keepalive_connections=0
+        ) as streams,
+    ):
+        yield ApiServer(pool, streams, place)
 
 
 def _context(place: Place) -> ssl.SSLContext:

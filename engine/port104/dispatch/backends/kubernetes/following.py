@@ -1,5 +1,7 @@
 """Follows the Jobs of this engine and their pods, for all runs at once: by two watches."""
 
+from collections.abc import Mapping
+
 import structlog
 import trio
 
@@ -22,6 +24,8 @@ class JobWatch:
         self.engine = engine
         self._jobs = Watcher(server, JOBS.selected(**ours), self._heard, self._told)
         self._pods = Watcher(server, PODS.selected(**ours), self._heard, self._told)
+        self._indexed: Mapping[str, Resource] | None = None
+        self._by_owner: dict[str, list[Resource]] = {}
         self._faults: dict[str, str] = {}
         self.news = trio.Event()
         """Set at the next change; take it before you look."""
@@ -38,7 +42,14 @@ class JobWatch:
 
     def pods_of(self, job: Resource) -> list[Resource]:
         """The pods that Kubernetes made for a Job, as far as is known."""
-        return [each for each in self._pods.mirror.resources.values() if belongs_to(each, job)]
+        pods = self._pods.mirror.resources
+        if pods is not self._indexed:
+            self._by_owner = {}
+            for pod in pods.values():
+                for owner in pod.metadata.owner_references:
+                    self._by_owner.setdefault(owner.uid, []).append(pod)
+            self._indexed = pods
+        return self._by_owner.get(job.metadata.uid, [])
 
     @property
     def fault(self) -> str | None:
