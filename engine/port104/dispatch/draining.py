@@ -8,12 +8,15 @@ Rules that this room keeps:
 from collections.abc import Callable
 
 import msgspec
+import structlog
 
 from port104.dispatch.bookkeeping import Bookkeeper
 from port104.dispatch.desk import Desk
 from port104.dispatch.lookout import Lookout
 from port104.jobs.ledger.draining import Remains, remains
 from port104.jobs.ledger.ledger import Ledger
+
+log = structlog.get_logger("port104.service")
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -55,11 +58,13 @@ class Drain:
     async def resume(self) -> None:
         """Read whether it is, at a start. Raises DatabaseError, as all do here."""
         self.since = await self._desk.do(Ledger.drained_since)
+        if self.is_begun():
+            log.warning("drained: no instance is taken", hint="port104 drain --undo lets them in again")
 
     async def begin(self) -> None:
         """Let no instance in from now on, over restarts."""
         await self._desk.do(Ledger.drain)
-        await self.resume()
+        self.since = await self._desk.do(Ledger.drained_since)
         self.on_begin()
 
     async def undo(self) -> None:
