@@ -73,7 +73,11 @@ class SeaweedFS:
                     *(find_weed(), "server", f"-dir={self._folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
                     *("-s3", f"-s3.port={self.port}", f"-s3.config={self._folder}/identities.json"),
                     *("-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=400"),
-                    *("-s3.port.iceberg=0", f"-filer.localSocket={self._folder}/filer.sock"),
+                    *(
+                        "-s3.port.iceberg=0",
+                        "-s3.port.lance=0",
+                        f"-filer.localSocket={self._folder}/filer.sock",
+                    ),
                     *(f"-{name}={port}" for name, port in self._ports.items()),
                 ],
                 stdout=log,
@@ -92,6 +96,9 @@ class SeaweedFS:
             self._process.kill()
             self._process.wait(SECONDS)
             self._process = None
+            for port in self._ports.values():  # sockets that it makes wherever it is started
+                for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                    socket.unlink()
 
     def new_bucket(self):
         """Settings of the section `objectStore` for a bucket that is empty."""

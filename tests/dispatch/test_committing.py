@@ -6,6 +6,7 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
+from arrivals import arrival
 from port104.database.faults import DatabaseError
 from port104.database.sqlite import SqliteDatabase
 from port104.dispatch.committing import Committer
@@ -13,9 +14,12 @@ from port104.dispatch.desk import Desk
 from port104.dispatch.reporting import UnreportedError
 from port104.errors import AbortedError
 from port104.jobs.committing import CommitmentPolicy
+from port104.jobs.ledger.commitments import Promise
 from port104.jobs.ledger.ledger import Ledger
+from port104.jobs.ledger.objects import StoredInstance
 from port104.jobs.ledger.tables import SCHEMA
 from port104.net.contracts import AskedCommitment
+from port104.objects.held import Held
 from port104.registry.entries import Destination
 from port104.wire.command import Status
 from port104.wire.commitment import CommitmentReport, CommitmentRequest, Failure, Reference
@@ -218,3 +222,28 @@ async def test_a_report_is_passed_on_to_who_asked(autojump_clock, peer):
 
 def fails(*_):
     raise DatabaseError("cannot be used")
+
+
+async def test_what_is_in_the_object_store_alone_is_held(autojump_clock, tmp_path):
+    peer = Peer(tmp_path, Status.SUCCESS)
+    path = put(tmp_path, MISSING.sop_instance_uid)
+    file, written = f"{path.parent.name}/{path.name}", path.stat().st_mtime_ns
+    put(tmp_path, HELD.sop_instance_uid)
+    peer.ledger.has_object_store = True
+    told = arrival(4, sop_class_uid=SECONDARY_CAPTURE, file=file, written=written, replaced=False)
+    peer.ledger.record([told])
+    peer.ledger.objects.take(9, lambda *_: "key")
+    peer.ledger.objects.stored([StoredInstance(file, written, Held("key", 1, "d", "e"))])
+    path.unlink()
+    other = Reference("1.2.840.10008.5.1.4.1.1.2", MISSING.sop_instance_uid)
+    request = CommitmentRequest("1.9", (HELD, MISSING, other))
+    committer = peer.committer
+    promise = Promise("CT1", "PORT104", "10.0.0.1", request)
+    before = await committer._check(promise)
+    assert {each.reference for each in before.failed} == {MISSING, other}
+    peer.ledger.objects.released([(file, written)])
+    report = await committer._check(promise)
+    assert report == CommitmentReport(
+        "1.9", (HELD, MISSING), (Failure(other, Status.CLASS_INSTANCE_CONFLICT),)
+    )
+    peer.database.close()

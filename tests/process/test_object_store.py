@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import shutil
+import subprocess
 import sys
 
 import pytest
 
-from engine_process import engine
+from engine_process import engine, own_environment
 from port104.wire.command import Status
 from scripted_s3 import ScriptedS3, serving_s3
 from sender import Sender, image
@@ -33,6 +35,12 @@ def send(server, uids):
         for uid in uids:
             assert sender.store(uid, image(uid, b"pixels", study="1.2.3")) == Status.SUCCESS
         sender.release()
+
+
+def drain(server):
+    config = server.folder.with_name(server.folder.name + ".json")
+    command = [sys.executable, "-m", "port104", "drain", "--timeout", "60", "-f", str(config)]
+    subprocess.run(command, check=True, capture_output=True, env=own_environment())
 
 
 def health(server):
@@ -78,6 +86,26 @@ def test_a_study_of_which_each_engine_has_a_half_is_one_job_with_all_of_it(
         assert found == [(uid,) for uid in sorted(UIDS)]
         assert (one.terminate(), other.terminate()) == (0, 0)
     assert objects(seaweedfs, settings) == sorted(stored)
+
+
+def test_a_volume_may_go_once_its_engine_is_drained_and_others_go_on_with_its_instances(
+    tmp_path, settings, postgres
+):
+    settings["registry"] = {"url": postgres.new_url()}
+    with engine(tmp_path / "a", **settings) as leaves:
+        send(leaves, UIDS)
+        drain(leaves)
+        assert leaves.terminate() == 0
+    shutil.rmtree(leaves.folder)
+    with engine(tmp_path / "b", **settings) as stays:
+        (job,) = json.loads(stays.command("jobs", "list", "-o", "json"))
+        stays.command("jobs", "rerun", job["id"])
+        stays.wait_for(lambda: list(stays.folder.glob("runs/*/*/manifest.json")), 30)
+        (manifest,) = stays.folder.glob("runs/*/*/manifest.json")
+        listed = json.loads(manifest.read_bytes())["instances"]
+        assert sorted(each["sopInstanceUid"] for each in listed) == sorted(UIDS)
+        assert len(list((manifest.parent / "dcm").iterdir())) == len(UIDS)
+        assert stays.terminate() == 0
 
 
 def test_a_kill_while_instances_are_put_there_loses_and_doubles_nothing(tmp_path, settings, seaweedfs):

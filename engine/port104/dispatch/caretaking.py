@@ -2,13 +2,14 @@
 
 Rules that this room keeps:
 - only what the ledger says is done with is touched (jobs/ledger/retention.py), in this storage folder alone;
+- what is in the object store besides leaves that first: what is known to be there can be removed once more;
 - an instance that came in the meantime under the same name stays: what is removed is looked at once it has no
   name any more that others use.
 """
 
 import itertools
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import trio
 from port104.dispatch.desk import Desk
 from port104.dispatch.payload import RUNS
 from port104.jobs.ledger.ledger import Ledger
+from port104.objects.faults import ObjectStoreError
 
 log = structlog.get_logger("port104.jobs")
 
@@ -42,8 +44,15 @@ class Retention(msgspec.Struct, frozen=True):
     instances: float | None
 
 
+Forget = Callable[[Sequence[tuple[str, int]]], Awaitable[None]]
+"""Removes instances, by file and time of writing, from the object store. Raises ObjectStoreError."""
+
+
 class Caretaker:
-    """Removes what is done with. `retention`: as it is now; `space_is_low`: then nothing waits its time."""
+    """Removes what is done with. `retention`: as it is now; `space_is_low`: then nothing waits its time.
+
+    `forget`: has instances leave the object store; None: there is none.
+    """
 
     def __init__(
         self,
@@ -51,11 +60,13 @@ class Caretaker:
         root: Path,
         retention: Callable[[], Retention],
         space_is_low: Callable[[], bool],
+        forget: Forget | None = None,
     ) -> None:
         self._desk = desk
         self._root = root
         self._retention = retention
         self._space_is_low = space_is_low
+        self._forget = forget
 
     async def run(self) -> None:
         """Look each minute, until cancelled."""
@@ -112,7 +123,14 @@ class Caretaker:
             return removed
         age = retention.instances
         while done := await self._desk.insist(lambda ledger: ledger.instances_done_with(age, _AT_ONCE)):
-            gone = await trio.to_thread.run_sync(_remove_instances, self._root, done)
+            if self._forget is not None:
+                try:
+                    await self._forget(done)
+                except ObjectStoreError as fault:
+                    log.warning("instances cannot be removed from the object store", reason=str(fault))
+                    break
+            async with self._desk.folders:
+                gone = await trio.to_thread.run_sync(remove_instances, self._root, done)
             await self._desk.insist(partial(Ledger.write_off_instances, instances=gone))
             removed += len(gone)
             if len(gone) < len(done):
@@ -141,8 +159,8 @@ def _remove_folders(runs: Path, run_ids: Sequence[str]) -> None:
             log.warning("the folder of a run cannot be removed wholly", folder=str(runs / run_id))
 
 
-def _remove_instances(root: Path, instances: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Remove files; returns those that are gone."""
+def remove_instances(root: Path, instances: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Remove files; returns those that are gone. One at a time does this: whoever has Desk.folders."""
     aside = root / _ASIDE
     aside.mkdir(exist_ok=True)
     gone = []

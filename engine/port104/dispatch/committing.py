@@ -2,11 +2,13 @@
 
 Rules that this room keeps:
 - a request is answered with success once the promise of a report is in the ledger, where a restart keeps it;
-- what is held is looked at for each report anew, off the event loop, and never remembered;
+- what is held is looked at for each report anew, off the event loop, and never remembered. What left the
+  storage folder for the object store is held as the ledger says;
 - a report goes back on the association on which was asked while that stands, or on one of its own.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -21,8 +23,9 @@ from port104.jobs.ledger.commitments import Promise, Room
 from port104.net.contracts import AskedCommitment, Back
 from port104.registry.entries import Destination
 from port104.storage.safekeeping import Safekeeping
+from port104.storage.store import instance_path
 from port104.wire.command import Status
-from port104.wire.commitment import CommitmentReport
+from port104.wire.commitment import CommitmentReport, Failure
 from port104.wire.status import words_of
 
 log = structlog.get_logger("port104.commitment")
@@ -139,7 +142,7 @@ class Committer:
     async def _attempt(self, promise: Promise) -> str | None:
         """Check, and report; returns why that failed."""
         back = self._backs.pop((promise.calling_ae_title, promise.request.transaction_uid), None)
-        report = await trio.to_thread.run_sync(self._check, promise, limiter=self._checking)
+        report = await self._check(promise)
         if back is not None:
             try:
                 return self._judge(promise, report, await back.report(report))
@@ -153,12 +156,33 @@ class Committer:
         except UnreportedError as failure:
             return str(failure)
 
-    def _check(self, promise: Promise) -> CommitmentReport:
+    async def _check(self, promise: Promise) -> CommitmentReport:
         references = promise.request.references
-        failed = self._safekeeping.failures(promise.called_ae_title, references)
+        look = partial(self._safekeeping.failures, promise.called_ae_title, references)
+        failed = await trio.to_thread.run_sync(look, limiter=self._checking)
+        failed = await self._besides_released(promise.called_ae_title, failed)
         missing = {each.reference for each in failed}
         held = tuple(each for each in references if each not in missing)
         return CommitmentReport(promise.request.transaction_uid, held, tuple(failed))
+
+    async def _besides_released(self, called_ae_title: str, failed: list[Failure]) -> list[Failure]:
+        """Those of the failures that hold for what is in the object store alone too."""
+        files = {
+            each.reference.sop_instance_uid: _file_of(called_ae_title, each.reference.sop_instance_uid)
+            for each in failed
+            if each.reason == Status.NO_SUCH_SOP_INSTANCE
+        }
+        if not files:
+            return failed
+        classes = await self._desk.insist(lambda ledger: ledger.objects.classes_of([*files.values()]))
+        still = []
+        for each in failed:
+            held = classes.get(files.get(each.reference.sop_instance_uid, ""))
+            if held is None:
+                still.append(each)
+            elif held != each.reference.sop_class_uid:
+                still.append(Failure(each.reference, Status.CLASS_INSTANCE_CONFLICT))
+        return still
 
     def _judge(self, promise: Promise, report: CommitmentReport, status: int) -> str | None:
         """What was answered ends it, whatever it was: the peer has heard."""
@@ -187,6 +211,12 @@ class Committer:
         say = log.warning if promise.attempt in (0, 5) else log.debug
         say("storage commitment not reported yet", **facts, hint=f"tried again in {delay:.0f} s")
         await self._desk.insist(lambda ledger: ledger.commitments.postpone(promise, delay))
+
+
+def _file_of(called_ae_title: str, sop_instance_uid: str) -> str:
+    """Where an instance stands, or stood, below the folder of all instances."""
+    path = instance_path(Path(), called_ae_title, sop_instance_uid)
+    return f"{path.parent.name}/{path.name}"
 
 
 def _who(promise: Promise) -> dict[str, str | int]:

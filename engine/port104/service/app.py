@@ -68,6 +68,8 @@ async def serve(
             _settle_memory()
             addresses = await listen(parts.acceptor, scp, credentials)
             nursery.start_soon(parts.caretaker.run)
+            if kept.books.storage is not None:
+                nursery.start_soon(kept.books.storage.releaser.run, parts.space_is_low)
             nursery.start_soon(parts.data_set_log.run)
             parts.running.tell_of_stored(scp)
             if kept.trail is not None:
@@ -113,7 +115,13 @@ class _Parts:
         self.api = API(settings.api, self._behind(kept, associations))
         retention = retention_of(settings.jobs)
         # What is done with goes in its time, and at once when space runs low.
-        self.caretaker = Caretaker(books.desk, store.root, lambda: retention, lambda: not self._has_room())
+        self.caretaker = Caretaker(
+            books.desk,
+            store.root,
+            lambda: retention,
+            self.space_is_low,
+            None if books.storage is None else books.storage.releaser.forget,
+        )
         self.data_set_log = DataSetLog()
         self.running = Running(
             admission=admission,
@@ -142,7 +150,7 @@ class _Parts:
             ledger=lambda: LedgerHealth(books.desk.fault, books.keeper.waiting),
             deliveries=deliveries_of(books.lookout, books.figures),
             is_drained=books.drain.is_begun,
-            object_store=object_store_health_of(books.uploader, books.lookout),
+            object_store=object_store_health_of(books.storage, books.lookout),
             followed=kept.followed,
             events=events,
         )
@@ -159,6 +167,10 @@ class _Parts:
             reception=self._reception,
             drain=books.drain,
         )
+
+    def space_is_low(self) -> bool:
+        """Whether nothing that may go waits its time."""
+        return not self._has_room()
 
     def _has_room(self) -> bool:
         return self.watch.room is Room.ENOUGH

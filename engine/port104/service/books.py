@@ -32,7 +32,7 @@ from port104.registry.entries import Pipeline
 from port104.registry.registry import Registry
 from port104.service.delivery import asker_of, committer_of, counter_of, exporter_of
 from port104.service.events import Events, events_of
-from port104.service.object_store import object_storage_of
+from port104.service.object_store import ObjectStorage, object_storage_of
 from port104.service.processing import destinations_of, rule_of
 from port104.service.settings.events import EventsSettings
 from port104.service.settings.jobs import JobsSettings
@@ -47,8 +47,8 @@ class Books(msgspec.Struct, frozen=True):
 
     `filing`: takes results that somebody registers by hand. `exports`: what steers their delivery.
     `figures`: what came of that since the start. `committer`: answers for storage commitment.
-    `events`: speaks with a message broker; `uploader`: puts instances into the object store; None: there is
-    none. `drain`: whether the engine is to be taken away.
+    `events`: speaks with a message broker; `storage`: the object store; None: there is none. `drain`: whether
+    the engine is to be taken away.
     """
 
     desk: Desk
@@ -61,7 +61,7 @@ class Books(msgspec.Struct, frozen=True):
     figures: Callable[[], list[DestinationFigures]]
     events: Events | None
     drain: Drain
-    uploader: Uploader | None
+    storage: ObjectStorage | None
 
 
 @asynccontextmanager
@@ -82,8 +82,7 @@ async def keeping_books(
     a pipeline. `object_store`: where instances are put besides. Raises DatabaseError, StorageError or
     ConfigurationError when it cannot be opened.
     """
-    ledger = await trio.to_thread.run_sync(partial(_open, url, root, patience))
-    ledger.has_object_store = object_store.url is not None
+    ledger = await trio.to_thread.run_sync(partial(_open, url, root, patience, object_store.url))
     lookout = Lookout(partial(look_into, url, root), root, ledger.node)
     try:
         desk = Desk(ledger)
@@ -145,7 +144,7 @@ async def keeping_books(
                 figures=exporter.figures,
                 events=telling,
                 drain=drain,
-                uploader=None if storage is None else storage.uploader,
+                storage=storage,
             )
             nursery.cancel_scope.cancel()
         if desk.fault is None:
@@ -220,8 +219,11 @@ def _id_of(id_or_name: str, registry: Registry) -> str:
     return id_or_name if pipeline is None else pipeline.id
 
 
-def _open(url: str | None, root: Path, patience: float | None) -> Ledger:
+def _open(url: str | None, root: Path, patience: float | None, bucket: str | None) -> Ledger:
     put_back(root)
     ledger = open_ledger(url, root, node_of(root))
     ledger.register(str(root), socket.gethostname(), patience)
+    ledger.has_object_store = bucket is not None
+    if bucket is None:
+        ledger.objects.want_none()
     return ledger

@@ -7,17 +7,21 @@ import msgspec
 
 from port104.dispatch.desk import Desk
 from port104.dispatch.fetching import Fetcher
+from port104.dispatch.releasing import Releaser
 from port104.dispatch.uploading import Uploader
 from port104.objects.opening import open_object_store
 from port104.objects.place import Place, bucket_and_prefix
 from port104.service.settings.object_store import ObjectStoreSettings
 
+_HOUR = 3600.0
+
 
 class ObjectStorage(msgspec.Struct, frozen=True):
-    """What puts instances into the store, and fetches them for payloads."""
+    """What puts instances into the store, fetches them for payloads, and lets their files go."""
 
     uploader: Uploader
     fetcher: Fetcher
+    releaser: Releaser
 
 
 def object_storage_of(
@@ -31,9 +35,12 @@ def object_storage_of(
         return None
     store = open_object_store(_place_of(settings, settings.url))
     at_once = settings.parallel_requests
+    keep = None if settings.keep_local_hours is None else settings.keep_local_hours * _HOUR
+    uploader = Uploader(desk, root, node, store, at_once, random.random)
     return ObjectStorage(
-        Uploader(desk, root, node, store, at_once, random.random),
+        uploader,
         Fetcher(root, node, store, at_once),
+        Releaser(desk, root, store, at_once, keep, uploader.look),
     )
 
 

@@ -9,11 +9,14 @@ from port104.jobs.ledger.arrivals import record
 from port104.jobs.ledger.closing import close_due
 from port104.jobs.ledger.commitments import Commitments, Promise, Room
 from port104.jobs.ledger.exports import Outcome
+from port104.jobs.ledger.ledger import Ledger
 from port104.jobs.ledger.messages import Message, put
 from port104.jobs.ledger.nodes import register_node
+from port104.jobs.ledger.objects import StoredInstance
 from port104.jobs.ledger.outbox import Outbox
 from port104.jobs.ledger.results import register
 from port104.jobs.ledger.runs import begin, end, make_job
+from port104.objects.held import Held
 from port104.wire.commitment import CommitmentRequest, Reference
 
 NOW = 2000.0
@@ -42,7 +45,7 @@ def remains(database, node="n1"):
         found = draining.remains(session, node)
     counts = {name: getattr(found, name) for name in found.__struct_fields__}
     assert found.is_nothing is not any(
-        counts[name] for name in ("groups", "runs", "results", "reports", "messages")
+        counts[name] for name in ("groups", "runs", "results", "reports", "messages", "uploads")
     )
     return {name: count for name, count in counts.items() if count}
 
@@ -132,3 +135,17 @@ def test_a_drained_engine_begins_what_has_its_instances_alone(ledger):
     assert work(ledger, begin, "n1", {"A": 9}, NOW) is None
     other = work(ledger, begin, "n2", {"A": 9}, NOW)
     assert mine.id != other.id
+
+
+def test_what_the_object_store_does_not_have_yet_remains(database):
+    ledger = Ledger(database, "n1")
+    ledger.has_object_store = True
+    ledger.record([arrival(1), arrival(2)])
+    with database.changing() as session:
+        session.run("UPDATE port104_group SET state = 'closed'")
+    assert remains(database) == {"uploads": 2, "instances": 2}
+    first, _ = ledger.objects.take(9, lambda *_: "key")
+    ledger.objects.stored([StoredInstance(first.file, first.written, Held("key", 1, "d", "e"))])
+    assert remains(database) == {"uploads": 1, "instances": 1}
+    ledger.objects.want_none()  # a start without a store
+    assert remains(database) == {"instances": 1}

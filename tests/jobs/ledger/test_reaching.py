@@ -5,9 +5,12 @@ import pytest
 from arrivals import arrival, plan_by
 from port104.jobs.ledger.arrivals import record
 from port104.jobs.ledger.closing import close_due
+from port104.jobs.ledger.ledger import Ledger
 from port104.jobs.ledger.nodes import register_node
+from port104.jobs.ledger.objects import StoredInstance
 from port104.jobs.ledger.reaching import others
 from port104.jobs.ledger.runs import begin, make_job
+from port104.objects.held import Held
 
 NOW, PATIENCE = 2000.0, 60.0
 
@@ -61,3 +64,14 @@ def test_others_are_known_with_their_folders(database):
     make_run(database)
     with database.reading() as session:
         assert sorted(others(session, "n1")) == [("n2", "/payloads/n2"), ("n3", "/payloads/n3")]
+
+
+def test_what_is_in_the_object_store_anybody_reaches(database):
+    ledger = Ledger(database, "n1")
+    ledger.has_object_store = True
+    make_run(database, "n1")
+    ledger.objects.want_some()
+    (waiting,) = ledger.objects.take(9, lambda *_: "key")
+    assert not begins(database, "n2")
+    ledger.objects.stored([StoredInstance(waiting.file, waiting.written, Held("key", 1, "d", "e"))])
+    assert begins(database, "n2")

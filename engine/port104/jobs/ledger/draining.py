@@ -21,8 +21,9 @@ class Remains(msgspec.Struct, frozen=True):
 
     `groups`: open ones with instances in it; `runs`: that wait or are under way, on its instances or by its
     engine; `results`: that are not delivered; `reports`: of storage commitment that peers are owed;
-    `messages`: that a message broker does not have, where no other engine tells it. Besides `failed_runs` and
-    `dead_letters`, which people may still repeat, and the `instances` that are kept in it.
+    `messages`: that a message broker does not have, where no other engine tells it; `uploads`: instances that
+    the object store is to have. Besides `failed_runs` and `dead_letters`, which people may still repeat, and
+    the `instances` that are kept in it alone.
     """
 
     groups: int
@@ -30,6 +31,7 @@ class Remains(msgspec.Struct, frozen=True):
     results: int
     reports: int
     messages: int
+    uploads: int
     failed_runs: int
     dead_letters: int
     instances: int
@@ -37,7 +39,8 @@ class Remains(msgspec.Struct, frozen=True):
     @property
     def is_nothing(self) -> bool:
         """Whether all has come to its end."""
-        return not (self.groups or self.runs or self.results or self.reports or self.messages)
+        work = (self.groups, self.runs, self.results, self.reports, self.messages, self.uploads)
+        return not any(work)
 
 
 def drain(session: Session, node: str, now: float) -> None:
@@ -85,6 +88,7 @@ def remains(session: Session, node: str) -> Remains:
             "port104_message WHERE sent IS NULL AND NOT EXISTS (SELECT 1 FROM port104_node WHERE node <> ?)",
             node,
         ),
+        uploads=_count(session, "port104_object WHERE state = 'waiting' AND node = ?", node),
         failed_runs=_count(session, "port104_run WHERE state = 'failed' AND cleaned = 0 AND node = ?", node),
         dead_letters=_count(
             session,
@@ -92,7 +96,13 @@ def remains(session: Session, node: str) -> Remains:
             " WHERE e.state <> 'delivered' AND r.state = 'failed' AND r.node = ?",
             node,
         ),
-        instances=_count(session, "port104_instance WHERE state = 'kept' AND node = ?", node),
+        instances=_count(
+            session,
+            "port104_instance i WHERE i.state = 'kept' AND i.node = ? AND NOT EXISTS (SELECT 1 FROM"
+            " port104_object o WHERE o.node = i.node AND o.written = i.written AND o.file = i.file"
+            " AND o.state <> 'waiting')",
+            node,
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from port104.jobs.ledger.commitments import Commitments
 from port104.jobs.ledger.members import Member, members_of
 from port104.jobs.ledger.messages import Message, Messages, put
 from port104.jobs.ledger.nodes import TakenRun
-from port104.jobs.ledger.objects import Objects, want
+from port104.jobs.ledger.objects import Objects, forget, want
 from port104.jobs.ledger.outbox import Outbox
 from port104.jobs.ledger.requests import Requests
 from port104.jobs.ledger.results import Result, register
@@ -220,8 +220,9 @@ class Ledger:
             return retention.instances_done_with(session, self.node, closed_before=before, most=most)
 
     def write_off_instances(self, instances: Sequence[tuple[str, int]]) -> None:
-        """Write down that instances are gone."""
+        """Write down that instances are gone, from the object store too."""
         with self._database.changing() as session:
+            forget(session, self.node, instances)
             retention.write_off_instances(session, self.node, instances)
 
     # ---- stored files ----

@@ -195,7 +195,26 @@ class Objects:
     def forget(self, instances: Sequence[Identity]) -> None:
         """Write down nothing of instances any more: they are not in the store, and are not to be."""
         with self._database.changing() as session:
-            session.run_many(f"DELETE FROM port104_object WHERE {_ONE}", self._keys(instances))  # noqa: S608
+            forget(session, self._node, instances)
+
+    def want_none(self) -> None:
+        """Let nothing wait any more: there is no store."""
+        with self._database.changing() as session:
+            session.run("DELETE FROM port104_object WHERE node = ? AND state = 'waiting'", self._node)
+
+    def classes_of(self, files: Sequence[str]) -> dict[str, str]:
+        """The SOP class UIDs of those files whose instances are in the store alone."""
+        with self._database.reading() as session:
+            return {
+                file: sop_class
+                for file in files
+                for (sop_class,) in session.run(
+                    "SELECT i.sop_class FROM port104_object o JOIN port104_instance i ON i.node = o.node"
+                    " AND i.written = o.written AND i.file = o.file WHERE o.node = ? AND o.file = ?"
+                    " AND o.state = 'released' AND i.state = 'kept' ORDER BY o.written",
+                    *(self._node, file),
+                )
+            }
 
     def _store(self, session: Session, instance: StoredInstance) -> bool:
         held = instance.held
@@ -220,6 +239,12 @@ class Objects:
                 *parameters,
             )
         ]
+
+
+def forget(session: Session, node: str, instances: Iterable[Identity]) -> None:
+    """As Objects.forget."""
+    rows = [(node, written, file) for file, written in instances]
+    session.run_many(f"DELETE FROM port104_object WHERE {_ONE}", rows)  # noqa: S608 - no value is in it
 
 
 def want(session: Session, node: str, arrivals: Iterable[Arrival]) -> None:

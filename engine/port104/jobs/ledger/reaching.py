@@ -47,7 +47,7 @@ def _marks(count: int) -> str:
 
 
 def _reaches(seen: int) -> str:
-    """Whether a run is no other engine's alone.
+    """Whether a run is no other engine's alone: what is in the object store is everybody's.
 
     Given are the names of our storage folder and of the `seen` others that we see, then the time.
     """
@@ -58,6 +58,8 @@ def _reaches(seen: int) -> str:
     ours = instances.format(joined="", which=f"i.node IN ({_marks(1 + seen)})")
     of_the_living = instances.format(
         joined="JOIN port104_node n ON n.node = i.node",
-        which=f"n.heard + COALESCE(n.patience, {_QUIET_SECONDS}) >= ?",
+        which=f"n.heard + COALESCE(n.patience, {_QUIET_SECONDS}) >= ? AND NOT EXISTS (SELECT 1 FROM"  # noqa: S608 - our own words
+        " port104_object o WHERE o.node = i.node AND o.written = i.written AND o.file = i.file"
+        " AND o.state <> 'waiting')",
     )
     return f"(EXISTS ({ours}) OR NOT EXISTS ({of_the_living}))"

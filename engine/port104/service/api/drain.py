@@ -21,9 +21,9 @@ class Draining(msgspec.Struct, frozen=True, rename="camel"):
 
     What has not come to its end: `associations` that are established, instances that are `unwritten` in the
     ledger (`counting`: their files are still looked through), open `groups`, `runs`, `results` that are not
-    delivered, `reports` of storage commitment that peers are owed, `messages` that the broker does not have.
-    What has, and is lost with the storage folder: `failedRuns` and `deadLetters`, which people may still
-    repeat, and the `instances` that are kept.
+    delivered, `reports` of storage commitment that peers are owed, `messages` that the broker does not have,
+    `uploads` that the object store does not. What has, and is lost with the storage folder: `failedRuns` and
+    `deadLetters`, which people may still repeat, and the `instances` that are kept there alone.
     """
 
     since: str | None
@@ -36,6 +36,7 @@ class Draining(msgspec.Struct, frozen=True, rename="camel"):
     results: int
     reports: int
     messages: int
+    uploads: int
     failed_runs: int
     dead_letters: int
     instances: int

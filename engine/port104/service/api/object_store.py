@@ -8,8 +8,8 @@ import msgspec
 
 from port104.database.faults import DatabaseError
 from port104.dispatch.lookout import Lookout
-from port104.dispatch.uploading import Uploader
 from port104.jobs.ledger.looking.objects import object_backlog
+from port104.service.object_store import ObjectStorage
 
 
 class ObjectStoreHealth(msgspec.Struct, frozen=True, rename="camel"):
@@ -33,13 +33,14 @@ ReadObjectStore = Callable[[], Awaitable[ObjectStoreHealth | None]]
 
 
 def object_store_health_of(
-    uploader: Uploader | None, lookout: Lookout, clock: Callable[[], float] = time.time
+    storage: ObjectStorage | None, lookout: Lookout, clock: Callable[[], float] = time.time
 ) -> ReadObjectStore:
-    """What reads it. `uploader`: None: there is no store."""
+    """What reads it. `storage`: None: there is no store."""
 
     async def read() -> ObjectStoreHealth | None:
-        if uploader is None:
+        if storage is None:
             return None
+        uploader = storage.uploader
         figures, waiting, seconds = uploader.figures, None, None
         try:
             backlog = await lookout.ask(partial(object_backlog, node=uploader.node))

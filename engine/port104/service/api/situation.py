@@ -29,6 +29,18 @@ GAUGES: dict[str, tuple[str, Callable[[Status], float | None]]] = {
         lambda status: status.ledger.waiting,
     ),
     "port104_ledger_up": ("1: its database can be used", lambda status: status.ledger.fault is None),
+    "port104_object_store_up": (
+        "1: it can be used",
+        lambda status: None if status.object_store is None else status.object_store.fault is None,
+    ),
+    "port104_object_store_waiting": (
+        "Instances that are to be put into the object store",
+        lambda status: None if status.object_store is None else status.object_store.waiting,
+    ),
+    "port104_object_store_waiting_seconds": (
+        "Since the first of them was written",
+        lambda status: None if status.object_store is None else status.object_store.waiting_seconds,
+    ),
     "port104_registry_up": ("1: its database can be used", lambda status: status.registry.fault is None),
 }
 """Name -> what it means, and where it is; None: it is not known."""

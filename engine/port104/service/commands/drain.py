@@ -30,6 +30,7 @@ _REMAINS = {
     "results": "results that are not delivered",
     "reports": "reports of storage commitment that peers are owed",
     "messages": "messages that the message broker does not have",
+    "uploads": "instances that the object store does not have",
 }
 _LOST = {
     "failedRuns": "runs that failed (port104 jobs rerun)",

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from port104.service.settings.jobs import Hours
 from port104.service.settings.section import Section
 from port104.service.settings.value_types import URL, BucketURL, Seconds, Secret, Text
 
@@ -34,3 +35,6 @@ class ObjectStoreSettings(Section, frozen=True):
     """Seconds that a connection may take."""
     request_timeout: Seconds = 60.0
     """Seconds that one request may take, with up to 16 MiB of an instance."""
+    keep_local_hours: Hours | None = 24.0
+    """Hours that an instance stays in the storage folder after its group was closed, once the store holds it
+    and no run needs it; when space runs low, none. Null: for ever."""
