@@ -41,6 +41,9 @@ def configured(rendered, tmp_path):
     broker.write_text("amqps://port104:secret@broker/monai")
     if "PORT104_EVENTS__URL_FILE" in environ:
         environ["PORT104_EVENTS__URL_FILE"] = str(broker)
+    for variable in environ:
+        if variable.startswith("PORT104_OBJECTSTORE__"):
+            environ[variable] = str(database)
     return load(file, environ, {})
 
 
@@ -118,6 +121,7 @@ def test_files_that_settings_name_are_mounted(rendered, configured):
     scp, api = configured.settings.dicom.scp, configured.settings.api
     named = [scp.tls.certificate, scp.tls.key, scp.tls.client_certificate_authorities]
     named += [rendered.environment.get("PORT104_EVENTS__URL_FILE")]
+    named += [rendered.environment.get("PORT104_OBJECTSTORE__SECRETACCESSKEY_FILE")]
     named += [api.tls.certificate, api.tls.key, rendered.environment.get("PORT104_REGISTRY__URL_FILE")]
     named += [rendered.environment["PORT104_CONFIG"], configured.settings.storage.temporary]
     for file in filter(None, named):
@@ -146,7 +150,9 @@ def test_a_source_is_known_by_its_own_address(rendered):
     assert spec.get("externalTrafficPolicy") == (None if spec["type"] == "ClusterIP" else "Local")
 
 
-@pytest.mark.parametrize(("name", "affinity"), [("replicas", "ClientIP"), ("shared-volume", "None")])
+@pytest.mark.parametrize(
+    ("name", "affinity"), [("replicas", "ClientIP"), ("shared-volume", "None"), ("object-store", "None")]
+)
 def test_a_study_stays_where_all_of_it_can_be_seen(name, affinity):
     assert Rendered(values_of(name)).service()["spec"]["sessionAffinity"] == affinity
 
@@ -213,6 +219,7 @@ def test_a_pod_that_makes_jobs_knows_its_own_name():
         ({"replicaCount": 2}, "database.existingSecret"),
         ({"api": {"expose": True}}, "port104 token create"),
         ({"tls": {"only": True}}, "tls.existingSecret"),
+        ({"objectStore": {"existingSecret": "port104-s3"}}, "config.objectStore.url"),
         ({"serviceMonitor": {"enabled": True}}, "api.expose"),
         ({"config": {"storage": {"temporary": "/data"}}}, "/payloads"),
     ],

@@ -110,6 +110,7 @@ gives {"value": ..., "given": whether it is there}, as JSON.
   "scheme" (ternary "HTTPS" "HTTP" (and $https.given (ne $https.value nil)))
   "grace" (int (.Values.terminationGracePeriodSeconds | default $grace))
   "watches" (eq (toString $crd.value) "true")
+  "stores" (include "port104.setting" (list $section "objectstore" "url") | fromJson).given
   "jobs" (eq (toString $jobs.value) "true")
 -}}
 {{- if and .Values.api.expose (eq $facts.scheme "HTTP") (not .Values.api.tokenMade) (ne (toString $open.value) "true") -}}
@@ -117,6 +118,9 @@ gives {"value": ..., "given": whether it is there}, as JSON.
 {{- end -}}
 {{- if and (gt (int .Values.replicaCount) 1) (not .Values.database.existingSecret) (not (include "port104.setting" (list $section "registry" "url") | fromJson).given) -}}
 {{- fail "replicaCount: more than one replica needs a PostgreSQL database that they share: name its Secret (database.existingSecret)" -}}
+{{- end -}}
+{{- if and .Values.objectStore.existingSecret (not $facts.stores) -}}
+{{- fail "objectStore.existingSecret: there is no object store; name its bucket (config.objectStore.url)" -}}
 {{- end -}}
 {{- if and .Values.tls.only (not .Values.tls.existingSecret) -}}
 {{- fail "tls.only: TLS needs a certificate; name its Secret (tls.existingSecret)" -}}
