@@ -150,10 +150,25 @@ async def test_what_never_began_says_why(stub, runs):
         pod = stub.begin(name)
         with capture_logs() as logs:
             stub.put("pods", pod, {**stub.objects["pods", pod], "status": {"conditions": [waits]}})
-            await runs.until(lambda: any(each["event"] == "a Job has not begun" for each in logs))
+            await runs.until(lambda: runs.log)
+        assert [each["event"] for each in logs] == ["a Job has not begun"]
+        assert runs.log == b"[port104: it has not begun: no node takes it: Unschedulable: no GPU]\n"
         stub.time_out(name)
         ending = await runs.ended()
-    assert ending.why.endswith("and was ended; it waited for a node: Unschedulable: no GPU")
+    assert ending.why.endswith("and was ended; no node takes it: Unschedulable: no GPU")
+
+
+async def test_what_began_late_says_why_and_then_what_it_wrote(stub, runs):
+    async with runs.engine():
+        pod = stub.begin(await stub.until_made(), PULL)
+        await runs.until(lambda: runs.log)
+        stub.change(pod, {"running": {}})
+        stub.write(pod, b"one\n")
+        stub.end(stub.jobs[0]["metadata"]["name"])
+        assert await runs.ended() == Ending("succeeded")
+    first, second = runs.log.splitlines()
+    assert first.startswith(b"[port104: it has not begun: its container cannot be started: ImagePullBackOff")
+    assert second == b"one"
 
 
 async def test_an_image_that_cannot_be_pulled_is_given_up(stub, runs, monkeypatch):

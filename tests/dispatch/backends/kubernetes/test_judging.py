@@ -127,7 +127,7 @@ UNSCHEDULABLE = [condition("PodScheduled", "Unschedulable", "0/3 nodes: 3 Insuff
             'secret "x" not found: is there every Secret',
             True,
         ),
-        ([pod(conditions=UNSCHEDULABLE)], "it waited for a node: Unschedulable: 0/3 nodes", False),
+        ([pod(conditions=UNSCHEDULABLE)], "no node takes it: Unschedulable: 0/3 nodes", False),
         ([pod({"waiting": {"reason": "x", "message": "y" * 999}})], None, False),
     ],
 )

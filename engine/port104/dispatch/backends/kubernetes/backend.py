@@ -97,7 +97,7 @@ class KubernetesBackend:
         async with trio.open_nursery() as nursery:
             pod_log = PodLog(self._watch, job, attempt.folder / LOG)
             nursery.start_soon(pod_log.run)
-            ending = await self._followed(attempt, job)
+            ending = await self._followed(attempt, job, pod_log)
             if attempt.ended and (attempt.has_log or pod_log.begun):
                 with trio.move_on_after(LOG_SECONDS):
                     await pod_log.kept.wait()
@@ -162,7 +162,7 @@ class KubernetesBackend:
 
     # ---- its way ----
 
-    async def _followed(self, attempt: Attempt, job: Resource) -> Ending:
+    async def _followed(self, attempt: Attempt, job: Resource, pod_log: PodLog) -> Ending:
         """Wait until the Job has ended, or will not begin, or is gone."""
         hindrances = Hindrances()
         while True:
@@ -176,6 +176,7 @@ class KubernetesBackend:
             told = hindrances.hear(self._watch.pods_of(job), now)
             if told is not None:
                 log.warning("a Job has not begun", run=attempt.run.id, job=attempt.name, reason=told.why)
+                pod_log.say(f"it has not begun: {told.why}")
             if hindrances.last(now):
                 return Ending("failed", f"{hindrances.why} (for {HINDERED_SECONDS:g} s)")
             with trio.move_on_after(LOOK_SECONDS):

@@ -127,7 +127,7 @@ def hindrance_of(pods: Sequence[Resource]) -> Hindrance | None:
                 return Hindrance(state.waiting.reason, why, lasting=True)
         for each in status.conditions or ():
             if each.type == "PodScheduled" and each.status == "False":
-                why = f"it waited for a node: {_said(each.reason, each.message)}"
+                why = f"no node takes it: {_said(each.reason, each.message)}"
                 return Hindrance(each.reason, why, lasting=False)
     return None
 

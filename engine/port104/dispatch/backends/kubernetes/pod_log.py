@@ -41,17 +41,21 @@ class PodLog:
 
     async def run(self) -> None:
         """Keep it until the container has ended, or the pod is gone."""
-        pod = await self._pod()
-        self.begun = True
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._keeping.flush)
+                pod = await self._pod()
+                self.begun = True
                 await self._follow(pod)
                 nursery.cancel_scope.cancel()
         finally:
             with trio.CancelScope(shield=True):
                 await self._keeping.close()
         self.kept.set()
+
+    def say(self, words: str) -> None:
+        """Put words of our own before what the container will write."""
+        self._keeping.say(words)
 
     async def _pod(self) -> str:
         """Wait for a pod that has a log; returns its name."""
@@ -71,7 +75,8 @@ class PodLog:
                     return
             except ClusterError as fault:
                 if not fault.passes:
-                    self._keeping.note(fault)
+                    if fault.status != 404:  # the pod is gone, and what there was is here
+                        self._keeping.say(f"the rest of the log cannot be had: {fault}")
                     return
             await trio.sleep(AGAIN_SECONDS)
 
@@ -102,10 +107,10 @@ class _Keeping:
         self._taken = max(self._taken, self._seen)
         self._waiting += data[known:]
 
-    def note(self, fault: ClusterError) -> None:
-        """Say why there is no more of it."""
-        if fault.status != 404:  # the pod is gone, and what there was is here
-            self._waiting += f"\n[port104: the rest of the log cannot be had: {fault}]\n".encode()
+    def say(self, words: str) -> None:
+        """Take words of our own, which begin a line."""
+        break_off = "\n" if self._taken else ""
+        self._waiting += f"{break_off}[port104: {words}]\n".encode()
 
     async def flush(self) -> None:
         """Write what came, again and again."""
