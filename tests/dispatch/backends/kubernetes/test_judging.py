@@ -161,7 +161,7 @@ def test_begun_and_stopped():
 
 
 def test_each_hindrance_is_told_once_and_given_up_after_a_while():
-    hindrances = Hindrances()
+    hindrances = Hindrances("port104-a1-1")
     other = pod({"waiting": {"reason": "ErrImagePull", "message": "denied"}})
     assert hindrances.hear([pod(conditions=UNSCHEDULABLE)], 0).reason == "Unschedulable"
     assert not hindrances.last(10 * HINDERED_SECONDS)  # a node may become free
@@ -174,10 +174,47 @@ def test_each_hindrance_is_told_once_and_given_up_after_a_while():
 
 
 def test_what_has_begun_was_not_hindered_for_long():
-    hindrances = Hindrances()
+    hindrances = Hindrances("port104-a1-1")
     hindrances.hear([pod(WAITING)], 0)
     assert hindrances.hear([], 1) is None  # its pod is gone, by its time limit
     assert hindrances.why
     hindrances.hear([pod({"running": {}})], 2)
     assert hindrances.why == ""
     assert not hindrances.last(10 * HINDERED_SECONDS)
+
+
+UNPREPARED = condition("PodReadyToStartContainers", status="False")
+
+
+def test_volumes_that_are_not_there_are_told_of_after_a_while():
+    """Those of every pod are not, for a moment."""
+    hindrances = Hindrances("port104-a1-1")
+    waiting = pod({"waiting": {"reason": "ContainerCreating"}}, conditions=[UNPREPARED])
+    assert hindrances.hear([waiting], 0) is None
+    assert hindrances.hear([waiting], 19) is None
+    assert (hindrances.why, hindrances.last(19)) == ("", False)
+    told = hindrances.hear([waiting], 20)
+    assert told.why.startswith("its volumes or its network are not there: kubectl describe pod x tells why")
+    assert hindrances.hear([waiting], 21) is None
+    assert hindrances.last(HINDERED_SECONDS)
+
+
+def test_at_its_end_a_pod_loses_its_volumes_and_is_not_hindered():
+    hindrances = Hindrances("port104-a1-1")
+    ended = pod({"terminated": {"exitCode": 0}}, conditions=[UNPREPARED])
+    assert hindrances.hear([ended], 0) is None
+    assert hindrances.hear([ended], 100) is None
+    assert hindrances.why == ""
+    assert not hindrances.last(1000)
+
+
+def test_a_job_without_a_pod_is_told_of_after_a_while_and_waited_for():
+    hindrances = Hindrances("port104-a1-1")
+    assert hindrances.hear([], 0) is None
+    told = hindrances.hear([], 20)
+    assert told.why.startswith("Kubernetes has made no pod for it: kubectl describe job port104-a1-1 tells")
+    assert not hindrances.last(10 * HINDERED_SECONDS)
+    hindrances.hear([pod({"running": {}})], 30)
+    assert hindrances.why == ""
+    assert hindrances.hear([], 100) is None  # its time limit has removed it
+    assert hindrances.why == ""

@@ -164,7 +164,7 @@ class KubernetesBackend:
 
     async def _followed(self, attempt: Attempt, job: Resource, pod_log: PodLog) -> Ending:
         """Wait until the Job has ended, or will not begin, or is gone."""
-        hindrances = Hindrances()
+        hindrances = Hindrances(attempt.name)
         while True:
             news = self._watch.news  # what comes while it is asked for is not slept through
             current = await self._current(attempt, job)
@@ -172,15 +172,19 @@ class KubernetesBackend:
                 return Ending("failed", _gone(attempt))
             if has_ended(current):
                 return await self._ending_of(attempt, current, hindrances.why)
-            now = trio.current_time()
-            told = hindrances.hear(self._watch.pods_of(job), now)
-            if told is not None:
-                log.warning("a Job has not begun", run=attempt.run.id, job=attempt.name, reason=told.why)
-                pod_log.say(f"it has not begun: {told.why}")
-            if hindrances.last(now):
+            if self._watch.fault is None and self._is_hindered(attempt, job, hindrances, pod_log):
                 return Ending("failed", f"{hindrances.why} (for {HINDERED_SECONDS:g} s)")
             with trio.move_on_after(LOOK_SECONDS):
                 await news.wait()
+
+    def _is_hindered(self, attempt: Attempt, job: Resource, hindrances: Hindrances, pod_log: PodLog) -> bool:
+        """Say what keeps the Job from beginning; whether it does for too long."""
+        now = trio.current_time()
+        told = hindrances.hear(self._watch.pods_of(job), now)
+        if told is not None:
+            log.warning("a Job has not begun", run=attempt.run.id, job=attempt.name, reason=told.why)
+            pod_log.say(f"it has not begun: {told.why}")
+        return hindrances.last(now)
 
     async def _current(self, attempt: Attempt, job: Resource) -> Resource | None:
         """The Job as it is now; None: it is gone. One that no watch has told of is asked for."""

@@ -21,6 +21,10 @@ _HINTS = {
     "CreateContainerError": "is its command there, and can its volumes be mounted where it says?",
     "RunContainerError": "is its command there, and may it be executed?",
 }
+# From Kubernetes 1.29 on: whether volumes are mounted and there is a sandbox with a network.
+_PREPARED = "PodReadyToStartContainers"
+_DESCRIBED = "kubectl describe {} {} tells why, as a claim or Secret that there is not, a quota, or a policy"
+_USUAL_SECONDS = 20.0
 _OUT_OF_MEMORY = "OOMKilled"
 _LONGEST = 300
 """Characters of what Kubernetes says."""
@@ -31,12 +35,14 @@ StatusT = TypeVar("StatusT")
 class Hindrance(msgspec.Struct, frozen=True):
     """Why a pod has not begun: in Kubernetes' one word, and in words.
 
-    `lasting`: it will not begin unless somebody changes something.
+    `lasting`: it will not begin unless somebody changes something. `patience`: seconds in which this is what
+    happens to every pod.
     """
 
     reason: str
     why: str
     lasting: bool
+    patience: float = 0.0
 
 
 class _Condition(msgspec.Struct, frozen=True):
@@ -118,18 +124,30 @@ def _in_words(end: _Terminated) -> str:
 
 def hindrance_of(pods: Sequence[Resource]) -> Hindrance | None:
     """What keeps a pod from beginning; None: nothing that is known."""
-    for pod in pods:
-        status = _read(pod.status, _PodStatus)
-        for state in status.states:
-            if state.waiting is not None and (hint := _HINTS.get(state.waiting.reason)):
-                said = _said(state.waiting.reason, state.waiting.message)
-                why = f"its container cannot be started: {said}: {hint}"
-                return Hindrance(state.waiting.reason, why, lasting=True)
-        for each in status.conditions or ():
-            if each.type == "PodScheduled" and each.status == "False":
-                why = f"no node takes it: {_said(each.reason, each.message)}"
-                return Hindrance(each.reason, why, lasting=False)
+    return next(filter(None, map(_hindrance, pods)), None)
+
+
+def _hindrance(pod: Resource) -> Hindrance | None:
+    status = _read(pod.status, _PodStatus)
+    for state in status.states:
+        if state.waiting is not None and (hint := _HINTS.get(state.waiting.reason)):
+            said = _said(state.waiting.reason, state.waiting.message)
+            why = f"its container cannot be started: {said}: {hint}"
+            return Hindrance(state.waiting.reason, why, lasting=True)
+    denied = {each.type: each for each in status.conditions or () if each.status == "False"}
+    if "PodScheduled" in denied:
+        said = _said(denied["PodScheduled"].reason, denied["PodScheduled"].message)
+        return Hindrance(denied["PodScheduled"].reason, f"no node takes it: {said}", lasting=False)
+    if _PREPARED in denied:
+        why = f"its volumes or its network are not there: {_DESCRIBED.format('pod', pod.metadata.name)}"
+        return Hindrance(_PREPARED, why, lasting=True, patience=_USUAL_SECONDS)
     return None
+
+
+def without_pod(job: str) -> Hindrance:
+    """What keeps a Job from beginning for which there is no pod."""
+    why = f"Kubernetes has made no pod for it: {_DESCRIBED.format('job', job)}"
+    return Hindrance("NoPod", why, lasting=False, patience=_USUAL_SECONDS)
 
 
 def has_begun(pod: Resource) -> bool:
