@@ -26,13 +26,14 @@ def error(status, code):
 class ScriptedS3:
     """`faults`: method -> what its next requests meet, in turn: an answer of `error`, or a word above.
 
-    `away`: all are refused.
+    `away`: all are refused. `pause`: seconds that each PUT takes.
     """
 
     def __init__(self):
         self.objects = {}
         self.faults = {}
         self.away = False
+        self.pause = 0.0
         self.requests = []
         self.ending = threading.Event()
         self.endpoint = None
@@ -54,6 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self):
         content = self.body()
+        self.script.ending.wait(self.script.pause)
         if (fault := self.met()) is None or fault in (DAMAGE, OTHER_ETAG):
             held = content[:-1] + b"?" if fault == DAMAGE else content
             self.script.objects[self.script.key_of(self.path)] = held

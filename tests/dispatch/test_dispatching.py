@@ -13,6 +13,7 @@ from port104.dispatch import dispatching
 from port104.dispatch.backends.backend import Ending
 from port104.dispatch.desk import Desk
 from port104.dispatch.dispatching import LOOK_SECONDS, Dispatcher
+from port104.dispatch.payload import IncompleteError
 from port104.jobs.ledger.ledger import Ledger
 from port104.jobs.ledger.messages import Message
 from port104.jobs.ledger.tables import SCHEMA
@@ -430,3 +431,46 @@ async def test_an_engine_that_was_frozen_asks_again_whether_the_run_is_its_own(
         await trio.sleep(60)
     assert confirmed == [True, not taken]
     assert works.script.begun == ([] if taken else [("a", 1)])
+
+
+async def test_a_run_whose_payload_is_not_whole_waits_with_its_reason_and_uses_up_no_attempt(
+    autojump_clock, works
+):
+    whole = trio.current_time() + 600
+    of_folders = works.dispatcher._of_folders
+    asked = []
+
+    async def payload_of(run, members):
+        asked.append(trio.current_time())
+        if trio.current_time() < whole:
+            raise IncompleteError("waits for 3 instances of another engine")
+        return await of_folders(run, members)
+
+    works.dispatcher._payload_of = payload_of
+    async with dispatched(works):
+        works.job(**BOTH)
+        await trio.sleep(300)
+        assert works.states == [("a", "waiting", 0), ("b", "waiting", 0)]
+        assert works.run("SELECT DISTINCT why FROM port104_run") == [
+            ("waits for 3 instances of another engine",)
+        ]
+        await trio.sleep(400)
+    assert sorted(works.script.begun) == [("a", 1), ("b", 1)]
+    assert works.states == [("a", "succeeded", 1), ("b", "succeeded", 1)]
+    assert len(asked) < 2 * 40  # later and later, a minute at most
+
+
+async def test_a_run_that_waits_for_its_payload_can_be_cancelled(autojump_clock, works):
+    async def payload_of(run, members):
+        await trio.sleep(10)
+        raise IncompleteError("waits")
+
+    works.dispatcher._payload_of = payload_of
+    async with dispatched(works):
+        works.job(**{"pipeline-a": "A"})
+        await trio.sleep(1)
+        ((run_id,),) = works.run("SELECT id FROM port104_run")
+        assert await works.dispatcher.cancel(run_id) == "running"
+        await trio.sleep(60)
+    assert works.states == [("a", "cancelled", 0)]
+    assert works.script.begun == []

@@ -47,6 +47,11 @@ def health(server):
     return json.loads(server.command("status", "-o", "json"))["objectStore"]
 
 
+def held_by(scripted):
+    """Its instances, by their bytes."""
+    return sorted(content for key, content in scripted.objects.items() if key.endswith(".dcm"))
+
+
 def objects(seaweedfs, settings):
     """Those of instances, by their bytes."""
     found = seaweedfs.contents(settings["objectStore"])
@@ -108,19 +113,25 @@ def test_a_volume_may_go_once_its_engine_is_drained_and_others_go_on_with_its_in
         assert stays.terminate() == 0
 
 
-def test_a_kill_while_instances_are_put_there_loses_and_doubles_nothing(tmp_path, settings, seaweedfs):
-    uids = [f"1.2.3.{number}" for number in range(600)]
-    settings["objectStore"]["parallelRequests"] = 2
-    for some in (uids[:200], uids[200:400], uids[400:]):
+def test_a_kill_while_instances_are_put_there_loses_and_doubles_nothing(tmp_path, settings):
+    scripted = ScriptedS3()
+    scripted.pause = 0.003  # so that a kill comes in the middle
+    uids = [f"1.2.3.{number}" for number in range(400)]
+    with serving_s3(scripted) as endpoint:
+        settings["objectStore"] |= {"endpoint": endpoint, "parallelRequests": 2}
+        for some in (uids[:200], uids[200:], []):
+            before = len(scripted.objects)
+            with engine(tmp_path / "a", **settings) as server:
+                send(server, some)
+                server.wait_for(lambda before=before: len(scripted.objects) > before + 50, 20)
+                server.kill()
+            assert len(scripted.objects) < len(uids)
         with engine(tmp_path / "a", **settings) as server:
-            send(server, some)
-            server.kill()
-    with engine(tmp_path / "a", **settings) as server:
-        stored = sorted(path.read_bytes() for path in server.stored_files())
-        server.wait_for(lambda: health(server)["waiting"] == 0, 30)
-        assert len(stored) == len(uids)
-        server.wait_for(lambda: objects(seaweedfs, settings) == stored, 30)
-        assert server.terminate() == 0
+            stored = sorted(path.read_bytes() for path in server.stored_files())
+            assert len(stored) == len(uids)
+            server.wait_for(lambda: health(server)["waiting"] == 0, 30)
+            server.wait_for(lambda: held_by(scripted) == stored, 30)
+            assert server.terminate() == 0
 
 
 def test_a_store_that_is_away_hinders_nobody_and_is_made_good_for_later(tmp_path, settings):
@@ -141,7 +152,7 @@ def test_a_store_that_is_away_hinders_nobody_and_is_made_good_for_later(tmp_path
         server.wait_for(lambda: health(server)["waiting"] == 0, 60)
         assert health(server)["fault"] is None
         stored = sorted(path.read_bytes() for path in server.stored_files())
-        assert sorted(object_ for key, object_ in scripted.objects.items() if key.endswith(".dcm")) == stored
+        assert held_by(scripted) == stored
         assert server.terminate() == 0
 
 

@@ -65,6 +65,9 @@ class Releaser:
                     await self.look_for_replaced()
             except ObjectStoreError:
                 continue  # whoever puts instances there says so
+            except OSError as failure:
+                log.warning("files cannot leave the storage folder; tried again", reason=failure.strerror)
+                continue
             if released:
                 log.info("instances are in the object store alone", instances=released)
 

@@ -181,7 +181,7 @@ class ObjectStore:
                 f"an object is gone from the bucket {self.place.bucket}: has somebody removed it, or a rule"
                 " of the bucket? Keep those off port104's prefix"
             ) from fault
-        except BaseError as fault:
+        except (BaseError, ValueError) as fault:
             raise ObjectStoreError(self._words(reason_of(str(fault)))) from fault
 
     def _words(self, reason: str) -> str:
