@@ -98,7 +98,7 @@ def test_it_stays_so_over_a_restart_until_that_is_undone(tmp_path):
         assert "port104 drain --undo" in server.log.read_text()
         assert rejected(server)
         out, _ = port104(folder, "drain").communicate(timeout=30)
-        assert "instances that are kept\t1" in out
+        assert "instances that are kept here alone\t1" in out
         server.command("drain", "--undo")
         with Sender(server.port) as sender:
             assert sender.echo() == Status.SUCCESS

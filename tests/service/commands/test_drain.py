@@ -17,6 +17,7 @@ NOTHING = {
     "results": 0,
     "reports": 0,
     "messages": 0,
+    "uploads": 0,
     "failedRuns": 1,
     "deadLetters": 2,
     "instances": 300,
@@ -53,9 +54,10 @@ def test_it_waits_and_says_for_what(run, control):
         "results that are not delivered\t0",
         "reports of storage commitment that peers are owed\t0",
         "messages that the message broker does not have\t0",
+        "instances that the object store does not have\t0",
         "runs that failed (port104 jobs rerun)\t1",
         "results that could not be delivered (port104 exports retry)\t2",
-        "instances that are kept\t300",
+        "instances that are kept here alone\t300",
     ]
 
 

@@ -35,7 +35,7 @@ _REMAINS = {
 _LOST = {
     "failedRuns": "runs that failed (port104 jobs rerun)",
     "deadLetters": "results that could not be delivered (port104 exports retry)",
-    "instances": "instances that are kept",
+    "instances": "instances that are kept here alone",
 }
 
 
