@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import trustme
+
 from engine_process import free_port
 from lacking import lacking
 
@@ -37,9 +39,12 @@ class RabbitMQ:
         self._names = map("x{}".format, itertools.count())
         self._epmd = None
         self._process = None
-        self.port, self._epmd_port, self._distribution_port = free_port(), free_port(), free_port()
+        self.port, self.tls_port = free_port(), free_port()
+        self._epmd_port, self._distribution_port = free_port(), free_port()
+        self.authorities = self._folder / "authorities.pem"
 
     def __enter__(self):
+        self._write_tls()
         # Nodes find each other by epmd: one of our own, else the machine's would be left running.
         self._epmd = subprocess.Popen(
             ["epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"], **self._as_user()
@@ -58,9 +63,28 @@ class RabbitMQ:
         shutil.rmtree(self._folder)
 
     @property
+    def tls_url(self):
+        """The same over TLS."""
+        return f"amqps://guest:guest@127.0.0.1:{self.tls_port}/"
+
+    @property
     def url(self):
         """What to connect with."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+
+    def _write_tls(self):
+        """Have it speak TLS too, with a certificate for 127.0.0.1."""
+        authority = trustme.CA()
+        issued = authority.issue_cert("127.0.0.1")
+        authority.cert_pem.write_to_path(self.authorities)
+        issued.cert_chain_pems[0].write_to_path(self._folder / "certificate.pem")
+        issued.private_key_pem.write_to_path(self._folder / "key.pem")
+        (self._folder / "rabbitmq.conf").write_text(
+            f"listeners.ssl.default = 127.0.0.1:{self.tls_port}\n"
+            f"ssl_options.cacertfile = {self.authorities}\n"
+            f"ssl_options.certfile = {self._folder}/certificate.pem\n"
+            f"ssl_options.keyfile = {self._folder}/key.pem\n"
+        )
 
     def new_exchange(self):
         """The name of an exchange that is not there yet."""

@@ -17,6 +17,7 @@ from port104.events.amqp import Broker
 from port104.events.contracts import BrokerError, RefusedError
 from port104.events.publishing import Publisher
 from port104.jobs.ledger.messages import Message, put
+from port104.net.https import build_https_context
 
 pytestmark = pytest.mark.peer
 KEY = "md.workflow.request"
@@ -72,6 +73,24 @@ def test_what_the_broker_ends_the_channel_for_is_told_of_and_the_connection_goes
     link.publish(message())
     link.close()
     assert len(queue.look()) == 1
+
+
+def test_it_is_called_over_tls_and_shows_a_certificate_that_is_good(rabbitmq, exchange):
+    queue = rabbitmq.queue(exchange)
+    tls = partial(build_https_context, authorities=rabbitmq.authorities, own=None)
+    link = broker(rabbitmq.tls_url, exchange, tls).to_publish()
+    link.publish(message())
+    link.close()
+    assert len(queue.look()) == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"], ids=["authority", "name"])
+def test_a_certificate_that_is_not_good_is_told_of(rabbitmq, host):
+    """It was signed by somebody whom we do not know; or is for another name."""
+    authorities = None if host == "127.0.0.1" else rabbitmq.authorities
+    tls = partial(build_https_context, authorities=authorities, own=None)
+    with pytest.raises(BrokerError, match=r"is not good: .*; check events\.certificateAuthorities"):
+        broker(rabbitmq.tls_url.replace("127.0.0.1", host), "x", tls).to_publish()
 
 
 @pytest.mark.parametrize(

@@ -63,3 +63,11 @@ def test_attempts_have_one_message_and_a_rerun_another(announcer, tmp_path):
     assert len({each.id for each in told}) == 3
     assert len({each.correlation_id for each in told}) == 1
     assert announcer.message_of(RUN, tmp_path) == told[0]
+
+
+def test_what_is_in_an_object_store_is_named_there_too(announcer, tmp_path):
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    manifest["instances"][0]["object"] = "s3://payloads/n1/00/a.dcm"
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    payload = json.loads(announcer.message_of(RUN, tmp_path).body)["payload"]
+    assert [each.get("object") for each in payload] == ["s3://payloads/n1/00/a.dcm", None, None]

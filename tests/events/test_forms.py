@@ -11,7 +11,7 @@ from port104.events.forms import DataOrigin, DataService, PayloadFile, WorkflowR
 
 texts = st.text(max_size=40)
 origins = st.builds(DataOrigin, service=st.sampled_from(DataService), source=texts, destination=texts)
-files = st.builds(PayloadFile, path=texts, metadata=texts)
+files = st.builds(PayloadFile, path=texts, metadata=texts, object=st.just(msgspec.UNSET) | texts)
 requests = st.builds(
     WorkflowRequest,
     payload_id=st.uuids().map(str),

@@ -56,6 +56,8 @@ def test_each_payload_is_told_of_once_also_those_of_an_outage(rabbitmq, exchange
     with Wire(rabbitmq.port) as wire, engine(tmp_path / "a", **settings(wire.url, exchange)) as server:
         send(server, range(3))
         server.wait_for(lambda: len(queue.look()) == 3, 20)
+        # Else the cut may come between the broker's word and ours.
+        server.wait_for(lambda: health(server)["events"]["waiting"] == 0, 20)
         wire.cut()
         send(server, range(3, STUDIES))
         server.wait_for(lambda: health(server)["events"]["waiting"] == STUDIES - 3, 20)

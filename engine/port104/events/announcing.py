@@ -29,6 +29,7 @@ class _Instance(msgspec.Struct, frozen=True, rename="camel"):
     file: str
     calling_ae_title: str
     received: datetime
+    object: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Manifest(msgspec.Struct, frozen=True):
@@ -67,7 +68,10 @@ def workflow_request(run: Run, instances: tuple[_Instance, ...], bucket: str) ->
         trigger=DataOrigin(DataService.DIMSE, last.calling_ae_title, run.called_ae_title),
         data_origins=origins,
         timestamp=last.received,
-        payload=tuple(PayloadFile(f"{RUNS}/{run.id}/{run.attempt}/{each.file}") for each in instances),
+        payload=tuple(
+            PayloadFile(f"{RUNS}/{run.id}/{run.attempt}/{each.file}", object=each.object)
+            for each in instances
+        ),
     )
     return Message(
         id=id_of("workflow request", run.series),

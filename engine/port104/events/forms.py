@@ -61,10 +61,14 @@ class DataOrigin(msgspec.Struct, frozen=True):
 
 
 class PayloadFile(msgspec.Struct, frozen=True):
-    """A file by its path below the root of the bucket, and a file that describes it; empty: there is none."""
+    """A file by its path below the root of the bucket, and a file that describes it; empty: there is none.
+
+    `object`, which MIG does not know: its URL in the object store, where it is there too.
+    """
 
     path: str
     metadata: str = ""
+    object: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class WorkflowRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from port104.jobs.ledger.messages import Message, put
 from port104.jobs.ledger.nodes import register_node
 from port104.jobs.ledger.objects import StoredInstance
 from port104.jobs.ledger.outbox import Outbox
+from port104.jobs.ledger.requests import Request, Requests
 from port104.jobs.ledger.results import register
 from port104.jobs.ledger.runs import begin, end, make_job
 from port104.objects.held import Held
@@ -119,6 +120,25 @@ def test_messages_that_the_broker_does_not_have_remain_where_no_other_engine_tel
     assert remains(database) == {"messages": 1}
     work(database, register_node, "n2", "/payloads/n2", "ingress-2", NOW)
     assert remains(database) == {}
+
+
+def test_export_requests_that_are_not_begun_remain_where_their_run_is(ledger):
+    asked = Request(
+        message_id="m1",
+        workflow_instance_id="w",
+        export_task_id="t",
+        correlation_id="c",
+        run_id="r",
+        attempt=1,
+        files=("a",),
+        destinations=("PACS",),
+    )
+    requests = Requests(ledger, "n1")
+    requests.take_in(asked)
+    assert remains(ledger) == {"results": 1}
+    assert remains(ledger, "n2") == {}
+    requests.begin(asked, [], 0.5)
+    assert remains(ledger) == {}
 
 
 def test_what_is_held_does_not_remain(ledger):

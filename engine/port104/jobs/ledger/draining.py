@@ -20,10 +20,10 @@ class Remains(msgspec.Struct, frozen=True):
     """What has not come to its end, and what has and would be lost with the storage folder.
 
     `groups`: open ones with instances in it; `runs`: that wait or are under way, on its instances or by its
-    engine; `results`: that are not delivered; `reports`: of storage commitment that peers are owed;
-    `messages`: that a message broker does not have, where no other engine tells it; `uploads`: instances that
-    the object store is to have. Besides `failed_runs` and `dead_letters`, which people may still repeat, and
-    the `instances` that are kept in it alone.
+    engine; `results`: that are not delivered, and export requests that are not begun; `reports`: of storage
+    commitment that peers are owed; `messages`: that a message broker does not have, where no other engine
+    tells it; `uploads`: instances that the object store is to have. Besides `failed_runs` and `dead_letters`,
+    which people may still repeat, and the `instances` that are kept in it alone.
     """
 
     groups: int
@@ -81,7 +81,8 @@ def remains(session: Session, node: str) -> Remains:
         results=sum(
             _count(session, f"port104_result WHERE state = '{state}' AND node = ?", node)
             for state in ("waiting", "sending", "committing")
-        ),
+        )
+        + _count(session, "port104_request WHERE state = 'waiting' AND node = ?", node),
         reports=_count(session, "port104_commitment WHERE node = ?", node),
         messages=_count(
             session,

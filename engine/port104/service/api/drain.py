@@ -21,9 +21,10 @@ class Draining(msgspec.Struct, frozen=True, rename="camel"):
 
     What has not come to its end: `associations` that are established, instances that are `unwritten` in the
     ledger (`counting`: their files are still looked through), open `groups`, `runs`, `results` that are not
-    delivered, `reports` of storage commitment that peers are owed, `messages` that the broker does not have,
-    `uploads` that the object store does not. What has, and is lost with the storage folder: `failedRuns` and
-    `deadLetters`, which people may still repeat, and the `instances` that are kept there alone.
+    delivered (or asked for, and not begun), `reports` of storage commitment that peers are owed, `messages`
+    that the broker does not have, `uploads` that the object store does not. What has, and is lost with the
+    storage folder: `failedRuns` and `deadLetters`, which people may still repeat, and the `instances` that
+    are kept there alone.
     """
 
     since: str | None
