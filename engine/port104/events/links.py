@@ -1,12 +1,13 @@
 """A connection that blocks, used from the event loop: in a worker thread, by one call at a time.
 
 Rules that this room keeps:
-- a call that was left, for its task was cancelled, may still be under way: such a connection is not used any
-  more, nor closed. The end of the process closes it.
+- a call whose task was cancelled goes on in its thread, which nobody waits for; whoever of the two is done
+  last lets go of the connection.
 """
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from threading import Lock
 from typing import Generic, Protocol, TypeVar
 
 import trio
@@ -28,36 +29,62 @@ LinkT = TypeVar("LinkT", bound=Link)
 
 
 class Caller(Generic[LinkT]):
-    """Calls a connection."""
+    """Calls a connection, which `open` makes."""
 
-    def __init__(self, link: LinkT) -> None:
-        self._link = link
+    def __init__(self) -> None:
+        self._links: list[LinkT] = []
+        self._lock = Lock()
         self._is_busy = False
+        self._is_left = False
+
+    async def open(self, connect: Callable[[], LinkT]) -> None:
+        """Connect in a worker thread. Raises what `connect` raises."""
+        await self._call(lambda: self._links.append(connect()))
 
     async def do(self, call: Callable[[LinkT], ResultT]) -> ResultT:
-        """Call it in a worker thread. Raises what the call raises."""
-        self._is_busy = True
-        try:
-            result = await trio.to_thread.run_sync(call, self._link, abandon_on_cancel=True)
-        except Exception:
-            self._is_busy = False
-            raise
-        self._is_busy = False
-        return result
+        """Call the connection in a worker thread. Raises what the call raises."""
+        return await self._call(lambda: call(self._links[0]))
 
     async def close(self) -> None:
         """Let go of it; whoever does not let us, or not soon, is left."""
-        if self._is_busy:
-            return
+        with self._lock:
+            self._is_left = True
+            if self._is_busy:
+                return
         with trio.move_on_after(_CLOSE_SECONDS, shield=True):
-            await self.do(lambda link: link.close())
+            await trio.to_thread.run_sync(self._let_go, abandon_on_cancel=True)
+
+    async def _call(self, work: Callable[[], ResultT]) -> ResultT:
+        return await trio.to_thread.run_sync(self._work, work, abandon_on_cancel=True)
+
+    def _work(self, work: Callable[[], ResultT]) -> ResultT:
+        with self._lock:
+            if self._is_left:
+                raise RuntimeError("the connection was let go before the call began")
+            self._is_busy = True
+        try:
+            return work()
+        finally:
+            if self._ended():
+                self._let_go()
+
+    def _ended(self) -> bool:
+        """A call is over; returns whether nobody waits for it any more."""
+        with self._lock:
+            self._is_busy = False
+            return self._is_left
+
+    def _let_go(self) -> None:
+        while self._links:
+            self._links.pop().close()
 
 
 @asynccontextmanager
 async def connected(connect: Callable[[], LinkT]) -> AsyncIterator[Caller[LinkT]]:
     """Connect in a worker thread, and let go at the end. Raises what `connect` raises."""
-    caller = Caller(await trio.to_thread.run_sync(connect, abandon_on_cancel=True))
+    caller: Caller[LinkT] = Caller()
     try:
+        await caller.open(connect)
         yield caller
     finally:
         await caller.close()
