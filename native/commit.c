@@ -147,8 +147,7 @@ static int sync_batch(p104_spool *spool, p104_store *batch)
     return journaled && failure == 0;
 }
 
-/* Give the store its name. */
-static void settle(p104_spool *spool, p104_store *store)
+void p104_settle(p104_spool *spool, p104_store *store)
 {
     if (store->error == 0 && spool->sync
         && store->sync_failures != atomic_load(&spool->sync_failures))
@@ -186,21 +185,46 @@ static uint16_t status_of(int error)
     }
 }
 
-/* Send the response. That the peer is gone by now changes nothing here: the event loop meets the broken
- * connection by itself. */
-static void answer(p104_spool *spool, p104_store *store)
+static size_t put_response(uint8_t *at, const p104_store *store)
 {
-    uint8_t response[P104_RESPONSE_ROOM];
-    const p104_intake *intake = store->intake;
     p104_uid sop_class = store->context->sop_class;
     p104_store_request request = {sop_class.bytes, (const uint8_t *)store->sop_instance, sop_class.length,
                                   store->sop_instance_length, store->message_id};
-    uint16_t status = status_of(store->error);
-    size_t length = p104_encode_store_response(response, store->context->id, intake->peer_maximum_length,
-                                               &request, status);
-    p104_intake_forget(store);
-    p104_link_send(intake->link, response, length);
-    p104_tell_of_store(spool, store, status, p104_link_unsent(intake->link) > 0);
+    return p104_encode_store_response(at, store->context->id, store->intake->peer_maximum_length, &request,
+                                      status_of(store->error));
+}
+
+/* That the peer is gone by now changes nothing here: the event loop meets the broken connection by itself. */
+void p104_answer(p104_spool *spool, p104_store *first)
+{
+    uint8_t responses[P104_TOGETHER * P104_RESPONSE_ROOM];
+    size_t length = 0;
+    p104_link *link = first->intake->link;
+    p104_store *next = first;
+    do {
+        length += put_response(responses + length, next);
+        p104_intake_forget(next);
+        next = next->next;
+    } while (next);
+    p104_link_send(link, responses, length);
+    int unsent = p104_link_unsent(link) > 0;
+    while (first) {
+        p104_store *store = first;
+        first = store->next; /* the event loop may free it once it is told */
+        p104_tell_of_store(spool, store, status_of(store->error), unsent);
+    }
+}
+
+/* Take the first stores of a batch out of it that are of one intake. */
+static p104_store *take_together(p104_store **batch)
+{
+    p104_store *first = *batch;
+    p104_store *last = first;
+    for (int count = 1; count < P104_TOGETHER && last->next && last->next->intake == first->intake; count++)
+        last = last->next;
+    *batch = last->next;
+    last->next = NULL;
+    return first;
 }
 
 void p104_commit_batch(p104_spool *spool, p104_store *batch)
@@ -208,19 +232,10 @@ void p104_commit_batch(p104_spool *spool, p104_store *batch)
     pthread_mutex_lock(&spool->books);
     int journaled = sync_batch(spool, batch);
     for (p104_store *store = batch; store; store = store->next)
-        settle(spool, store);
+        p104_settle(spool, store);
     if (journaled && has_failed(batch))
         p104_sync_whole(spool); /* whoever is told of a failure must not come back from the journal */
     pthread_mutex_unlock(&spool->books);
-    while (batch) {
-        p104_store *store = batch;
-        batch = store->next; /* the event loop may free it once it is posted */
-        answer(spool, store);
-    }
-}
-
-void p104_commit_unsynced(p104_spool *spool, p104_store *store)
-{
-    settle(spool, store);
-    answer(spool, store);
+    while (batch)
+        p104_answer(spool, take_together(&batch));
 }

@@ -44,6 +44,7 @@ p104_intake *p104_intake_new(p104_spool *spool, p104_link *link, uint64_t id, ui
     intake->link = link;
     intake->id = id;
     intake->window = window;
+    intake->settled_end = &intake->settled;
     intake->message_ids = message_ids;
     intake->peer_maximum_length = peer_maximum_length;
     intake->maximum_size = maximum_size ? maximum_size : UINT64_MAX;
@@ -167,10 +168,35 @@ p104_intake *p104_intake_settle(const p104_store *store)
     return intake;
 }
 
+/* ---- answers that go together ---- */
+
+void p104_intake_answer(p104_intake *intake)
+{
+    p104_store *first = intake->settled;
+    if (!first)
+        return;
+    intake->settled = NULL;
+    intake->settled_end = &intake->settled;
+    intake->settled_count = 0;
+    p104_answer(intake->spool, first);
+}
+
+/* Answer a store soon: at once, but where the next message is at hand already, and the peer has others to wait for. */
+static void answer_soon(p104_intake *intake, p104_store *store)
+{
+    store->next = NULL;
+    *intake->settled_end = store;
+    intake->settled_end = &store->next;
+    intake->settled_count++;
+    if (!intake->followed || intake->settled_count >= P104_TOGETHER || intake->settled_count >= intake->window / 2)
+        p104_intake_answer(intake);
+}
+
 /* ---- giving the link back ---- */
 
 static enum outcome give_back(p104_intake *intake, int reason)
 {
+    p104_intake_answer(intake);
     intake->returning = 1;
     intake->reason = reason;
     if (reason != P104_RETURN_BYTES && wait_for_answers(intake, 0))
@@ -295,6 +321,7 @@ static enum outcome next_command(p104_intake *intake, int *received)
         return take_command(intake, &run, data);
     if (result != P104_NEED_INPUT)
         return give_back(intake, P104_RETURN_OTHER);
+    p104_intake_answer(intake);
     if (!p104_link_receives(link))
         return want_bytes(intake);
     if (*received)
@@ -319,7 +346,8 @@ static void ended(p104_intake *intake, p104_store *store)
         p104_store_fail(store, P104_UIDS_DIFFER);
     uint32_t before = set_under_way(intake, store->message_id);
     if (!spool->sync || store->error) {
-        p104_commit_unsynced(spool, store);
+        p104_settle(spool, store);
+        answer_soon(intake, store);
         return;
     }
     /* A twin that stands there now may be replaced yet by one that came before: then compare when its turn comes. */
@@ -328,7 +356,8 @@ static void ended(p104_intake *intake, p104_store *store)
         failure = p104_part_make_ready(&store->part);
     if (failure) {
         p104_store_fail(store, failure);
-        p104_commit_unsynced(spool, store);
+        p104_settle(spool, store);
+        answer_soon(intake, store);
     } else {
         p104_give_commit(spool, store);
     }
@@ -354,13 +383,15 @@ static enum outcome step(p104_intake *intake, p104_pipe *pipe, int *received)
 {
     if (intake->returning)
         return give_back(intake, intake->reason);
-    if (intake->store && !pipe)
+    if (intake->store && !pipe) {
+        p104_intake_answer(intake);
         return DISK;
+    }
     if (intake->give_up)
         return break_off(intake);
     if (intake->store)
         return next_bytes(intake, pipe, received);
-    if (wait_for_answers(intake, intake->window - 1))
+    if (wait_for_answers(intake, intake->window - 1)) /* of which what is settled is half at the most */
         return GIVEN_AWAY;
     return next_command(intake, received);
 }

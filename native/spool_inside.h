@@ -72,6 +72,9 @@ struct p104_intake {
     size_t command_size;
     int followed;       /* when the last instance had come, the next command was there: not sent after its answer */
     uint16_t followed_id;
+    p104_store *settled; /* and not answered yet: of a peer that does not wait for answers several go together */
+    p104_store **settled_end;
+    uint32_t settled_count;
     int watched;        /* the socket is known to the spool's epoll */
     atomic_int passed_on; /* through epoll: what one hand wrote is seen by the next */
     int give_up;
@@ -88,7 +91,7 @@ struct p104_intake {
 };
 
 struct p104_store {
-    p104_store *next; /* in the commit queue */
+    p104_store *next; /* in the commit queue, or of those that are answered together */
     p104_intake *intake;
     const p104_context *context;
     uint16_t message_id;
@@ -191,6 +194,8 @@ void p104_give_commit(p104_spool *spool, p104_store *store);
 /* One turn: as far as the bytes at hand and one receive go. pipe: of the I/O thread, or NULL for a thread that must not
  * wait for the disk. */
 void p104_intake_turn(p104_intake *intake, p104_pipe *pipe);
+/* Answer what is settled: before more bytes are waited for, and before others have the intake. */
+void p104_intake_answer(p104_intake *intake);
 /* A store is about to be answered: once it is, its peer may use the message ID again. */
 void p104_intake_forget(const p104_store *store);
 /* A store is answered: count it. Call with the lock. Returns the intake where it waited for this: it needs a
@@ -231,8 +236,14 @@ void p104_store_fail(p104_store *store, int error);
 void p104_commit_batch(p104_spool *spool, p104_store *batch);
 /* Whether a written file is small enough that it needs no ready name before the barrier. */
 int p104_may_be_journaled(const p104_spool *spool, const p104_store *store);
-/* Give one store its name without a barrier, or none where it failed; answer, and tell of it. */
-void p104_commit_unsynced(p104_spool *spool, p104_store *store);
+/* Give one store its name without a barrier, or none where it failed. */
+void p104_settle(p104_spool *spool, p104_store *store);
+
+/* Responses that go out in one send, at the most. */
+enum { P104_TOGETHER = 8 };
+
+/* Answer stores of one intake, P104_TOGETHER at the most, and tell of them. Then others may free the intake. */
+void p104_answer(p104_spool *spool, p104_store *first);
 
 /* ---- checkpoint.c; the first three with the books lock ---- */
 

@@ -153,6 +153,7 @@ enum p104_transfer_result p104_transfer(p104_store *store, p104_pipe *pipe)
             continue; /* the vector was full */
         if (store->received >= turn_end)
             return P104_TRANSFER_TURN_OVER;
+        p104_intake_answer(store->intake);
         int ended = 0;
         long got = may_splice(store, pipe) ? splice_once(store, pipe, &ended)
             : p104_link_receives(link)     ? p104_link_receive(link, 0)
