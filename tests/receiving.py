@@ -7,6 +7,7 @@ from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.presentation import DEFAULT_TRANSFER_SYNTAXES
 from pynetdicom.sop_class import Verification
 
+import pynetdicom_sockets  # noqa: F401 - mends it
 from engine_process import free_port
 
 

@@ -15,12 +15,10 @@ from pynetdicom.sop_class import (
     StorageCommitmentPushModelInstance,
 )
 
+import pynetdicom_sockets  # noqa: F401 - mends it
 from engine_process import engine, free_port
 from pynetdicom_requestor import without_its_race
 from sender import Sender, image
-
-# pynetdicom 3.0.4 leaves a socket open where its peer closed first (transport.py, _shutdown_socket).
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 
 @pytest.fixture(scope="module")
