@@ -173,7 +173,7 @@ async def test_message_that_does_not_end_in_time_is_aborted(service, mock_clock,
         for at in range(0, 120_000, 1000):
             if reasons(logged):
                 break
-            await say(service, peer, stream[at : at + 1000])
+            await say(service, peer, stream[at : at + 1000], unless=lambda: reasons(logged))
             await let_pass(mock_clock, 10)
         assert await peer.receive() == Abort(0, 0)
     await until(lambda: reasons(logged))
