@@ -6,8 +6,10 @@ import pytest
 
 from port104.dispatch.desk import Desk
 from port104.jobs.ledger.ledger import Ledger
+from port104.registry.registry import Registry
 from port104.service.configuration import FaultyConfigurationError, load
 from port104.service.object_store import object_storage_of
+from port104.service.site import Site
 
 URL = {"PORT104_OBJECTSTORE__URL": "s3://imaging/site"}
 
@@ -18,7 +20,7 @@ def settings_of(**variables):
 
 
 def storage_of(settings):
-    return object_storage_of(settings, Desk(Ledger(None, "n1")), Path("/payloads"), "n1")
+    return object_storage_of(settings, Site(Desk(Ledger(None, "n1")), Path("/payloads"), "n1", Registry))
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,15 @@
 
 import random
 import ssl
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import msgspec
+import trio
 from OpenSSL import SSL
 
-from port104.dispatch.committing import Committer, HeardReport
+from port104.dispatch.committing import Committer
 from port104.dispatch.counting import DimseCounter
-from port104.dispatch.desk import Desk
 from port104.dispatch.node import is_folder_of
 from port104.dispatch.reporting import DimseReporter
 from port104.export.calling import Caller
@@ -22,23 +22,44 @@ from port104.export.stow import WebCaller
 from port104.jobs.committing import CommitmentPolicy
 from port104.net.credentials import TLSFiles, build_calling_context
 from port104.net.https import build_https_context
-from port104.registry.registry import Registry
 from port104.service.settings.scu import CallingTlsSettings, ScuSettings
+from port104.service.site import Site
 
 _HOUR = 3600.0
 
 
-def exporter_of(scu: ScuSettings, desk: Desk, node: str, registry: Callable[[], Registry]) -> Exporter:
-    """Put together what delivers results. `node`: the storage folder's name."""
-    return Exporter(
+class Delivery(msgspec.Struct, frozen=True):
+    """What speaks with destinations. `exporter`: delivers results; `asker`: asks whether they are held there.
+
+    `committer`: answers for storage commitment.
+    """
+
+    exporter: Exporter
+    asker: Asker
+    committer: Committer
+
+    async def run(self) -> None:
+        """Speak with them until cancelled."""
+        async with trio.open_nursery() as nursery:
+            for each in (self.exporter, self.asker, self.committer):
+                nursery.start_soon(each.run)
+
+
+def delivery_of(scu: ScuSettings, site: Site) -> Delivery:
+    """Put it together."""
+    caller, policy, desk = caller_of(scu), policy_of(scu), site.desk
+    exporter = Exporter(desk, site.node, is_folder_of, site.destinations, caller.open, policy, random.random)
+    asker = Asker(desk, site.destinations, caller.by_c_store.ask, policy, random.random, exporter.look)
+    committer = Committer(
         desk,
-        node,
-        is_folder_of,
-        lambda: registry().destinations,
-        caller_of(scu).open,
-        policy_of(scu),
+        site.root,
+        site.destinations,
+        DimseReporter(tls=partial(_tls_of, scu.tls)).report,
+        CommitmentPolicy(),
         random.random,
+        asker.reported,
     )
+    return Delivery(exporter, asker, committer)
 
 
 def caller_of(scu: ScuSettings) -> Caller:
@@ -49,27 +70,9 @@ def caller_of(scu: ScuSettings) -> Caller:
     )
 
 
-def asker_of(
-    scu: ScuSettings, desk: Desk, registry: Callable[[], Registry], resend: Callable[[], None]
-) -> Asker:
-    """Put together what asks destinations what they hold. `resend`: as Asker says."""
-    ask = caller_of(scu).by_c_store.ask
-    return Asker(desk, lambda: registry().destinations, ask, policy_of(scu), random.random, resend)
-
-
 def counter_of(scu: ScuSettings) -> DimseCounter:
     """Put together what asks archives, which are called as destinations are."""
     return DimseCounter(calling_ae_title=scu.ae_title, tls=partial(_tls_of, scu.tls))
-
-
-def committer_of(
-    scu: ScuSettings, desk: Desk, root: Path, registry: Callable[[], Registry], heard: HeardReport
-) -> Committer:
-    """Put together what answers for storage commitment. `root`: the storage folder; `heard` takes reports."""
-    reporter = DimseReporter(tls=partial(_tls_of, scu.tls))
-    return Committer(
-        desk, root, lambda: registry().destinations, reporter.report, CommitmentPolicy(), random.random, heard
-    )
 
 
 def policy_of(scu: ScuSettings) -> ExportPolicy:

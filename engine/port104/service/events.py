@@ -2,14 +2,13 @@
 
 import random
 import ssl
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import msgspec
 import trio
 
-from port104.dispatch.desk import Desk
 from port104.errors import ConfigurationError
 from port104.events.address import read
 from port104.events.announcing import Announcer
@@ -20,6 +19,7 @@ from port104.events.publishing import Publisher
 from port104.net.credentials import TLSFiles
 from port104.net.https import build_https_context
 from port104.service.settings.events import EventsSettings
+from port104.service.site import Site
 
 
 class Events(msgspec.Struct, frozen=True):
@@ -47,16 +47,11 @@ class Events(msgspec.Struct, frozen=True):
 
 
 def events_of(
-    settings: EventsSettings,
-    desk: Desk,
-    root: Path,
-    destinations: Callable[[], Collection[str]],
-    failure_threshold: float,
-    registered: Callable[[], None],
+    settings: EventsSettings, site: Site, failure_threshold: float, registered: Callable[[], None]
 ) -> Events | None:
     """Put it together; None: there is no broker. Raises ConfigurationError where pika is not installed.
 
-    `root` and the rest are as fulfilling.Fulfiller has them.
+    `failure_threshold`, `registered`: as fulfilling.Fulfiller has them.
     """
     if settings.url is None:
         return None
@@ -73,15 +68,20 @@ def events_of(
         heartbeat=settings.heartbeat,
         tls=partial(_tls_of, settings),
     )
-    publisher = Publisher(desk, broker.to_publish, random.random)
+    publisher = Publisher(site.desk, broker.to_publish, random.random)
     announcer = Announcer(settings.bucket, publisher.look) if settings.workflow_requests else None
     if settings.agent is None:
         return Events(publisher, announcer, None, None)
     fulfiller = Fulfiller(
-        desk, root, destinations, failure_threshold, registered=registered, answered=publisher.look
+        site.desk,
+        site.root,
+        site.destinations,
+        failure_threshold,
+        registered=registered,
+        answered=publisher.look,
     )
     queue = f"{EXPORT_REQUEST}.{settings.agent}"
-    consumer = Consumer(desk, partial(broker.to_consume, queue), random.random, queue, fulfiller.look)
+    consumer = Consumer(site.desk, partial(broker.to_consume, queue), random.random, queue, fulfiller.look)
     return Events(publisher, announcer, consumer, fulfiller)
 
 

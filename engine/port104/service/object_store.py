@@ -1,17 +1,16 @@
 """The object store of the running service, as the settings have it."""
 
 import random
-from pathlib import Path
 
 import msgspec
 
-from port104.dispatch.desk import Desk
 from port104.dispatch.fetching import Fetcher
 from port104.dispatch.releasing import Releaser
 from port104.dispatch.uploading import Uploader
 from port104.objects.opening import open_object_store
 from port104.objects.place import Place, bucket_and_prefix
 from port104.service.settings.object_store import ObjectStoreSettings
+from port104.service.site import Site
 
 _HOUR = 3600.0
 
@@ -24,23 +23,18 @@ class ObjectStorage(msgspec.Struct, frozen=True):
     releaser: Releaser
 
 
-def object_storage_of(
-    settings: ObjectStoreSettings, desk: Desk, root: Path, node: str
-) -> ObjectStorage | None:
-    """Put it together; None: there is no store. Raises ConfigurationError where obstore is not installed.
-
-    `root`, `node`: the storage folder and its name.
-    """
+def object_storage_of(settings: ObjectStoreSettings, site: Site) -> ObjectStorage | None:
+    """Put it together; None: there is no store. Raises ConfigurationError where obstore is not installed."""
     if settings.url is None:
         return None
     store = open_object_store(_place_of(settings, settings.url))
     at_once = settings.parallel_requests
     keep = None if settings.keep_local_hours is None else settings.keep_local_hours * _HOUR
-    uploader = Uploader(desk, root, node, store, at_once, random.random)
+    uploader = Uploader(site.desk, site.root, site.node, store, at_once, random.random)
     return ObjectStorage(
         uploader,
-        Fetcher(root, node, store, at_once),
-        Releaser(desk, root, store, at_once, keep, uploader.look),
+        Fetcher(site.root, site.node, store, at_once),
+        Releaser(site.desk, site.root, store, at_once, keep, uploader.look),
     )
 
 

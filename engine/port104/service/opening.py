@@ -61,14 +61,7 @@ async def opened(settings: Settings, origins: Mapping[str, str]) -> AsyncIterato
         recording(settings.audit, [*registrar.registry.local_aes]) as trail,
         making_jobs(store.root, wanted=settings.jobs.kubernetes) as kubernetes,
         keeping_books(
-            settings.registry.url,
-            store.root,
-            lambda: registrar.registry,
-            settings.jobs.take_over_after_seconds,
-            settings.dicom.scu,
-            settings.events,
-            Backends(kubernetes or NoCluster()),
-            settings.object_store,
+            settings, store.root, lambda: registrar.registry, Backends(kubernetes or NoCluster())
         ) as books,
     ):
         report_recovery(store)

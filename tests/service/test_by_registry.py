@@ -4,7 +4,7 @@ from port104.dispatch.inquiring import Asking
 from port104.jobs.grouping import GroupingRule
 from port104.registry.entries import LocalAE, Pipeline
 from port104.registry.registry import Registry
-from port104.service.books import _ByRegistry
+from port104.service.by_registry import ByRegistry
 
 
 def test_a_run_has_the_id_of_the_pipeline_that_an_ae_title_names():
@@ -13,7 +13,7 @@ def test_a_run_has_the_id_of_the_pipeline_that_an_ae_title_names():
         local_aes=[LocalAE(ae_title="A", processor_settings=settings)],
         pipelines=[Pipeline(name="covid", id="16", folder="/x"), Pipeline(name="b", id="17", folder="/x")],
     )
-    runs = _ByRegistry(lambda: registry).plan_of("A", 0).runs
+    runs = ByRegistry(lambda: registry).plan_of("A", 0).runs
     assert [(run.pipeline, run.pipeline_id) for run in runs] == [("a", "16"), ("b", "17"), ("c", "unknown")]
 
 
@@ -24,7 +24,7 @@ def test_who_is_asked_is_what_the_registry_of_the_moment_says():
         return Registry(local_aes=[asks, LocalAE(ae_title="A", processor_settings={"timeout": 60})])
 
     registries = [asking("FIRST")] * 2 + [asking("SECOND")]
-    by = _ByRegistry(iter(registries).__next__)
+    by = ByRegistry(iter(registries).__next__)
     first, again, second = (by.asking() for _ in registries)
     assert first == {"ASKS": Asking("FIRST", GroupingRule(timeout=60))}
     assert again is first
