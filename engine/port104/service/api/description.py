@@ -1,7 +1,7 @@
 """The API described for programs (OpenAPI 3.1), made from what the service itself reads and answers with.
 
 One truth: the schemas of entries are those of the configuration (settings/), with its ranges and its words;
-the other ones are the structs that are answered. What each path does stands in operations.py.
+the other ones are the structs that are answered. What each path does stands in operations/.
 """
 
 import ast
@@ -24,7 +24,8 @@ from port104.jobs.ledger.looking.ways import InstanceWay
 from port104.registry.catalogue import Token
 from port104.service.api import health
 from port104.service.api.drain import Draining
-from port104.service.api.operations import JSON, REFS, Operation, Schema, name_of, operations, ref
+from port104.service.api.operations.every import operations
+from port104.service.api.operations.operation import JSON, REFS, Operation, Schema, name_of, ref
 from port104.service.api.problems import MEDIA_TYPE, Problem
 from port104.service.associations import Association
 from port104.service.registration import KINDS, ORIGIN, WARNINGS
