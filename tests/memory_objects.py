@@ -2,8 +2,9 @@
 
 import contextlib
 import hashlib
+import io
 
-from port104.objects.faults import MissingObjectError, ObjectStoreError
+from port104.objects.faults import DamagedObjectError, MissingObjectError, ObjectStoreError
 from port104.objects.held import Held
 from port104.objects.place import Place
 
@@ -38,6 +39,15 @@ class MemoryObjects:
         self.put_keys.append(key)
         return Held(key, len(content), hashlib.sha256(content).hexdigest(), hashlib.md5(content).hexdigest())
 
+    def write(self, key, content):
+        return self.put(key, io.BytesIO(content))
+
+    def read(self, key, most):
+        self._asked(key)
+        if key not in self.objects:
+            raise MissingObjectError("an object is gone from the bucket")
+        return self.objects[key]
+
     def has(self, held):
         self._asked(held.key)
         content = self.objects.get(held.key)
@@ -47,6 +57,8 @@ class MemoryObjects:
         self._asked(held.key)
         if held.key not in self.objects:
             raise MissingObjectError("an object is gone from the bucket")
+        if hashlib.sha256(self.objects[held.key]).hexdigest() != held.digest:
+            raise DamagedObjectError("the object store holds other bytes than it was given")
         target.write_bytes(self.objects[held.key])
 
     def delete(self, keys):

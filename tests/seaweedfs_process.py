@@ -134,6 +134,12 @@ class SeaweedFS:
         keys = [each["path"] for page in store.list() for each in page]
         return {key: bytes(store.get(key).bytes()) for key in sorted(keys)}
 
+    def put(self, settings, key, content):
+        """Store an object, as others may."""
+        from obstore.store import S3Store  # noqa: PLC0415
+
+        S3Store(settings["url"].split("/")[2], **self._access).put(key, content)
+
     @property
     def _access(self):
         return {

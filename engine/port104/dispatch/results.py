@@ -21,7 +21,8 @@ from port104.storage.reading import identify
 
 WORD = "results.json"
 _MOST_BYTES = 1024 * 1024  # of results.json; a name and some destinations for each of thousands of files
-_MOST_FILES = 100_000
+MOST_FILES = 100_000
+"""Of one run."""
 
 
 class FaultyResultsError(ValueError):
@@ -42,7 +43,7 @@ def collect(root: Path, folder: Path, destinations: Sequence[str]) -> list[Resul
     """
     output = folder / OUTPUT
     word = _word_of(output)
-    left = dict(_files_below(output))
+    left = {name: path for name, path in files_below(output) if name != WORD}
     if missing := sorted(word.files.keys() - left.keys()):
         raise FaultyResultsError(f"{WORD} names {missing[0]!r}, which is not in {OUTPUT}/")
     others = destinations if word.destinations is None else word.destinations
@@ -71,16 +72,19 @@ def _word_of(output: Path) -> _Word:
         raise FaultyResultsError(f"{WORD} is not as port104 takes it: {fault}") from fault
 
 
-def _files_below(output: Path) -> Iterator[tuple[str, Path]]:
-    """Path below `output`, and path, of each regular file: no link leads out of it."""
+def files_below(output: Path) -> Iterator[tuple[str, Path]]:
+    """Path below `output`, and path, of each regular file: no link leads out of it.
+
+    Raises FaultyResultsError where there are too many.
+    """
     count = 0
     for folder, _, names in os.walk(output):
         for name in names:
             path = Path(folder) / name
-            if stat.S_ISREG(path.lstat().st_mode) and path != output / WORD:
+            if stat.S_ISREG(path.lstat().st_mode):
                 count += 1
-                if count > _MOST_FILES:
-                    raise FaultyResultsError(f"there are more than {_MOST_FILES} files in {OUTPUT}/")
+                if count > MOST_FILES:
+                    raise FaultyResultsError(f"there are more than {MOST_FILES} files in {OUTPUT}/")
                 yield str(path.relative_to(output)), path
 
 

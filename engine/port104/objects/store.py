@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 import obstore
 from obstore.exceptions import BaseError
 
-from port104.objects.digests import PART_BYTES, digest_of, facts_of, facts_of_parts
+from port104.objects.digests import PART_BYTES, Facts, digest_of, facts_of, facts_of_parts
 from port104.objects.faults import DamagedObjectError, MissingObjectError, ObjectStoreError
 from port104.objects.held import Held
 from port104.objects.place import Place
@@ -56,16 +56,27 @@ class ObjectStore:
     def put(self, key: str, file: IO[bytes]) -> Held:
         """Store what a file holds. Raises DamagedObjectError where other bytes arrived; OSError."""
         if os.fstat(file.fileno()).st_size <= PART_BYTES:
-            content = file.read()
-            facts = facts_of(content)
-            etag = self._put(key, content, use_multipart=False)
-        else:
-            facts = facts_of_parts(file)
-            file.seek(0)
-            etag = self._put(key, file, chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
-        if etag != facts.etag:
-            self._read(key, (facts.size, facts.digest))
-        return Held(key, facts.size, facts.digest, etag)
+            return self.write(key, file.read())
+        facts = facts_of_parts(file)
+        file.seek(0)
+        etag = self._put(key, file, chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
+        return self._believed(key, facts, etag)
+
+    def write(self, key: str, content: bytes) -> Held:
+        """Store a small document; as `put` does."""
+        return self._believed(key, facts_of(content), self._put(key, content, use_multipart=False))
+
+    def read(self, key: str, most: int) -> bytes:
+        """Read a document of which no digest is known.
+
+        Raises MissingObjectError, and DamagedObjectError where it has more than `most` bytes.
+        """
+        content = bytearray()
+        for piece in self._pieces(key):
+            content += piece
+            if len(content) > most:
+                raise DamagedObjectError(f"{self.place.url_of(key)} has more than {most} bytes")
+        return bytes(content)
 
     def has(self, held: Held) -> bool:
         """Whether the object is there, with the size and the ETag that it was stored with."""
@@ -101,6 +112,12 @@ class ObjectStore:
                     obstore.delete(self._store(), keys[first : first + _MOST_DELETED])
             except MissingObjectError:
                 continue
+
+    def _believed(self, key: str, facts: Facts, etag: str) -> Held:
+        """Hold the store's word against what was sent. Raises DamagedObjectError."""
+        if etag != facts.etag:
+            self._read(key, (facts.size, facts.digest))
+        return Held(key, facts.size, facts.digest, etag)
 
     def _put(self, key: str, content: bytes | IO[bytes], **how: Any) -> str:
         with self._translated():

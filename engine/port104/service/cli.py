@@ -18,6 +18,7 @@ from port104.service.commands.entries import VERBS
 from port104.service.commands.exports import exports
 from port104.service.commands.faults import CommandError
 from port104.service.commands.jobs import jobs
+from port104.service.commands.payload import payload
 from port104.service.commands.places import given, settings_options
 from port104.service.commands.received import groups, instances
 from port104.service.commands.results import results
@@ -60,6 +61,7 @@ def start(config: Path | None, **options: str | None) -> None:
 
 for _command in (
     *(status, *VERBS, echo, send, jobs, results, exports, instances, groups, token, user, config, drain),
+    payload,
 ):
     port104.add_command(_command)
 

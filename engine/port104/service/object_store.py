@@ -27,7 +27,7 @@ def object_storage_of(settings: ObjectStoreSettings, site: Site) -> ObjectStorag
     """Put it together; None: there is no store. Raises ConfigurationError where obstore is not installed."""
     if settings.url is None:
         return None
-    store = open_object_store(_place_of(settings, settings.url))
+    store = open_object_store(place_of(settings, settings.url))
     at_once = settings.parallel_requests
     keep = None if settings.keep_local_hours is None else settings.keep_local_hours * _HOUR
     uploader = Uploader(site.desk, site.root, site.node, store, at_once, random.random)
@@ -38,7 +38,8 @@ def object_storage_of(settings: ObjectStoreSettings, site: Site) -> ObjectStorag
     )
 
 
-def _place_of(settings: ObjectStoreSettings, url: str) -> Place:
+def place_of(settings: ObjectStoreSettings, url: str) -> Place:
+    """Where the store is, as the settings have it."""
     bucket, prefix = bucket_and_prefix(url)
     return Place(
         bucket=bucket,
