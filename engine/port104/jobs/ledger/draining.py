@@ -16,7 +16,7 @@ MAY_BEGIN = (
 """Whether the engine of a node, given twice, may begin a run: a drained one only what has its instances."""
 
 
-class Remains(msgspec.Struct, frozen=True):
+class Remains(msgspec.Struct, frozen=True, rename="camel"):
     """What has not come to its end, and what has and would be lost with the storage folder.
 
     `groups`: open ones with instances in it; `runs`: that wait or are under way, on its instances or by its

@@ -8,6 +8,7 @@ import structlog
 from litestar.handlers import HTTPRouteHandler
 
 from port104.dispatch.draining import Drain
+from port104.jobs.ledger.draining import Remains
 from port104.service.api.queries import read_query
 from port104.service.api.resources import Answer, Asks, caller_of, in_json, resource
 
@@ -16,7 +17,7 @@ log = structlog.get_logger("port104.service")
 PATH = "/api/drain"
 
 
-class Draining(msgspec.Struct, frozen=True, rename="camel"):
+class Draining(Remains, frozen=True, rename="camel"):
     """How far an engine is drained; `since` when, null: it is not. `empty`: it may be taken away.
 
     What has not come to its end: `associations` that are established, instances that are `unwritten` in the
@@ -32,15 +33,6 @@ class Draining(msgspec.Struct, frozen=True, rename="camel"):
     associations: int
     counting: bool
     unwritten: int
-    groups: int
-    runs: int
-    results: int
-    reports: int
-    messages: int
-    uploads: int
-    failed_runs: int
-    dead_letters: int
-    instances: int
 
 
 def drain_resources(drain: Drain, associations: Callable[[], int]) -> list[HTTPRouteHandler]:
