@@ -1,12 +1,11 @@
 """Runs are begun in turn, seen through, and tried again where they failed; also over a restart."""
 
-import contextlib
-
 import pytest
 import structlog
 import trio
 
 from arrivals import arrival
+from beside import running
 from port104.database.faults import DatabaseError
 from port104.database.sqlite import SqliteDatabase
 from port104.dispatch import dispatching
@@ -120,13 +119,8 @@ async def works(tmp_path):
     made.database.close()
 
 
-@contextlib.asynccontextmanager
-async def dispatched(works):
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(works.dispatcher.run)
-        await trio.sleep(0.001)
-        yield
-        nursery.cancel_scope.cancel()
+def dispatched(works):
+    return running(works.dispatcher.run)
 
 
 async def test_each_pipeline_runs_once(autojump_clock, works):

@@ -1,12 +1,12 @@
 """What is stored comes into the object store, whatever happens to that, and is written down."""
 
-import contextlib
 import os
 
 import pytest
 import trio
 
 from arrivals import arrival
+from beside import running
 from memory_objects import AWAY, MemoryObjects
 from port104.database.sqlite import SqliteDatabase
 from port104.dispatch.desk import Desk
@@ -65,13 +65,8 @@ def site(tmp_path):
     made.database.close()
 
 
-@contextlib.asynccontextmanager
-async def uploading(site):
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(site.uploader.run)
-        await trio.sleep(0.01)
-        yield
-        nursery.cancel_scope.cancel()
+def uploading(site):
+    return running(site.uploader.run, settles=0.01)
 
 
 async def test_what_comes_is_put_there_and_written_down(autojump_clock, site):

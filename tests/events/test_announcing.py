@@ -7,20 +7,9 @@ import msgspec
 import pytest
 
 from port104.events.announcing import Announcer
-from port104.jobs.ledger.runs import Run
+from runs import run_of
 
-RUN = Run(
-    id="587ff194427e857f",
-    job_id="j1",
-    group_id="g1",
-    called_ae_title="COVIDAET",
-    pipeline="covid",
-    pipeline_id="c0",
-    name="covidaet-covid-20261130070000",
-    attempt=1,
-    first=1,
-    retry_delay=5.0,
-)
+RUN = run_of(id="587ff194427e857f", pipeline_id="c0")
 
 
 @pytest.fixture

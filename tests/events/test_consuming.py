@@ -1,12 +1,12 @@
 """Export requests are in the ledger before the broker forgets them, once each."""
 
-import contextlib
 import json
 
 import pytest
 import structlog
 import trio
 
+from beside import running
 from port104.database.faults import DatabaseError
 from port104.events import consuming
 from port104.events.consuming import Consumer
@@ -54,12 +54,8 @@ def works(desk, monkeypatch):
     return Works(desk)
 
 
-@contextlib.asynccontextmanager
-async def consuming_from(works):
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(works.consumer.run)
-        yield
-        nursery.cancel_scope.cancel()
+def consuming_from(works):
+    return running(works.consumer.run, settles=0)
 
 
 async def test_requests_are_taken_in_and_told_of(autojump_clock, works):

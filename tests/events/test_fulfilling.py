@@ -1,11 +1,11 @@
 """Requests become results, and are answered when these are delivered."""
 
-import contextlib
 import json
 
 import pytest
 import trio
 
+from beside import running
 from port104.database.faults import DatabaseError
 from port104.errors import StorageError
 from port104.events import fulfilling
@@ -72,13 +72,8 @@ def works(desk, tmp_path):
     return Works(desk, tmp_path)
 
 
-@contextlib.asynccontextmanager
-async def fulfilled(works):
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(works.fulfiller.run)
-        await trio.sleep(0.001)
-        yield
-        nursery.cancel_scope.cancel()
+def fulfilled(works):
+    return running(works.fulfiller.run)
 
 
 async def test_a_request_is_delivered_and_answered(autojump_clock, works):

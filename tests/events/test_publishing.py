@@ -1,12 +1,12 @@
 """Messages are sent until the broker has them: whatever becomes of it, of the database and of us."""
 
-import contextlib
 from collections import Counter
 
 import pytest
 import structlog
 import trio
 
+from beside import running
 from port104.database.faults import DatabaseError
 from port104.events import publishing as publishing_room
 from port104.events.publishing import CLEAR_SECONDS, LOOK_SECONDS, Publisher
@@ -57,13 +57,8 @@ def works(desk):
     return Works(desk)
 
 
-@contextlib.asynccontextmanager
-async def publishing(works):
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(works.publisher.run)
-        await trio.sleep(0.001)
-        yield
-        nursery.cancel_scope.cancel()
+def publishing(works):
+    return running(works.publisher.run)
 
 
 async def test_what_is_written_is_sent_at_once_and_in_its_order(autojump_clock, works):

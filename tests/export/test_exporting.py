@@ -5,6 +5,7 @@ import contextlib
 import pytest
 import trio
 
+from beside import running
 from outgoing import World, destination, result
 from port104.database.faults import DatabaseError
 from port104.database.sqlite import SqliteDatabase
@@ -75,11 +76,8 @@ async def works(tmp_path):
 
 @contextlib.asynccontextmanager
 async def exporting(works):
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(works.exporter.run)
-        await trio.sleep(0.001)
+    async with running(works.exporter.run):
         yield
-        nursery.cancel_scope.cancel()
     await works.exporter.finish()
 
 

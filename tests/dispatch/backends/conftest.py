@@ -3,23 +3,12 @@
 import pytest
 import trio
 
-from port104.jobs.ledger.runs import Run
+from runs import run_of
 
 
 @pytest.fixture
 def run():
-    return Run(
-        id="00000000000000a1",
-        job_id="00000000000000b1",
-        group_id="00000000000000c1",
-        called_ae_title="COVIDAET",
-        pipeline="covid",
-        pipeline_id="p-1",
-        name="covidaet-covid-20261129213000",
-        attempt=1,
-        first=1,
-        retry_delay=5.0,
-    )
+    return run_of()
 
 
 @pytest.fixture

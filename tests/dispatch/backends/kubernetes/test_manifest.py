@@ -11,26 +11,15 @@ from lacking import lacking
 from port104.cluster.resources import OwnerReference
 from port104.dispatch.backends.kubernetes.manifest import Order, job_of
 from port104.dispatch.backends.kubernetes.whereabouts import Whereabouts
-from port104.jobs.ledger.runs import Run
 from port104.registry.entries import Pipeline
 from port104.registry.job_templates import JobTemplate, JobVolume, Toleration
+from runs import run_of
 
 # The oldest Kubernetes that the chart is for, and the newest that there are schemas of.
 VERSIONS = ("1.27", "1.37")
 OWNER = OwnerReference("apps/v1", "StatefulSet", "port104", "uid-1", controller=True)
 AT = Whereabouts("payloads-port104-0", PurePosixPath("site/storage"), "node-1", OWNER)
-RUN = Run(
-    id="00000000000000a1",
-    job_id="00000000000000b1",
-    group_id="00000000000000c1",
-    called_ae_title="COVID AET",
-    pipeline="covid",
-    pipeline_id="p-1",
-    name="covidaet-covid-20261129213000",
-    attempt=2,
-    first=1,
-    retry_delay=5.0,
-)
+RUN = run_of(called_ae_title="COVID AET", attempt=2)
 FULL = JobTemplate(
     image="registry.example/lung:2",
     command=("python3", "-m", "lung"),
