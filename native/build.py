@@ -15,8 +15,8 @@ HEADERS = (
 )
 SOURCES = (
     *HEADERS,
-    *("blake2b", "buffers", "checksum", "parcel"),
-    *("folders", "identity", "part", "journal", "recovery"),
+    *("blake2b", "buffers", "checksum", "link_sending", "parcel"),
+    *("folders", "identity", "part", "journal", "journal_files", "recovery"),
     *("work", "store", "transfer", "commit", "checkpoint", "completions"),
 )
 

@@ -1,4 +1,4 @@
-/* journal.c - see journal.h. */
+/* journal.c - see journal.h: the groups. Their files are those of journal_files.c. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -7,23 +7,18 @@
 
 #include "part.h"
 
-#include "journal.h"
+#include "journal_inside.h"
 
 #include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
     GROUP_HEAD = 48,
     FILE_HEAD = 24 + P104_NAME_LENGTH,
     SUM_AT = 40, /* in the group's head; behind all that it is of */
-    FOLDER_MODE = 0750,
 };
 
 static const char MAGIC[8] = {'P', '1', '0', '4', 'j', 'r', 'n', '1'};
@@ -43,11 +38,6 @@ static uint64_t get(const uint8_t *at)
     return le64toh(number);
 }
 
-static uint64_t padded(uint64_t length)
-{
-    return (length + P104_JOURNAL_BLOCK - 1) / P104_JOURNAL_BLOCK * P104_JOURNAL_BLOCK;
-}
-
 /* Of the group's head and its files' heads; the files' bytes have sums of their own. */
 static uint64_t sum_of_heads(const uint8_t *group, uint64_t count)
 {
@@ -56,113 +46,6 @@ static uint64_t sum_of_heads(const uint8_t *group, uint64_t count)
     p104_sum_add(&sum, group, SUM_AT);
     p104_sum_add(&sum, group + GROUP_HEAD, (size_t)count * FILE_HEAD);
     return p104_sum_of(&sum);
-}
-
-/* ---- files ---- */
-
-static void half_name(char *name, int half)
-{
-    name[0] = (char)('0' + half);
-    name[1] = 0;
-}
-
-/* Past the page cache, which has the files' own bytes: that copy is never read again. */
-static int open_half(const p104_journal *journal, int half, int flags)
-{
-    char name[2];
-    half_name(name, half);
-    int descriptor = p104_open_at(journal->folder, name, O_RDWR | O_NOFOLLOW | O_DIRECT | flags);
-    if (descriptor < 0 && errno == EINVAL) /* a file system that knows no such thing */
-        descriptor = p104_open_at(journal->folder, name, O_RDWR | O_NOFOLLOW | flags);
-    return descriptor;
-}
-
-int p104_journal_open(p104_journal *journal, int root)
-{
-    memset(journal, 0, sizeof *journal);
-    journal->halves[0].descriptor = journal->halves[1].descriptor = -1;
-    journal->folder = p104_open_at(root, "journal", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (journal->folder < 0)
-        return errno == ENOENT ? 0 : errno;
-    for (int half = 0; half < P104_JOURNAL_HALVES; half++) {
-        journal->halves[half].descriptor = open_half(journal, half, 0);
-        if (journal->halves[half].descriptor < 0 && errno != ENOENT)
-            return errno;
-    }
-    return 0;
-}
-
-static void close_half(p104_journal_half *half)
-{
-    if (half->descriptor >= 0)
-        close(half->descriptor);
-    half->descriptor = -1;
-}
-
-void p104_journal_close(p104_journal *journal)
-{
-    for (int half = 0; half < P104_JOURNAL_HALVES; half++)
-        close_half(&journal->halves[half]);
-    if (journal->folder >= 0)
-        close(journal->folder);
-    free(journal->group);
-    journal->folder = -1;
-    journal->group = NULL;
-}
-
-/* Write through the page cache from here on. Returns whether that is new. */
-static int use_cache(int descriptor)
-{
-    int flags = fcntl(descriptor, F_GETFL);
-    return flags >= 0 && (flags & O_DIRECT) && fcntl(descriptor, F_SETFL, flags & ~O_DIRECT) == 0;
-}
-
-/* Write all of it. Returns 0 or an errno. */
-static int write_at(int descriptor, const uint8_t *bytes, uint64_t length, uint64_t at)
-{
-    while (length > 0) {
-        ssize_t written = pwrite(descriptor, bytes, length, (off_t)at);
-        if (written < 0 && errno == EINTR)
-            continue;
-        /* Some file systems want larger blocks, and what is left of a short write may be no whole one. */
-        if (written < 0 && errno == EINVAL && use_cache(descriptor))
-            continue;
-        if (written <= 0)
-            return written < 0 ? errno : EIO;
-        bytes += written;
-        at += (uint64_t)written;
-        length -= (uint64_t)written;
-    }
-    return 0;
-}
-
-static uint8_t *aligned(size_t length)
-{
-    void *made = NULL;
-    return posix_memalign(&made, P104_JOURNAL_BLOCK, length) == 0 ? made : NULL;
-}
-
-/* Read a file that nobody writes to. Returns its bytes, to be freed, or NULL with errno. */
-static uint8_t *read_all(int descriptor, uint64_t *length)
-{
-    struct stat about;
-    if (fstat(descriptor, &about) < 0)
-        return NULL;
-    *length = padded((uint64_t)about.st_size);
-    uint8_t *bytes = aligned(*length + P104_JOURNAL_BLOCK); /* so that an empty one is not none */
-    uint64_t had = 0;
-    ssize_t got = 1;
-    errno = ENOMEM;
-    while (bytes && had < *length && got != 0) {
-        got = pread(descriptor, bytes + had, *length - had, (off_t)had);
-        if (got < 0 && errno != EINTR) {
-            free(bytes);
-            return NULL;
-        }
-        had += got > 0 ? (uint64_t)got : 0;
-    }
-    *length = had;
-    return bytes;
 }
 
 /* ---- reading ---- */
@@ -218,7 +101,7 @@ static int take_half(p104_journal_half *half, const uint8_t *bytes, uint64_t len
            && is_group(bytes + half->used, length - half->used, epoch, half->sequence)) {
         half->epoch = epoch;
         failure = take_group(bytes + half->used, take, context);
-        half->used += padded(get(bytes + half->used + 24));
+        half->used += p104_journal_padded(get(bytes + half->used + 24));
         half->sequence++;
     }
     return failure;
@@ -240,7 +123,7 @@ int p104_journal_read(p104_journal *journal, p104_journal_take take, void *conte
     for (int half = 0; failure == 0 && half < P104_JOURNAL_HALVES; half++) {
         if (journal->halves[half].descriptor < 0)
             continue;
-        bytes[half] = read_all(journal->halves[half].descriptor, &lengths[half]);
+        bytes[half] = p104_journal_read_all(journal->halves[half].descriptor, &lengths[half]);
         failure = bytes[half] ? 0 : errno;
     }
     if (failure == 0)
@@ -259,11 +142,11 @@ int p104_journal_read(p104_journal *journal, p104_journal_take take, void *conte
 /* Take away the group that stands there, durably. */
 static int blank(const p104_journal_half *half, uint64_t at)
 {
-    uint8_t *nothing = aligned(P104_JOURNAL_BLOCK);
+    uint8_t *nothing = p104_journal_aligned(P104_JOURNAL_BLOCK);
     if (!nothing)
         return ENOMEM;
     memset(nothing, 0, P104_JOURNAL_BLOCK);
-    int failure = write_at(half->descriptor, nothing, P104_JOURNAL_BLOCK, at);
+    int failure = p104_journal_write_at(half->descriptor, nothing, P104_JOURNAL_BLOCK, at);
     free(nothing);
     return failure ? failure : p104_sync(fdatasync, half->descriptor);
 }
@@ -285,83 +168,9 @@ int p104_journal_clear(p104_journal *journal)
 
 /* ---- room ---- */
 
-static int remove_halves(p104_journal *journal)
-{
-    int failure = 0;
-    for (int half = 0; half < P104_JOURNAL_HALVES; half++) {
-        char name[2];
-        half_name(name, half);
-        close_half(&journal->halves[half]);
-        if (journal->folder >= 0 && p104_unlink_at(journal->folder, name) < 0 && errno != ENOENT)
-            failure = errno;
-    }
-    return failure;
-}
-
-/* Every block is written once: later writes change no metadata, which is what makes them cheap. */
-static int make_half(p104_journal *journal, int half)
-{
-    uint8_t *nothing = aligned(P104_JOURNAL_GROUP);
-    journal->halves[half].descriptor = open_half(journal, half, O_CREAT | O_EXCL);
-    int failure = !nothing ? ENOMEM : journal->halves[half].descriptor < 0 ? errno : 0;
-    if (nothing)
-        memset(nothing, 0, P104_JOURNAL_GROUP);
-    for (uint64_t at = 0; failure == 0 && at < journal->capacity;) {
-        uint64_t length = journal->capacity - at;
-        length = length < P104_JOURNAL_GROUP ? length : P104_JOURNAL_GROUP;
-        failure = write_at(journal->halves[half].descriptor, nothing, length, at);
-        at += length;
-    }
-    free(nothing);
-    return failure ? failure : p104_sync(fsync, journal->halves[half].descriptor);
-}
-
-static int has_capacity(const p104_journal *journal)
-{
-    struct stat about;
-    for (int half = 0; half < P104_JOURNAL_HALVES; half++) {
-        int descriptor = journal->halves[half].descriptor;
-        if (descriptor < 0 || fstat(descriptor, &about) < 0 || (uint64_t)about.st_size != journal->capacity)
-            return 0;
-    }
-    return 1;
-}
-
-static int make_halves(p104_journal *journal, int root)
-{
-    int failure = remove_halves(journal);
-    if (failure == 0 && journal->folder < 0) {
-        if (mkdirat(root, "journal", FOLDER_MODE) < 0 && errno != EEXIST)
-            return errno;
-        journal->folder = p104_open_at(root, "journal", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-        failure = journal->folder < 0 ? errno : p104_sync(fsync, root);
-    }
-    for (int half = 0; failure == 0 && half < P104_JOURNAL_HALVES; half++)
-        failure = make_half(journal, half);
-    return failure ? failure : p104_sync(fsync, journal->folder);
-}
-
-int p104_journal_prepare(p104_journal *journal, int root, size_t bytes)
-{
-    journal->capacity = bytes / P104_JOURNAL_HALVES / P104_JOURNAL_BLOCK * P104_JOURNAL_BLOCK;
-    if (journal->capacity == 0)
-        return remove_halves(journal);
-    journal->group = aligned(P104_JOURNAL_GROUP);
-    if (!journal->group)
-        return ENOMEM;
-    if (getrandom(&journal->epoch, sizeof journal->epoch, 0) != sizeof journal->epoch)
-        return errno;
-    journal->epoch >>= 1; /* it never runs over */
-    int failure = has_capacity(journal) ? 0 : make_halves(journal, root);
-    if (failure != ENOSPC && failure != EDQUOT)
-        return failure;
-    journal->capacity = 0; /* a full disk is to be served, and what it holds sent on */
-    return remove_halves(journal);
-}
-
 uint64_t p104_journal_need(uint64_t count, uint64_t size)
 {
-    return padded(GROUP_HEAD + count * FILE_HEAD + size);
+    return p104_journal_padded(GROUP_HEAD + count * FILE_HEAD + size);
 }
 
 uint64_t p104_journal_room(const p104_journal *journal)
@@ -400,7 +209,7 @@ int p104_journal_write(p104_journal *journal)
     p104_journal_half *half = &journal->halves[journal->current];
     uint64_t epoch = half->epoch ? half->epoch : journal->epoch + 1;
     uint8_t *group = journal->group;
-    uint64_t length = padded(journal->filled);
+    uint64_t length = p104_journal_padded(journal->filled);
     memcpy(group, MAGIC, sizeof MAGIC);
     put(group + 8, epoch);
     put(group + 16, half->sequence);
@@ -408,7 +217,7 @@ int p104_journal_write(p104_journal *journal)
     put(group + 32, journal->heads);
     put(group + SUM_AT, sum_of_heads(group, journal->heads));
     memset(group + journal->filled, 0, length - journal->filled);
-    int failure = write_at(half->descriptor, group, length, half->used);
+    int failure = p104_journal_write_at(half->descriptor, group, length, half->used);
     if (failure == 0)
         failure = p104_sync(fdatasync, half->descriptor);
     if (failure) {

@@ -1,5 +1,4 @@
-/* link.c - see link.h. Receives into pooled buffers, scans them, and keeps what a full socket did
- * not take. */
+/* link.c - see link.h. Receives into pooled buffers, and scans them; link_sending.c sends. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,48 +10,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 
-#include "pdata.h"
-
-#include "link.h"
+#include "link_inside.h"
 
 #include "buffers.h"
-
-enum {
-    /* Responses are some 200 bytes: a peer that leaves a thousand of them unread has stopped reading. */
-    QUEUE_LIMIT = 256 * 1024,
-};
-
-struct p104_link {
-    int receive_from;
-    int send_to;
-    p104_channel channel; /* without functions: the sockets themselves */
-    int receive_errno; /* sticky */
-    int drained;       /* the last receive emptied the socket: wait before receiving again */
-    int end_of_stream;
-    int discarding;
-    atomic_int interrupted;
-    atomic_uint_fast64_t received; /* bytes; written by whoever has the link, read by anyone, as the next */
-    atomic_int owed;
-    p104_scanner scanner;
-    uint8_t *buffer; /* NULL when idle */
-    size_t position; /* next byte to scan */
-    size_t end;      /* past the last byte received */
-    uint8_t *held;   /* command set bytes that were put back, or NULL */
-    size_t held_length;
-    uint8_t held_context;
-    int held_ends;
-    int held_given;
-
-    pthread_mutex_t lock; /* guards what follows: responses come from several threads */
-    uint8_t *queue;
-    size_t queue_start;
-    size_t queue_end;
-    size_t queue_size;
-    int send_errno; /* sticky: after a part of a PDU was lost, nothing more may be sent */
-};
 
 /* ---- the receive buffer ---- */
 
@@ -177,15 +139,6 @@ static void acknowledge_now(const p104_link *link)
 {
     if (p104_link_owed(link) && link->receive_from >= 0)
         setsockopt(link->receive_from, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
-}
-
-/* The result of a channel's function as recv and send give it. */
-static ssize_t with_errno(long result)
-{
-    if (result >= 0)
-        return result;
-    errno = (int)-result;
-    return -1;
 }
 
 static ssize_t receive_some(const p104_link *link, uint8_t *into, size_t room)
@@ -368,159 +321,4 @@ int p104_link_next(p104_link *link, p104_run *run, const uint8_t **data)
         if (receive_once(link, 0) <= 0)
             return idle(link);
     }
-}
-
-/* ---- sending ---- */
-
-static ssize_t send_once(const p104_link *link, const uint8_t *bytes, size_t length, int more)
-{
-    const p104_channel *channel = &link->channel;
-    if (channel->send)
-        return with_errno(channel->send(channel->handle, bytes, length));
-    return send(link->send_to, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
-}
-
-/* Send from bytes on; returns how many the socket took, or -errno. */
-static long send_some(const p104_link *link, const uint8_t *bytes, size_t length, int more)
-{
-    size_t sent = 0;
-    while (sent < length && link->send_to >= 0) {
-        ssize_t n = send_once(link, bytes + sent, length - sent, more);
-        if (n >= 0)
-            sent += (size_t)n;
-        else if (errno == EAGAIN || errno == EWOULDBLOCK)
-            break;
-        else if (errno != EINTR)
-            return -errno;
-    }
-    return (long)sent;
-}
-
-static int queue_append(p104_link *link, const uint8_t *bytes, size_t length)
-{
-    size_t waiting = link->queue_end - link->queue_start;
-    if (waiting + length > QUEUE_LIMIT)
-        return -ENOBUFS;
-    if (link->queue_start > 0) {
-        memmove(link->queue, link->queue + link->queue_start, waiting);
-        link->queue_start = 0;
-        link->queue_end = waiting;
-    }
-    if (waiting + length > link->queue_size) {
-        uint8_t *larger = realloc(link->queue, waiting + length);
-        if (!larger)
-            return -ENOMEM;
-        link->queue = larger;
-        link->queue_size = waiting + length;
-    }
-    memcpy(link->queue + link->queue_end, bytes, length);
-    link->queue_end += length;
-    return 0;
-}
-
-static int send_locked(p104_link *link, const uint8_t *bytes, size_t length)
-{
-    long sent = 0;
-    if (link->queue_start == link->queue_end) {
-        sent = send_some(link, bytes, length, 0);
-        if (sent < 0)
-            return (int)sent;
-    }
-    if ((size_t)sent == length)
-        return 0;
-    return queue_append(link, bytes + sent, length - (size_t)sent);
-}
-
-static int flush_locked(p104_link *link)
-{
-    size_t waiting = link->queue_end - link->queue_start;
-    if (waiting == 0)
-        return 0;
-    long sent = send_some(link, link->queue + link->queue_start, waiting, 0);
-    if (sent < 0)
-        return (int)sent;
-    link->queue_start += (size_t)sent;
-    if ((size_t)sent < waiting)
-        return 1;
-    free(link->queue); /* an association at rest holds no buffer */
-    link->queue = NULL;
-    link->queue_start = link->queue_end = link->queue_size = 0;
-    return 0;
-}
-
-/* Remember the first failure: PDUs behind a lost one would be taken for its missing bytes. */
-static int settle_send(p104_link *link, int result)
-{
-    if (result < 0)
-        link->send_errno = -result;
-    return result;
-}
-
-int p104_link_send(p104_link *link, const uint8_t *bytes, size_t length)
-{
-    pthread_mutex_lock(&link->lock);
-    int result = link->send_errno ? -link->send_errno : settle_send(link, send_locked(link, bytes, length));
-    pthread_mutex_unlock(&link->lock);
-    return result;
-}
-
-long p104_link_send_some(p104_link *link, const uint8_t *bytes, size_t length, int more)
-{
-    pthread_mutex_lock(&link->lock);
-    long result = link->send_errno ? -link->send_errno : flush_locked(link);
-    if (result == 0)
-        result = send_some(link, bytes, length, more);
-    else if (result > 0)
-        result = 0; /* what is queued goes first */
-    if (result < 0)
-        settle_send(link, (int)result);
-    pthread_mutex_unlock(&link->lock);
-    return result;
-}
-
-/* sendfile's result, as p104_link_send_file gives it. */
-static long send_from_file(const p104_link *link, int file, off_t from, size_t length)
-{
-    ssize_t sent;
-    do
-        sent = sendfile(link->send_to, file, &from, length);
-    while (sent < 0 && errno == EINTR);
-    if (sent < 0)
-        return errno == EAGAIN ? 0 : -errno;
-    return sent > 0 ? sent : -ENODATA;
-}
-
-static int is_lost(long result)
-{
-    return result < 0 && result != -EINVAL && result != -ENOSYS && result != -ENODATA;
-}
-
-long p104_link_send_file(p104_link *link, int file, int64_t from, size_t length)
-{
-    if (link->channel.send)
-        return -EINVAL;
-    pthread_mutex_lock(&link->lock);
-    long result = link->send_errno ? -link->send_errno : flush_locked(link);
-    if (result >= 0)
-        result = result > 0 ? 0 : send_from_file(link, file, (off_t)from, length); /* what is queued goes first */
-    if (is_lost(result))
-        settle_send(link, (int)result);
-    pthread_mutex_unlock(&link->lock);
-    return result;
-}
-
-int p104_link_flush(p104_link *link)
-{
-    pthread_mutex_lock(&link->lock);
-    int result = link->send_errno ? -link->send_errno : settle_send(link, flush_locked(link));
-    pthread_mutex_unlock(&link->lock);
-    return result;
-}
-
-size_t p104_link_unsent(p104_link *link)
-{
-    pthread_mutex_lock(&link->lock);
-    size_t waiting = link->queue_end - link->queue_start;
-    pthread_mutex_unlock(&link->lock);
-    return waiting;
 }
