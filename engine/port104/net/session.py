@@ -7,9 +7,9 @@ is closed only after the last store on it has ended, whatever else happens.
 from collections.abc import Sequence
 from typing import Generic
 
-import structlog
 import trio
 
+from port104.net.account import Account
 from port104.net.answering import Answering
 from port104.net.committing import Committing
 from port104.net.connection import Connection
@@ -17,8 +17,6 @@ from port104.net.contracts import (
     HANDSHAKE_FAILED,
     Admit,
     Admitted,
-    AssociationEnd,
-    AssociationStart,
     IntakeT,
     Limits,
     Refused,
@@ -30,7 +28,6 @@ from port104.net.gate import Full, Gate
 from port104.net.handshakes import HandshakeError
 from port104.net.storing import Storing
 from port104.net.streaming import Streaming
-from port104.net.tally import Tally
 from port104.wire.association import Association, AssociationLimits, Role
 from port104.wire.events import (
     AbortedByPeer,
@@ -43,9 +40,7 @@ from port104.wire.events import (
     ReleaseRequested,
 )
 from port104.wire.negotiation import negotiate, rejection_of
-from port104.wire.pdu import AssociateRJ, AssociateRQ
-
-log = structlog.get_logger("port104.association")
+from port104.wire.pdu import AssociateRQ
 
 # Events handled without a break before others get the event loop: a peer that sends without end
 # must not hold it.
@@ -87,21 +82,14 @@ class Session(Generic[IntakeT]):
             min(association_limits.idle, limits.idle_grace) / _LOOKS_PER_LIMIT,
         )
         self._nursery = nursery
-        self._witnesses = witnesses
+        self._account = Account(address, connection, witnesses)
         self._association = Association(
             Role.ACCEPTOR, self._link, limits=association_limits, now=trio.current_time()
         )
         self._scope = trio.CancelScope()
-        self._request: AssociateRQ | None = None
-        self._reject: AssociateRJ | None = None
-        self._broke = False  # the peer, the protocol
-        self._user: str | None = None
         self._storing: Storing[IntakeT] | None = None
         self._answering: Answering[IntakeT] | None = None
         self._flushing = False
-        self._entered = False  # was accepted
-        self._started = trio.current_time()
-        self.tally = Tally()
 
     async def run(self) -> None:
         """Serve the association. Returns when the socket is closed; raises nothing of the peer's."""
@@ -109,19 +97,18 @@ class Session(Generic[IntakeT]):
             with self._scope:
                 await self._serve()
         except HandshakeError as failure:
-            self._broke = True
-            self._note_end(HANDSHAKE_FAILED, failure.reason, failure.hint)
+            self._account.broke = True
+            self._account.note_end(HANDSHAKE_FAILED, failure.reason, failure.hint)
         except OSError as failure:
-            self._note_end("connection lost", str(failure))
+            self._account.note_end("connection lost", str(failure))
         finally:
             with trio.CancelScope(shield=True):
                 await self._close()
-            self._report()
-            self._tell_end()
+            self._account.close()
 
     def abort(self, detail: str, hint: str = "") -> None:
         """End the session now: the peer of an association is sent A-ABORT, and the connection is closed."""
-        self._note_end("aborted by us", detail, hint)
+        self._account.note_end("aborted by us", detail, hint)
         self._scope.cancel()
 
     def silent_since(self, now: float) -> float:
@@ -139,7 +126,7 @@ class Session(Generic[IntakeT]):
     # ---- the loop ----
 
     async def _serve(self) -> None:
-        deadline = self._started + self._limits.tls_handshake_timeout
+        deadline = self._account.began + self._limits.tls_handshake_timeout
         await self._connection.open(deadline=deadline, address=self._address)
         turn = 0
         while True:
@@ -185,7 +172,7 @@ class Session(Generic[IntakeT]):
         except trio.TooSlowError:
             self.abort("the peer does not read its responses")
         except OSError as failure:
-            self._note_end("connection lost", str(failure))
+            self._account.note_end("connection lost", str(failure))
             self._scope.cancel()
         except trio.ClosedResourceError:
             pass  # the session ended first
@@ -205,25 +192,25 @@ class Session(Generic[IntakeT]):
             case ReleaseRequested():
                 self._release()
             case AbortedByPeer():
-                self._note_end("aborted by peer", f"source {event.source}, reason {event.reason}")
+                self._account.note_end("aborted by peer", f"source {event.source}, reason {event.reason}")
             case AbortedByUs():
-                self._broke = bool(event.reason)  # silence has none (PS3.8 9.3.8)
-                self._note_end("aborted by us", event.detail)
+                self._account.broke = bool(event.reason)  # silence has none (PS3.8 9.3.8)
+                self._account.note_end("aborted by us", event.detail)
                 self._leave()
             case ConnectionLost():
-                self._note_end("connection lost", "the peer closed the connection")
+                self._account.note_end("connection lost", "the peer closed the connection")
             case _:  # confirmations come to a requestor only
                 raise AssertionError(event)
         self._send_due()
 
     async def _requested(self, request: AssociateRQ) -> None:
-        self._request = request
+        self._account.request = request
         verdict = await self._judge(request)
         if isinstance(verdict, Refused):
-            self._reject = verdict.reject
+            self._account.reject = verdict.reject
             self._association.reject(verdict.reject, trio.current_time())
             numbers = f"{verdict.reject.result}/{verdict.reject.source}/{verdict.reject.reason}"
-            self._note_end("rejected", f"{verdict.why} ({numbers})", verdict.hint)
+            self._account.note_end("rejected", f"{verdict.why} ({numbers})", verdict.hint)
         else:
             self._accept(request, verdict)
 
@@ -249,7 +236,7 @@ class Session(Generic[IntakeT]):
                 "its peer was silent, and it gave way to another association",
                 "see dicom.scp.idleGrace and dicom.scp.maximumNumberOfAssociations",
             )
-        self._entered = True
+        self._account.entered = True
         self._crowd.settle(self)
         return None
 
@@ -263,14 +250,14 @@ class Session(Generic[IntakeT]):
     def _accept(self, request: AssociateRQ, admitted: Admitted) -> None:
         accept = negotiate(request, admitted.policy)
         self._association.accept(accept, trio.current_time())
-        self._user = admitted.user
+        self._account.user = admitted.user
         self._send_due()
         self._storing = Storing(
             self._connection,
             self._association,
             request,
             self._sink,
-            self.tally,
+            self._account.tally,
             admitted=admitted,
             look_interval=self._look_interval,
             wait_input=self._wait_input,
@@ -280,23 +267,18 @@ class Session(Generic[IntakeT]):
         self._answering = Answering(
             self._association,
             self._storing,
-            self.tally,
+            self._account.tally,
             ignored=admitted.ignored,
-            peer=self._peer(),
+            peer=self._account.peer,
             committing=self._committing(request, admitted),
             streaming=self._streaming(admitted),
         )
-        start = AssociationStart(
-            association=self._storing.association,
-            address=self._address,
-            request=request,
-            contexts=self._association.contexts,
-            tls=self._connection.tls,
-            user=admitted.user,
-            figures=self._figures_so_far,
+        self._account.establish(
+            self._storing.association,
+            request,
+            self._association.contexts,
+            self._figures_so_far,
         )
-        for witness in self._witnesses:
-            witness.established(start)
 
     def _committing(self, request: AssociateRQ, admitted: Admitted) -> Committing | None:
         if admitted.commitments is None:
@@ -317,7 +299,7 @@ class Session(Generic[IntakeT]):
         return Streaming(
             self._association,
             admitted.streams,
-            self.tally,
+            self._account.tally,
             wait_input=self._wait_input,
             handle=self._handle,
         )
@@ -325,26 +307,21 @@ class Session(Generic[IntakeT]):
     def _figures_so_far(self) -> dict[str, int]:
         if self._storing is not None:
             self._storing.count()
-        return self.tally.figures()
+        return self._account.tally.figures()
 
     def _release(self) -> None:
         self._association.release_response(trio.current_time())
-        self._note_end("released", "")
+        self._account.note_end("released", "")
         self._leave()
 
     # ---- the end ----
-
-    def _note_end(self, outcome: str, detail: str = "", hint: str = "") -> None:
-        """Remember how the association ended; what ends it first counts."""
-        if not self.tally.outcome:
-            self.tally.outcome, self.tally.detail, self.tally.hint = outcome, detail, hint
 
     async def _close(self) -> None:
         if self._answering is not None:
             self._answering.end()
         if self._storing is not None:
             await self._storing.finish()
-        if self._scope.cancel_called and self._entered:
+        if self._scope.cancel_called and self._account.entered:
             self._abort_association()
         self._connection.close()
 
@@ -354,50 +331,3 @@ class Session(Generic[IntakeT]):
             self._link.send(self._association.data_to_send())
         except OSError:
             return  # it does not take even that: closing the connection must do
-
-    def _peer(self) -> dict[str, str]:
-        """Who called, from where, and whom."""
-        if self._request is None:
-            return {"address": self._address}
-        return {
-            "address": self._address,
-            "calling": self._request.calling_ae_title,
-            "called": self._request.called_ae_title,
-        }
-
-    def _report(self) -> None:
-        tally = self.tally
-        facts: dict[str, str | int | float] = {**self._peer()}
-        if self._user is not None:
-            facts["user"] = self._user
-        if self._entered:
-            facts |= tally.figures()
-            facts["seconds"] = round(trio.current_time() - self._started, 3)
-        if tally.detail:
-            facts["reason"] = tally.detail
-        if tally.hint:
-            facts["hint"] = tally.hint
-        if self._request is None:
-            # Load balancers and port scanners open and close connections all day.
-            log.debug("no association", outcome=tally.outcome, **facts)
-        elif tally.outcome == "released":
-            log.info("association released", **facts)
-        else:
-            event = f"association {tally.outcome or 'ended'}"
-            log.warning(event, **facts)
-
-    def _tell_end(self) -> None:
-        end = AssociationEnd(
-            association=self._storing.association if self._storing else None,
-            address=self._address,
-            request=self._request,
-            reject=self._reject,
-            broke=self._broke,
-            tls=self._connection.tls,
-            outcome=self.tally.outcome or "ended",
-            why=self.tally.detail,
-            hint=self.tally.hint,
-            figures=self.tally.figures(),
-        )
-        for witness in self._witnesses:
-            witness.ended(end)
