@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from port104.registry.addresses import is_among, is_host_name, parse_address, parse_network
+from port104.registry.addresses import is_among, is_host_name, is_loopback, parse_address, parse_network
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,16 @@ def test_addresses(text, address):
 def test_no_addresses(text):
     with pytest.raises(ValueError, match="IPv4"):
         parse_address(text)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost", "127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_hosts_that_are_this_machine_alone(host):
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["", "0.0.0.0", "::", "10.0.0.5", "localhost.example", "ct1"])
+def test_hosts_that_others_may_reach(host):
+    assert not is_loopback(host)
 
 
 @pytest.mark.parametrize(

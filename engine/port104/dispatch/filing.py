@@ -30,6 +30,7 @@ from port104.errors import Port104Error, StorageError
 from port104.jobs.ledger.looking.places import RunPlace
 from port104.jobs.ledger.results import Result
 from port104.storage.reading import identify
+from port104.storage.syncing import sync
 
 FOLDER = "registered"
 MOST_FILES = 1000
@@ -127,7 +128,7 @@ def put_into(
             for copy in copies:
                 copy.unlink(missing_ok=True)
         for path in {parent for each in found for parent in _between(each.path, root)}:
-            _sync(path)
+            sync(path)
     except OSError as failure:
         raise _of_disk(failure, folder) from failure
     return [
@@ -156,7 +157,7 @@ def _looked_at(root: Path, folder: Path, sources: Sequence[Source], copies: list
                 copies.append(copy)
                 path = folder / FOLDER / _copied(source, copy)
             else:
-                _sync(path)
+                sync(path)
             found.append(_Found(path, identify(copy or path), copy))
         except ValueError as fault:
             faults.append((index, str(fault)))
@@ -237,14 +238,6 @@ async def _write(file: IO[bytes], parts: AsyncIterator[bytes]) -> None:
             waiting.clear()
     await trio.to_thread.run_sync(file.write, bytes(waiting))
     await trio.to_thread.run_sync(file.flush)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _of_disk(failure: OSError, where: Path) -> StorageError:

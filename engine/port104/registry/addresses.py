@@ -30,6 +30,16 @@ def parse_address(text: str) -> Address:
     return address
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host, by its name or an address, is this machine alone."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return parse_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def parse_network(text: str) -> Network:
     """Read an address or a CIDR network; an address is the network that holds only itself.
 

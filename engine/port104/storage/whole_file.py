@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from port104.storage.syncing import sync
+
 
 def write_whole(file: Path, content: bytes) -> None:
     """Write and sync it under another name, then give it its own. Raises OSError; waits for the disk."""
@@ -12,8 +14,4 @@ def write_whole(file: Path, content: bytes) -> None:
         writing.flush()
         os.fsync(writing.fileno())
     new.rename(file)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(file.parent)

@@ -97,7 +97,7 @@ def steps(monkeypatch, last):
 
     for name in ("mkdir", "hardlink_to", "touch", "rename"):
         until_killed(Path, name)
-    until_killed(folder_room, "_sync")
+    until_killed(folder_room, "sync")
     monkeypatch.setattr(folder_room.shutil, "rmtree", lambda *_, **__: None)
 
 

@@ -8,7 +8,6 @@ Rules that this room keeps:
 """
 
 import errno
-import os
 import shutil
 from collections.abc import Iterator
 from functools import partial
@@ -21,6 +20,7 @@ from port104.dispatch.backends.cancelling import unless_cancelled
 from port104.dispatch.payload import INSTANCES, MANIFEST
 from port104.jobs.ledger.runs import Run
 from port104.registry.entries import Pipeline
+from port104.storage.syncing import sync
 
 _READY = "dropped"
 # Where a second name is not to be had: another file system, one without links, or too many names.
@@ -69,12 +69,12 @@ def drop(folder: Path, target: Path) -> None:
             shutil.rmtree(hidden, ignore_errors=True)
             raise
         ready.touch()
-        _sync(folder)
+        sync(folder)
     try:
         hidden.rename(target)
     except FileNotFoundError:
         return  # it has appeared already
-    _sync(target.parent)
+    sync(target.parent)
 
 
 def _fill(folder: Path, hidden: Path) -> None:
@@ -85,7 +85,7 @@ def _fill(folder: Path, hidden: Path) -> None:
         trio.from_thread.check_cancelled()
         _place(file, hidden / file.relative_to(folder))
     for made in (hidden / INSTANCES, hidden, hidden.parent):
-        _sync(made)
+        sync(made)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -101,12 +101,4 @@ def _place(source: Path, target: Path) -> None:
         if failure.errno not in _NO_LINK:
             raise
         shutil.copyfile(source, target)
-        _sync(target)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(target)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from port104.registry.addresses import parse_address
+from port104.registry.addresses import is_loopback, parse_address
 from port104.registry.catalogue import Scope, Token
 from port104.service.api.problems import Problem
 
@@ -113,7 +113,7 @@ class Access:
         if not self._anyone:
             if not peer.local or any(name.startswith(_FORWARDING) for name, _ in asked.headers):
                 return _unauthorized(f"from another machine a token is needed; {_HOW_TO_MAKE_ONE}")
-            if not _is_loopback(_host_of(asked)):
+            if not is_loopback(_host_of(asked)):
                 why = "without a token the Host must be localhost, 127.0.0.1 or [::1]"
                 return Denied(Problem.of(403, "foreign-host", f"{why}: call it so, or make a token"))
         if not _is_own_origin(asked):
@@ -137,15 +137,6 @@ def _host_of(asked: Asked) -> str:
         return ""
     host = hosts[0]
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return parse_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_own_origin(asked: Asked) -> bool:

@@ -12,7 +12,7 @@ from port104.dispatch.draining import Drain
 from port104.dispatch.filing import Filing
 from port104.dispatch.lookout import Exports, Lookout, Runs
 from port104.errors import ConfigurationError
-from port104.registry.addresses import parse_address
+from port104.registry.addresses import is_loopback
 from port104.service.api.access import Access
 from port104.service.api.application import application
 from port104.service.api.control import bind_control_socket, remove_control_socket
@@ -103,7 +103,8 @@ class API:
 
     def _refuse_to_be_open(self) -> None:
         settings = self._settings
-        if settings.port is None or _is_local(settings.host) or self._credentials or self._registrar.tokens():
+        is_kept_here = settings.host is not None and is_loopback(settings.host)
+        if settings.port is None or is_kept_here or self._credentials or self._registrar.tokens():
             return
         where = settings.host or "all addresses"
         if not settings.allow_without_token:
@@ -167,17 +168,6 @@ class API:
         finally:
             for listener in listeners:
                 listener.socket.close()
-
-
-def _is_local(host: str | None) -> bool:
-    if host is None:
-        return False
-    if host.lower() == "localhost":
-        return True
-    try:
-        return parse_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _report_unbound(host: str | None, port: int, failure: OSError) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import trio
 
 from port104.service.rotation import FinishedFiles, day_of
+from port104.storage.syncing import sync
 
 MAXIMUM_BYTES = 100 * 1024 * 1024
 """Still opened by an editor, and a fortnight of a busy department."""
@@ -61,7 +62,7 @@ class AuditFile:
     def _open(self) -> None:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._descriptor = os.open(self._path, flags, _MODE)
-        _sync_folder(self._path.parent)
+        sync(self._path.parent)  # the file's name too
         found = os.fstat(self._descriptor)
         self._size, self._day = found.st_size, day_of(found.st_mtime)
         if self._size and os.pread(self._descriptor, 1, self._size - 1) != b"\n":
@@ -77,15 +78,6 @@ class AuditFile:
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    """The file's name must outlive a power cut too."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
