@@ -1,6 +1,7 @@
 """Settings and fixtures of all tests."""
 
 import pytest
+import structlog
 import trio
 from hypothesis import settings
 
@@ -32,6 +33,13 @@ def seaweedfs():
     """An object store for whoever needs one; each test takes a bucket of its own, by `new_bucket`."""
     with SeaweedFS() as server:
         yield server
+
+
+@pytest.fixture
+def logged():
+    """What the test has logged, as structlog's dictionaries."""
+    with structlog.testing.capture_logs() as entries:
+        yield entries
 
 
 @pytest.fixture

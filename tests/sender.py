@@ -6,7 +6,7 @@ It counts an instance as acknowledged only after the whole C-STORE-RSP with stat
 import socket
 import struct
 
-from port104.wire.command import decode_command
+from port104.wire.command import Status, decode_command
 from port104.wire.pdu import ReleaseRQ
 from raw_peer import association_request, echo_request, message, store_request
 
@@ -88,6 +88,14 @@ class Sender:
 
     def __exit__(self, *_):
         self.close()
+
+
+def send_images(port, instances, **facts):
+    """Store an image of each SOP instance UID over one association; `facts`: as `image` has them."""
+    with Sender(port) as sender:
+        for instance in instances:
+            assert sender.store(instance, image(instance, b"pixels", **facts)) == Status.SUCCESS
+        sender.release()
 
 
 def element(group, number, vr, value):

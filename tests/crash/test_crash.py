@@ -6,18 +6,14 @@ PORT104_CRASH_ROUNDS sets the rounds (`make crash`: 200); PORT104_CRASH_SEED rep
 import hashlib
 import os
 import random
-import shutil
-import threading
-import time
 from collections import defaultdict
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import pytest
 from pydicom import dcmread
 
 from engine_nest import Nest
 from engine_process import engine
+from killing import kill_amid, share_rounds
 from port104.storage.store import instance_path
 from port104.wire.command import Status
 from sender import Sender, image
@@ -26,8 +22,6 @@ from stored import data_set_of
 ROUNDS = int(os.environ.get("PORT104_CRASH_ROUNDS", "20"))
 SEED = int(os.environ.get("PORT104_CRASH_SEED", "104"))
 ASSOCIATIONS = 8
-# Folders, each with an engine of its own, that are worked on at once.
-WORKERS = 2
 # Whole in the receive buffer, and carried by an I/O thread.
 SIZES = (8 * 1024, 300 * 1024)
 LONGEST_ROUND_SECONDS = 0.6
@@ -119,43 +113,10 @@ def run_rounds(folder, seed, first, last):
 
 def run_round(server, number, chance, ledger):
     pixels = [chance.randbytes(size) for size in SIZES]
-    senders = [
-        threading.Thread(
-            target=send_until_killed,
-            args=(server.port, f"1.2.{number}.{index + 1}", pixels, ledger),
-        )
-        for index in range(ASSOCIATIONS)
-    ]
-    for sender in senders:
-        sender.start()
-    # The moment is what is tested, not waited for: any is as good as another.
-    time.sleep(chance.uniform(0.01, LONGEST_ROUND_SECONDS))
-    server.kill()
-    for sender in senders:
-        sender.join()
-
-
-@pytest.fixture
-def folders(tmp_path):
-    made = [tmp_path / f"storage{worker}" for worker in range(WORKERS)]
-    for folder in made:
-        folder.mkdir()
-    yield made
-    for folder in made:
-        shutil.rmtree(folder)  # gigabytes, of which pytest would keep those of three runs
+    senders = [(server.port, f"1.2.{number}.{index + 1}", pixels, ledger) for index in range(ASSOCIATIONS)]
+    kill_amid(server, send_until_killed, senders, chance, LONGEST_ROUND_SECONDS)
 
 
 def test_nothing_acknowledged_is_lost(folders):
-    print(f"seed {SEED}, {ROUNDS} rounds on {WORKERS} folders at once")
-    share = max(1, ROUNDS // WORKERS)
-    firsts = range(1, 1 + WORKERS * share, share)
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
-        runs = [
-            pool.submit(run_rounds, folder, SEED + first, first, first + share - 1)
-            for folder, first in zip(folders, firsts, strict=True)
-        ]
-        faults = [fault for run in runs if (fault := run.exception())]
-    if faults:
-        raise ExceptionGroup("of the folders", faults)
-    acknowledged = sum(run.result() for run in runs)
+    acknowledged = sum(share_rounds(folders, run_rounds, ROUNDS, SEED))
     print(f"{acknowledged} instances acknowledged, none lost")

@@ -6,19 +6,16 @@ Only the engine is killed: commands go on, as docs/pipelines.md says, and the ne
 
 import os
 import random
-import shutil
 import sqlite3
-import threading
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from multiprocessing import get_context
 
 import pytest
 
 from engine_nest import Nest
 from engine_process import engine
+from killing import kill_amid, share_rounds
 from port104.wire.command import Status
 from sender import Sender, image
 
@@ -26,8 +23,6 @@ ROUNDS = int(os.environ.get("PORT104_CRASH_JOBS_ROUNDS", "10"))
 SEED = int(os.environ.get("PORT104_CRASH_SEED", "104"))
 ASSOCIATIONS = 3
 STUDIES = 3
-# Folders, each with an engine of its own, that are worked on at once.
-WORKERS = 2
 # Groups close after a second, and pipelines take up to another: all of it is to be hit.
 LONGEST_ROUND_SECONDS = 2.5
 SETTLING_SECONDS = 120.0
@@ -77,19 +72,10 @@ def run_round(server, number, chance, acknowledged):
     """Studies come by several associations at once, the last of the round before among them."""
     studies = [f"1.2.{number}.{index}" for index in range(STUDIES)] + [f"1.2.{number - 1}.0"]
     senders = [
-        threading.Thread(
-            target=send_until_killed,
-            args=(server.port, f"1.3.{number}.{index}", chance.sample(studies, 2), acknowledged),
-        )
+        (server.port, f"1.3.{number}.{index}", chance.sample(studies, 2), acknowledged)
         for index in range(ASSOCIATIONS)
     ]
-    for sender in senders:
-        sender.start()
-    # The moment is what is tested, not waited for: any is as good as another.
-    time.sleep(chance.uniform(0.01, LONGEST_ROUND_SECONDS))
-    server.kill()
-    for sender in senders:
-        sender.join()
+    kill_amid(server, send_until_killed, senders, chance, LONGEST_ROUND_SECONDS)
 
 
 def rows(server, sql):
@@ -164,26 +150,8 @@ def run_rounds(folder, seed, first, last):
         return len(acknowledged), assert_done_once(server, home, acknowledged)
 
 
-@pytest.fixture
-def folders(tmp_path):
-    made = [tmp_path / f"storage{worker}" for worker in range(WORKERS)]
-    for folder in made:
-        folder.mkdir()
-    yield made
-    for folder in made:
-        shutil.rmtree(folder)
-
-
 def test_every_instance_is_worked_on_once(folders):
-    print(f"seed {SEED}, {ROUNDS} rounds on {WORKERS} folders at once")
-    share = max(1, ROUNDS // WORKERS)
-    firsts = range(1, 1 + WORKERS * share, share)
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
-        pending = [
-            pool.submit(run_rounds, folder, SEED + first, first, first + share - 1)
-            for folder, first in zip(folders, firsts, strict=True)
-        ]
-        figures = [each.result() for each in pending]
+    figures = share_rounds(folders, run_rounds, ROUNDS, SEED)
     acknowledged, runs = (sum(column) for column in zip(*figures, strict=True))
     assert acknowledged > ROUNDS
     print(f"{acknowledged} instances acknowledged, {runs} runs, each once")

@@ -4,7 +4,6 @@ import socket
 import struct
 
 import pytest
-import structlog
 import trio
 
 from acceptor_service import serving, until
@@ -42,12 +41,6 @@ LONG = DATA_SET + struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 300_000) + by
 async def service(tmp_path):
     async with serving(tmp_path) as made:
         yield made
-
-
-@pytest.fixture
-def logged():
-    with structlog.testing.capture_logs() as entries:
-        yield entries
 
 
 async def test_echo_and_release(service):

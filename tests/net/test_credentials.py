@@ -5,7 +5,6 @@ import ssl
 import time
 
 import pytest
-import structlog
 import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -20,12 +19,6 @@ NOW = time.time()
 @pytest.fixture
 def site(tmp_path):
     return Site(tmp_path)
-
-
-@pytest.fixture
-def logged():
-    with structlog.testing.capture_logs() as entries:
-        yield entries
 
 
 def encrypted(site, password):

@@ -5,7 +5,6 @@ import struct
 import time
 
 import pytest
-import structlog
 import trio
 
 from acceptor_service import serving
@@ -30,12 +29,6 @@ async def service(tmp_path, mock_clock, request):
     """The link receives by itself, or (as with TLS and tracing) is fed."""
     async with serving(tmp_path, waits=WAITS, trace=request.param) as made:
         yield made
-
-
-@pytest.fixture
-def logged():
-    with structlog.testing.capture_logs() as entries:
-        yield entries
 
 
 async def until(condition):

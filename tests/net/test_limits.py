@@ -7,7 +7,6 @@ import struct
 from pathlib import Path
 
 import pytest
-import structlog
 import trio
 
 from acceptor_service import serving, until
@@ -18,12 +17,6 @@ from sender import image
 
 NO_ROOM = AssociateRJ(result=2, source=3, reason=2)
 DATA_SET = image("1.2.3", bytes(100_000))
-
-
-@pytest.fixture
-def logged():
-    with structlog.testing.capture_logs() as entries:
-        yield entries
 
 
 async def answer_to_request(service, local_address=None, **changes):

@@ -3,7 +3,6 @@
 import time
 
 import pytest
-import structlog
 import trio
 import trio.testing
 
@@ -17,12 +16,6 @@ from raw_peer import RawPeer, association_request
 from tls_peers import HOST, Site
 
 HEADER = b"PROXY TCP4 127.0.0.77 127.0.0.1 40000 104\r\n"
-
-
-@pytest.fixture
-def logged():
-    with structlog.testing.capture_logs() as entries:
-        yield entries
 
 
 def from_everywhere(address):

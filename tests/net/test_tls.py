@@ -9,7 +9,6 @@ import struct
 import time
 
 import pytest
-import structlog
 import trio
 import trustme
 
@@ -27,12 +26,6 @@ DATA_SET = struct.pack("<HH2sH", 0x0008, 0x0060, b"CS", 2) + b"OT"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     return Site(tmp_path_factory.mktemp("site"))
-
-
-@pytest.fixture
-def logged():
-    with structlog.testing.capture_logs() as entries:
-        yield entries
 
 
 @contextlib.asynccontextmanager

@@ -11,9 +11,8 @@ import trio.testing
 import trustme
 
 from engine_process import Engine, own_environment, write_settings
-from port104.wire.command import Status
 from scripted_web_server import serving_web
-from sender import Sender, image
+from sender import send_images
 from stub_cluster import POD, StubCluster
 
 # Kubernetes has the account of a pod at one path, where these tests may not write.
@@ -123,11 +122,7 @@ async def until(server, condition, seconds=30):
 
 
 def send(server, *numbers):
-    with Sender(server.port) as sender:
-        for number in numbers:
-            instance = f"1.2.3.{number}"
-            assert sender.store(instance, image(instance, b"pixels")) == Status.SUCCESS
-        sender.release()
+    send_images(server.port, [f"1.2.3.{number}" for number in numbers])
 
 
 def said(server, event):

@@ -9,9 +9,8 @@ import sys
 import pytest
 
 from engine_process import engine, own_environment
-from port104.wire.command import Status
 from scripted_s3 import ScriptedS3, serving_s3
-from sender import Sender, image
+from sender import send_images
 
 pytestmark = pytest.mark.peer
 
@@ -31,10 +30,7 @@ def settings(seaweedfs):
 
 
 def send(server, uids):
-    with Sender(server.port) as sender:
-        for uid in uids:
-            assert sender.store(uid, image(uid, b"pixels", study="1.2.3")) == Status.SUCCESS
-        sender.release()
+    send_images(server.port, uids)
 
 
 def drain(server):

@@ -10,9 +10,8 @@ import pytest
 
 from engine_process import engine, own_environment
 from lacking import lacking
-from port104.wire.command import Status
 from receiving import Receiver
-from sender import Sender, image
+from sender import send_images
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(120)]
 
@@ -67,12 +66,9 @@ def send_to_each_in_turn(servers):
     """Returns the UIDs that were acknowledged."""
     acknowledged = []
     for study in range(STUDIES):
-        with Sender(servers[study % 2].port) as sender:
-            for number in range(INSTANCES):
-                uid = f"1.2.{study}.{number}"
-                assert sender.store(uid, image(uid, b"pixels", study=f"1.2.{study}")) == Status.SUCCESS
-                acknowledged.append(uid)
-            sender.release()
+        uids = [f"1.2.{study}.{number}" for number in range(INSTANCES)]
+        send_images(servers[study % 2].port, uids, study=f"1.2.{study}")
+        acknowledged += uids
     return acknowledged
 
 

@@ -8,8 +8,7 @@ from contextlib import closing
 import pytest
 
 from engine_process import engine
-from port104.wire.command import Status
-from sender import Sender, image
+from sender import image, send_images
 from stored_file import put
 
 # Counts its starts in a file of its own, waits for a word where it is told to, and sends on what came.
@@ -52,11 +51,7 @@ def settings(tmp_path, home):
 
 
 def send(server, *numbers):
-    with Sender(server.port) as sender:
-        for number in numbers:
-            instance = f"1.2.3.{number}"
-            assert sender.store(instance, image(instance, b"pixels")) == Status.SUCCESS
-        sender.release()
+    send_images(server.port, [f"1.2.3.{number}" for number in numbers])
 
 
 def rows(server, sql):

@@ -7,8 +7,7 @@ import psycopg
 import pytest
 
 from engine_process import engine
-from port104.wire.command import Status
-from sender import Sender, image
+from sender import send_images
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -27,11 +26,7 @@ def settings(tmp_path):
 
 
 def send(server, study):
-    with Sender(server.port) as sender:
-        for number in range(3):
-            uid = f"{study}.{number}"
-            assert sender.store(uid, image(uid, b"pixels", study=study)) == Status.SUCCESS
-        sender.release()
+    send_images(server.port, [f"{study}.{number}" for number in range(3)], study=study)
 
 
 def back_up(folder, name, to):

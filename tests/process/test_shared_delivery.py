@@ -6,9 +6,8 @@ import psycopg
 import pytest
 
 from engine_process import engine
-from port104.wire.command import Status
 from receiving import Receiver
-from sender import Sender, image
+from sender import send_images
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(120)]
 
@@ -37,11 +36,7 @@ def settings(url, port):
 
 
 def send(server, study):
-    with Sender(server.port) as sender:
-        for number in range(INSTANCES):
-            uid = f"{study}.{number}"
-            assert sender.store(uid, image(uid, b"pixels", study=study)) == Status.SUCCESS
-        sender.release()
+    send_images(server.port, [f"{study}.{number}" for number in range(INSTANCES)], study=study)
 
 
 def test_each_result_is_delivered_and_none_twice(tmp_path, postgres):

@@ -8,8 +8,7 @@ import sys
 import pytest
 
 from engine_process import engine
-from port104.wire.command import Status
-from sender import Sender, image
+from sender import send_images
 
 pytestmark = pytest.mark.peer
 
@@ -29,10 +28,7 @@ def settings(postgres):
 
 
 def send(server, uids):
-    with Sender(server.port) as sender:
-        for uid in uids:
-            assert sender.store(uid, image(uid, b"pixels", study="1.2.3")) == Status.SUCCESS
-        sender.release()
+    send_images(server.port, uids)
 
 
 def test_a_study_that_two_engines_receive_is_one_job(tmp_path, settings, rows):

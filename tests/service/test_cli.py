@@ -9,23 +9,9 @@ from pathlib import Path
 import pytest
 
 from port104.errors import ConfigurationError, StorageError
-from port104.service import cli, starting
+from port104.service import starting
 from port104.service.configuration import load
 from port104.service.settings.tree import Settings
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs a command line in this process: (exit code, standard output, standard error)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["port104", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        code = left.value.code
-        return (0 if code is None else code), *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 from cheap_hash import cheap
 from port104.registry import passcodes
 from port104.registry.passcodes import parse
-from port104.service import cli
 
 
 @pytest.fixture(autouse=True)
@@ -18,17 +17,14 @@ def cheap_hashes(monkeypatch):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(run, monkeypatch, tmp_path):
     """Runs `port104 user ...` on a file: (exit code, standard output, standard error)."""
 
-    def run(*arguments, passcode=""):
-        monkeypatch.setattr(sys, "argv", ["port104", "user", *arguments, "--file", str(tmp_path / "users")])
+    def run_user(*arguments, passcode=""):
         monkeypatch.setattr(sys, "stdin", io.StringIO(passcode))
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        return left.value.code or 0, *capsys.readouterr()
+        return run("user", *arguments, "--file", tmp_path / "users")
 
-    return run
+    return run_user
 
 
 def test_a_user_is_added_changed_listed_and_removed(run, tmp_path):

@@ -4,7 +4,6 @@ import errno
 import os
 
 import pytest
-import structlog
 import trio
 
 from port104.storage import volume
@@ -28,12 +27,6 @@ class Store:
 @pytest.fixture
 def store(tmp_path):
     return Store(tmp_path)
-
-
-@pytest.fixture
-def logged():
-    with structlog.testing.capture_logs() as entries:
-        yield entries
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The queue before a sink: in order, tried again, bounded, and never silent about a loss."""
 
 import pytest
-import structlog
 import trio
 
 from port104.service.audit.delivery import MOST_WAITING_BYTES, Delivery
@@ -28,12 +27,6 @@ class Sink:
 
     async def close(self):
         await trio.lowlevel.checkpoint()
-
-
-@pytest.fixture
-def logged():
-    with structlog.testing.capture_logs() as entries:
-        yield entries
 
 
 async def test_lines_come_in_order_and_in_batches(nursery):

@@ -1,12 +1,10 @@
-"""Command lines in this process, and an API for them to ask."""
+"""What command lines find: their environment, a storage folder, and an API for them to ask."""
 
 import os
 import socketserver
-import sys
 
 import pytest
 
-from port104.service import cli
 from scripted_api import Api, served
 
 
@@ -18,20 +16,6 @@ def _as_it_was(monkeypatch):
     before = os.umask(0o022)
     yield
     os.umask(before)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs a command line: (exit code, standard output, standard error)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["port104", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        code = left.value.code
-        return (0 if code is None else code), *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture
