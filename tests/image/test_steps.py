@@ -22,6 +22,15 @@ from image.pod import mount_secret, prepare, started
 START_SECONDS = 30
 GROUP = 10104
 ASK = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
+# Each room, those of what is installed besides (PostgreSQL, messages, objects) too: none may lack a package.
+EVERY_ROOM = """
+import importlib, pkgutil, port104
+for each in pkgutil.walk_packages(port104.__path__, "port104."):
+    if not each.name.endswith("__main__"):
+        importlib.import_module(each.name)
+import obstore, pika, psycopg
+psycopg.pq.version()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +90,8 @@ def probe(pod, rendered, name):
 @pytest.mark.timeout(900)
 def test_the_image_has_what_runs_and_nothing_that_builds(image):
     assert run(image, "port104", "--version").stdout.startswith("port104, version ")
-    assert run(image, "/opt/port104/bin/python", "-c", "import psycopg; psycopg.pq.version()").returncode == 0
+    imported = run(image, "/opt/port104/bin/python", "-I", "-W", "error", "-c", EVERY_ROOM)
+    assert (imported.returncode, imported.stderr) == (0, "")
     for tool in ("gcc", "pip", "/opt/port104/bin/pip"):
         assert run(image, "which", tool).returncode != 0, tool
 
@@ -115,6 +125,7 @@ def test_a_pod_takes_studies_on_port_104_without_a_privilege(image, volume):
         )
         assert pod.run("port104", *words).returncode == 0, made.stderr
         assert pod.run("port104", "create", "src", "-a", "PORT104", "-i", "127.0.0.1").returncode == 0
+        assert pod.run("port104", "echo", "127.0.0.1", "104", "-aec", "COVIDAET").returncode == 0
         shutil.copy(get_testdata_file("CT_small.dcm"), volume / "config")
         sent = pod.run("port104", "send", "127.0.0.1", "104", "-aec", "COVIDAET", "/etc/port104/CT_small.dcm")
         assert sent.returncode == 0, sent.stderr
