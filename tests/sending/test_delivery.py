@@ -46,10 +46,11 @@ class Peer:
         await trio.lowlevel.checkpoint()
         return list(files) if self.plain else []
 
-    async def store_prepared(self, files, window):
+    async def store_prepared(self, files, first, window):
         """As with a window that is filled before the first response comes."""
         await trio.lowlevel.checkpoint()
         responses = []
+        files = files[first:]
         for number, file in enumerate(files):
             try:
                 responses.append(Response(1, self.answer(file.sop_instance_uid)))

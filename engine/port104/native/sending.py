@@ -50,24 +50,35 @@ class Terms(msgspec.Struct, frozen=True):
     time_limit: int
 
 
-def deliver(link: Link, parcels: Sequence[Parcel], terms: Terms) -> tuple[list[int | None], int]:
-    """Send files, and wait meanwhile; see p104_courier. For a thread of its own.
+class Load:
+    """Parcels as `deliver` takes them. To make it takes a while: another thread may."""
+
+    def __init__(self, parcels: Sequence[Parcel]) -> None:
+        # What the array points to is kept: it holds none of it.
+        self._kept = [
+            (ffi.new("char[]", each.path), ffi.from_buffer(each.command), ffi.from_buffer(each.sop_instance))
+            for each in parcels
+        ]
+        self._parcels = ffi.new("p104_parcel[]", len(parcels))
+        for one, parcel, kept in zip(self._parcels, parcels, self._kept, strict=True):
+            one.path, one.command, one.sop_instance = kept
+            one.size, one.modified, one.data_set_at = parcel.size, parcel.modified, parcel.data_set_at
+            one.command_length, one.sop_instance_length = len(parcel.command), len(parcel.sop_instance)
+            one.message_id, one.context_id = parcel.message_id, parcel.context_id
+
+
+def deliver(link: Link, load: Load, first: int, terms: Terms) -> tuple[list[int | None], int]:
+    """Send files, but for so many first ones, and wait meanwhile; see p104_courier. For a thread of its own.
 
     Returns the statuses of those that were begun, None of those that were not answered, and why it ended
     (COURIER_...).
     """
-    kept = [(ffi.new("char[]", parcel.path), ffi.from_buffer(parcel.command)) for parcel in parcels]
-    given = ffi.new("p104_parcel[]", len(parcels))
-    for one, parcel, (path, command) in zip(given, parcels, kept, strict=True):
-        one.path, one.command, one.command_length = path, command, len(parcel.command)
-        one.size, one.modified, one.data_set_at = parcel.size, parcel.modified, parcel.data_set_at
-        one.sop_instance = ffi.from_buffer(parcel.sop_instance)
-        one.sop_instance_length = len(parcel.sop_instance)
-        one.message_id, one.context_id = parcel.message_id, parcel.context_id
+    parcels = load._parcels  # noqa: SLF001
     end = ffi.new("int *")
     agreed = ffi.new("p104_courier_terms *", msgspec.structs.asdict(terms))
-    begun = lib.p104_courier(link._link, given, len(parcels), agreed, end)  # noqa: SLF001
-    return [one.status if one.answered else None for one in given[0:begun]], end[0]
+    begun = lib.p104_courier(link._link, parcels + first, len(parcels) - first, agreed, end)  # noqa: SLF001
+    sent = parcels[first : first + begun]
+    return [one.status if one.answered else None for one in sent], end[0]
 
 
 class FileMeta(NamedTuple):

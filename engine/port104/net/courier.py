@@ -25,10 +25,26 @@ _THREADS = trio.CapacityLimiter(1024)
 
 
 class Errand(NamedTuple):
-    """A C-STORE-RQ with its message ID, and what the thread needs for it."""
+    """A C-STORE-RQ with its message ID."""
 
+    context_id: int
     request: Command
-    parcel: native.Parcel
+
+    @property
+    def message_id(self) -> int:
+        """What its response is known by."""
+        return self.request.message_id or 0
+
+
+class Errands(msgspec.Struct, frozen=True):
+    """Files made ready. `load`: all that the thread needs for them, in their order."""
+
+    each: list[Errand]
+    load: native.Load
+
+    def __len__(self) -> int:
+        """How many they are."""
+        return len(self.each)
 
 
 def errands(
@@ -36,15 +52,17 @@ def errands(
     message_ids: Sequence[int],
     contexts: Mapping[Syntaxes, int],
     association: Association,
-) -> list[Errand]:
+) -> Errands:
     """Make an errand of each of the first files that have a context. For any thread."""
-    made = []
+    made: list[Errand] = []
+    parcels: list[native.Parcel] = []
     for file, message_id in zip(files, message_ids, strict=True):
         context_id = contexts.get(file.syntaxes)
         if context_id is None:
             break
         request = store_request(file.syntaxes.abstract_syntax, file.sop_instance_uid)
         request = msgspec.structs.replace(request, message_id=message_id)
+        made.append(Errand(context_id, request))
         parcel = native.Parcel(
             path=os.fsencode(file.path),
             size=file.data_set_at + file.size,
@@ -55,14 +73,14 @@ def errands(
             message_id=message_id,
             context_id=context_id,
         )
-        made.append(Errand(request, parcel))
-    return made
+        parcels.append(parcel)
+    return Errands(made, native.Load(parcels))
 
 
 async def run(
-    connection: Connection, tasks: Sequence[Errand], terms: native.Terms
+    connection: Connection, tasks: Errands, first: int, terms: native.Terms
 ) -> tuple[list[int | None], int]:
-    """Have a thread run errands; the link is its own meanwhile.
+    """Have a thread run errands, from one of them on; the link is its own meanwhile.
 
     Returns as native.deliver does, when it is cancelled too.
     """
@@ -79,7 +97,8 @@ async def run(
         end = await trio.to_thread.run_sync(
             native.deliver,
             connection.link,
-            [errand.parcel for errand in tasks],
+            tasks.load,
+            first,
             terms,
             limiter=_THREADS,
         )

@@ -16,7 +16,7 @@ import trio
 from port104 import native
 from port104.errors import AbortedError, AssociationError, LocalProtocolError
 from port104.net.calling import Address, Timeouts, call
-from port104.net.courier import Errand, errands, run
+from port104.net.courier import Errand, Errands, errands, run
 from port104.net.dialogue import Dialogue
 from port104.net.hearing import Heard
 from port104.net.outgoing import Content, DataSet, InMemory, WholeFile
@@ -105,7 +105,7 @@ class Requestor:
             self._dialogue.association.send_command(heard.context_id, response, trio.current_time())
             await self._dialogue.send_due()
 
-    async def prepare(self, files: Sequence[WholeFile]) -> list[Errand]:
+    async def prepare(self, files: Sequence[WholeFile]) -> Errands:
         """Make as many of the first files ready for `store_prepared` as have a context.
 
         That takes a third as long as to send a small one: it is done while those before are sent.
@@ -115,23 +115,24 @@ class Requestor:
         make = partial(errands, files, numbers, dialogue.contexts, dialogue.association)
         return make() if len(files) < _MANY else await trio.to_thread.run_sync(make)
 
-    async def store_prepared(self, tasks: Sequence[Errand], window: int = _WIDEST) -> Sent:
+    async def store_prepared(self, tasks: Errands, first: int = 0, window: int = _WIDEST) -> Sent:
         """C-STORE of files, as long as that goes plainly and does not take long: several times faster.
 
-        `window`: operations outstanding, as far as the peer agreed. Of files that are not among those sent
-        `store` tells what is wrong, where something is. Cancelled while some are under way, it breaks the
-        association off and tells what was answered. Raises AssociationError where none was sent.
+        `first`: of them, where those before were sent. `window`: operations outstanding, as far as the peer
+        agreed. Of files that are not among those sent `store` tells what is wrong, where something is.
+        Cancelled while some are under way, it breaks the association off and tells what was answered. Raises
+        AssociationError where none was sent.
         """
         async with self._sending:
             dialogue = self._dialogue
             dialogue.look()
-            if dialogue.operations.outstanding or not tasks:
+            if dialogue.operations.outstanding or first >= len(tasks):
                 return Sent([])
-            return await self._run(tasks, min(window, dialogue.operations.room))
+            return await self._run(tasks, first, min(window, dialogue.operations.room))
 
     async def store_files(self, files: Sequence[WholeFile], window: int = _WIDEST) -> Sent:
         """`store_prepared` of files that were not."""
-        return await self.store_prepared(await self.prepare(files), window)
+        return await self.store_prepared(await self.prepare(files), window=window)
 
     def context_of(self, syntaxes: Syntaxes) -> int:
         """The presentation context ID for it. Raises NotAcceptedError, which says why there is none."""
@@ -188,7 +189,7 @@ class Requestor:
 
     # ---- files that a thread sends ----
 
-    async def _run(self, tasks: Sequence[Errand], window: int) -> Sent:
+    async def _run(self, tasks: Errands, first: int, window: int) -> Sent:
         terms = native.Terms(
             peer_maximum_length=self._dialogue.association.peer_maximum_length,
             window=window,
@@ -196,32 +197,38 @@ class Requestor:
             time_limit=_TIME_LIMIT_MS,
         )
         with self._dialogue.lent():
-            statuses, end = await run(self._dialogue.connection, tasks, terms)
-        begun = tasks[: len(statuses)]
-        answered = {
-            errand.parcel.message_id: Response(errand.parcel.message_id, status)
+            statuses, end = await run(self._dialogue.connection, tasks, first, terms)
+        begun = tasks.each[first : first + len(statuses)]
+        responses = [
+            None if status is None else Response(errand.message_id, status)
             for errand, status in zip(begun, statuses, strict=True)
-            if status is not None
-        }
-        left = [errand for errand in begun if errand.parcel.message_id not in answered]
+        ]
+        left = [errand for errand, status in zip(begun, statuses, strict=True) if status is None]
         for errand in left:
-            self._dialogue.operations.adopt(errand.parcel.context_id, errand.request)
-        why = self._why_broken(end) or await self._await_all(left, answered)
-        answered |= self._dialogue.answers
+            self._dialogue.operations.adopt(errand.context_id, errand.request)
+        why = self._why_broken(end)
+        late, why = ({}, why) if why is not None else await self._late(left)
+        late |= self._dialogue.answers
         self._dialogue.answers.clear()
-        return Sent([answered.get(errand.parcel.message_id) for errand in begun], why)
+        if late:
+            responses = [
+                response or late.get(errand.message_id)
+                for errand, response in zip(begun, responses, strict=True)
+            ]
+        return Sent(responses, why)
 
-    async def _await_all(self, left: list[Errand], answered: dict[int, Response]) -> AssociationError | None:
-        """Wait for the responses to what was sent; returns why there are no more, cancelled too."""
+    async def _late(self, left: list[Errand]) -> tuple[dict[int, Response], AssociationError | None]:
+        """The responses to what was sent, by message ID, and why there are no more, cancelled too."""
+        late: dict[int, Response] = {}
         try:
             for errand in left:
-                answered[errand.parcel.message_id] = await self._dialogue.response(errand.parcel.message_id)
+                late[errand.message_id] = await self._dialogue.response(errand.message_id)
         except AssociationError as end:
-            return end
+            return late, end
         except trio.Cancelled:
             self._dialogue.abort(AbortedError(f"we aborted the association with {self._dialogue.address}"))
-            return self._dialogue.end
-        return None
+            return late, self._dialogue.end
+        return late, None
 
     def _why_broken(self, end: int) -> AssociationError | None:
         """Say why a message was not sent whole, where one was not, and let nobody use the association."""

@@ -17,7 +17,7 @@ import msgspec
 import trio
 
 from port104.errors import AbortedError, AssociationError, LocalProtocolError, NotAcceptedError
-from port104.net.courier import Errand
+from port104.net.courier import Errands
 from port104.net.outgoing import DataSet
 from port104.net.requestor import Sent
 from port104.sending.candidates import Candidate
@@ -46,12 +46,12 @@ class Peer(Protocol):
         """C-STORE."""
         ...
 
-    async def prepare(self, files: Sequence[Candidate]) -> list[Errand]:
+    async def prepare(self, files: Sequence[Candidate]) -> Errands:
         """Make as many of the first files ready as go plainly."""
         ...
 
-    async def store_prepared(self, tasks: Sequence[Errand], window: int) -> Sent:
-        """C-STORE of as many of the first ones as go plainly."""
+    async def store_prepared(self, tasks: Errands, first: int, window: int) -> Sent:
+        """C-STORE of as many as go plainly, from one of them on."""
         ...
 
 
@@ -133,18 +133,24 @@ class _Delivery:
 
 
 class _Batch:
-    """Files that were taken from those that wait. `ready`: of the first of them."""
+    """Files that were taken from those that wait.
+
+    `ready`: the first of them, of which `sent` were; None: to be made. `answered`: those whose outcome is
+    still to be told.
+    """
 
     def __init__(self, source: deque[Candidate], window: int, candidates: deque[Candidate]) -> None:
         self.source = source
         self.window = window
         self.candidates = candidates
-        self.ready: list[Errand] = []
+        self.ready: Errands | None = None
+        self.sent = 0
+        self.answered: list[tuple[Candidate, Response]] = []
 
-    def pop(self) -> Candidate:
-        """Take the first one out."""
-        del self.ready[:1]
-        return self.candidates.popleft()
+    def take(self, number: int) -> list[Candidate]:
+        """Take the first ones out."""
+        self.sent += number
+        return [self.candidates.popleft() for _ in range(number)]
 
 
 class _Run:
@@ -173,43 +179,50 @@ class _Run:
 
     async def send(self, peer: Peer) -> None:
         """Send what waits. What was taken and could not be tried waits again afterwards."""
+        before: _Batch | None = None
         try:
             batch = await self._take(peer)
             while batch.candidates and self.end is None:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._send, peer, batch)
-                    batch = await self._take(peer)  # made ready meanwhile
+                    # While it is sent the next one is made ready, and told what became of the one before.
+                    before, batch = batch, await self._take(peer, before)
         finally:
+            for taken in self._taken:
+                self._tell(taken)
             for taken in reversed(self._taken):
                 taken.source.extendleft(reversed(taken.candidates))
 
-    async def _take(self, peer: Peer) -> "_Batch":
+    async def _take(self, peer: Peer, before: _Batch | None = None) -> _Batch:
         source, window = (self._suspects, _ONE_BY_ONE) if self._suspects else (self._waiting, self._window)
         size = min(_MOST_FILES, max(_FEWEST_FILES, len(source) // (2 * self._associations)), len(source))
         batch = _Batch(source, window, deque(source.popleft() for _ in range(size)))
-        self._taken = [*(taken for taken in self._taken if taken.candidates), batch]
-        batch.ready.extend(await peer.prepare(batch.candidates))
+        self._taken = [*(taken for taken in self._taken if taken.candidates or taken.answered), batch]
+        batch.ready = await peer.prepare(batch.candidates)
+        if before is not None:
+            self._tell(before)
         return batch
 
-    async def _send(self, peer: Peer, batch: "_Batch") -> None:
+    async def _send(self, peer: Peer, batch: _Batch) -> None:
         try:
             while batch.candidates and self.end is None:
+                self._tell(batch)
                 await self._send_first(peer, batch)
         except AssociationError as failure:
             self.end = failure
 
-    async def _send_first(self, peer: Peer, batch: "_Batch") -> None:
+    async def _send_first(self, peer: Peer, batch: _Batch) -> None:
         """Send the first ones of a batch, and take them out of it."""
-        if not batch.ready:  # for the one before had no context
-            batch.ready.extend(await peer.prepare(batch.candidates))
-        sent = await peer.store_prepared(batch.ready, batch.window)
+        if batch.ready is None or batch.sent >= len(batch.ready):  # for the one before had no context
+            batch.ready, batch.sent = await peer.prepare(batch.candidates), 0
+        sent = await peer.store_prepared(batch.ready, batch.sent, batch.window)
+        begun = zip(batch.take(len(sent.responses)), sent.responses, strict=True)
         unanswered: list[Candidate] = []
-        for response in sent.responses:
-            candidate = batch.pop()
+        for candidate, response in begun:
             if response is None:
                 unanswered.append(candidate)
             else:
-                self._answered(candidate, response)
+                batch.answered.append((candidate, response))
         if sent.end is not None:
             self._unknown(unanswered, sent.end)
             raise sent.end
@@ -232,7 +245,7 @@ class _Run:
             self._report(Outcome(candidate, why=file))
         else:
             await self._store(peer, candidate, file)
-        batch.pop()
+        batch.take(1)
 
     async def _store(self, peer: Peer, candidate: Candidate, file: InstanceFile) -> None:
         try:
@@ -250,6 +263,11 @@ class _Run:
             self._answered(candidate, response)
         finally:
             file.close()
+
+    def _tell(self, batch: _Batch) -> None:
+        for candidate, response in batch.answered:
+            self._answered(candidate, response)
+        batch.answered.clear()
 
     def _answered(self, candidate: Candidate, response: Response) -> None:
         self.progress += 1
