@@ -21,6 +21,8 @@
 enum {
     /* As the rest of port104 cuts where the peer states no maximum. */
     UNLIMITED = 256 * 1024,
+    /* Of a peer that states more: each PDU costs both sides calls, and its receiver may not copy what is within one. */
+    LONGEST = 1024 * 1024,
     BUFFER = UNLIMITED + P104_COMMAND_ROOM + 2 * P104_FRAGMENT_HEADER,
     /* Messages up to this are copied, several of them sent in one call; longer ones go from their file. */
     SHORT = 32 * 1024,
@@ -169,6 +171,24 @@ static int send_from_file(courier *self, int file, off_t from, size_t length)
     return P104_COURIER_DONE;
 }
 
+/* Send the head bytes in the buffer, and a fragment of the file behind them, through the buffer. */
+static int send_copies(courier *self, size_t head, int file, off_t from, size_t length)
+{
+    int result = P104_COURIER_DONE;
+    while (length > 0 && result == P104_COURIER_DONE) {
+        uint8_t *at = self->buffer + head;
+        size_t some = length < UNLIMITED ? length : UNLIMITED;
+        if (!p104_read_whole(file, at, some, from))
+            return P104_COURIER_CUT;
+        at[some] = 0; /* pads the last ones: the others are an even number */
+        result = send_bytes(self, self->buffer, head + some + some % 2, some < length);
+        from += (off_t)some;
+        length -= some;
+        head = 0;
+    }
+    return result;
+}
+
 /* Send the head bytes in the buffer, and a fragment of the file behind them. */
 static int send_fragment(courier *self, size_t head, int file, off_t from, size_t length)
 {
@@ -184,11 +204,7 @@ static int send_fragment(courier *self, size_t head, int file, off_t from, size_
         self->copies = 1; /* of this one nothing was sent from its file: a call that took some never says so after */
         head = 0;
     }
-    uint8_t *at = self->buffer + head;
-    if (!p104_read_whole(file, at, length, from))
-        return P104_COURIER_CUT;
-    at[length] = 0;
-    return send_bytes(self, self->buffer, head + length + length % 2, 0);
+    return send_copies(self, head, file, from, length);
 }
 
 static int send_long(courier *self, const p104_parcel *parcel, int file)
@@ -329,8 +345,10 @@ static int deliver(courier *self)
 size_t p104_courier(p104_link *link, p104_parcel *parcels, size_t count, const p104_courier_terms *terms, int *end)
 {
     uint32_t longest = terms->peer_maximum_length;
-    if (longest == 0 || longest > UNLIMITED)
+    if (longest == 0)
         longest = UNLIMITED;
+    if (longest > LONGEST)
+        longest = LONGEST;
     courier *self = malloc(sizeof *self);
     *end = P104_COURIER_FILE;
     if (!self)

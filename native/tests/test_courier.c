@@ -300,28 +300,53 @@ static void test_time_is_up(void)
     pair_free(made);
 }
 
+/* A peer that reads length bytes and responds. Its exit code says whether they were those expected. */
+static pid_t peer_that_expects(pair made, size_t length)
+{
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child > 0)
+        return child;
+    ssize_t got = recv(made.peer, sent, length, MSG_WAITALL);
+    respond(made, 1, 0);
+    _exit(got != (ssize_t)length || memcmp(sent, expected, length) != 0);
+}
+
 /* A long message is the same whether its file can be sent from or is copied. */
+static void check_long(size_t length, uint32_t maximum, size_t room, int error)
+{
+    pair made = pair_new();
+    p104_parcel one = parcel_of(1, 'a', length);
+    size_t at = one.command_length;
+    size_t left = length + length % 2;
+    memcpy(expected, one.command, at);
+    while (left > 0) {
+        size_t fragment = left < room ? left : room;
+        left -= fragment;
+        at += put_data(expected + at, left > 0 ? DATA : LAST_DATA, 'a', fragment);
+    }
+    if (length % 2)
+        expected[at - 1] = 0;
+    pid_t peer = peer_that_expects(made, at);
+    if (error)
+        arm("sendfile", 0, error);
+    p104_courier_terms terms = {maximum, 1, 5000, 60000};
+    int end;
+    int status;
+    CHECK(p104_courier(made.link, &one, 1, &terms, &end) == 1);
+    disarm();
+    CHECK(waitpid(peer, &status, 0) == peer && status == 0);
+    pair_free(made);
+}
+
 static void test_a_file_that_cannot_be_sent_from(void)
 {
     static const int errors[] = {EINVAL, ENOSYS, EINTR, 0};
-    size_t length = 100001;
-    uint32_t maximum = 40006;
     for (size_t which = 0; which < sizeof errors / sizeof *errors; which++) {
-        pair made = pair_new();
-        p104_parcel one = parcel_of(1, 'a', length);
-        size_t at = one.command_length;
-        memcpy(expected, one.command, at);
-        at += put_data(expected + at, DATA, 'a', 40000);
-        at += put_data(expected + at, DATA, 'a', 40000);
-        at += put_data(expected + at, LAST_DATA, 'a', 20002);
-        expected[at - 1] = 0;
-        respond(made, 1, 0);
-        if (errors[which])
-            arm("sendfile", 0, errors[which]);
-        CHECK(courier(made, &one, 1, maximum, P104_COURIER_DONE) == 1);
-        disarm();
-        CHECK(received(made) == at && memcmp(sent, expected, at) == 0);
-        pair_free(made);
+        check_long(100001, 40006, 40000, errors[which]);
+        check_long(600001, 0, 256 * 1024 - 6, errors[which]);
+        check_long(600001, 700000, 600002, errors[which]);
+        check_long(1100000, 0xffffffff, 1024 * 1024 - 6, errors[which]);
     }
 }
 
