@@ -28,7 +28,7 @@ from port104.wire.status import StatusClass, words_of
 
 # Of files that were not sent, each is named up to here; thousands would hide the summary.
 _NAMED = 20
-# Seconds after which a thread that computes lets another one on, 0.005 in Python: the one that sends needs little.
+# Seconds after which a thread lets another one on, 0.005 in Python: the one that sends needs little.
 _TURN = 0.0002
 _PARTIAL, _NONE, _UNREACHED, _REJECTED, _INTERRUPTED = 5, 1, 3, 4, 130
 
