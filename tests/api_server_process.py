@@ -23,6 +23,7 @@ from stub_api_server import BASE, KINDS
 SECONDS = 30
 NAMESPACE = "imaging"
 DEFINITIONS = Path(__file__).parents[1] / "charts" / "port104" / "crds"
+_PATCH = "application/merge-patch+json"
 _DEFINED = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 # It asks a cluster around it for services, and can do without.
 _ALONE = """
@@ -52,6 +53,7 @@ class ApiServerProcess:
         self._etcd = self._process = None
         self._etcd_port, self.port = free_port(), free_port()
         self._names = map("{}".format, itertools.count())
+        self._headers = {}
 
     @property
     def place(self):
@@ -61,7 +63,7 @@ class ApiServerProcess:
 
     def __enter__(self):
         self._folder.mkdir()
-        (self._folder / "kubeconfig").write_text(_ALONE)
+        self._prepare()
         store, peers = f"http://127.0.0.1:{self._etcd_port}", f"http://127.0.0.1:{free_port()}"
         self._etcd = self._started(
             "etcd",
@@ -88,7 +90,8 @@ class ApiServerProcess:
             self._program,
             *("--etcd-servers", f"http://127.0.0.1:{self._etcd_port}"),
             *("--bind-address", "127.0.0.1", "--secure-port", str(self.port)),
-            *("--cert-dir", self._folder / "certs", "--kubeconfig", self._folder / "kubeconfig"),
+            *("--cert-dir", self._folder / "certs"),
+            *self._options(),
         )
         self._wait(lambda: self._answers(_DEFINED))
 
@@ -96,6 +99,14 @@ class ApiServerProcess:
         """Kill it; what it said stays in etcd."""
         self._process.kill()
         self._process.wait()
+
+    def _prepare(self):
+        """Write the files that its options name."""
+        (self._folder / "kubeconfig").write_text(_ALONE)
+
+    def _options(self):
+        """Words of its command line, besides those of every API server."""
+        return ["--kubeconfig", self._folder / "kubeconfig"]
 
     # ---- what users do ----
 
@@ -137,7 +148,11 @@ class ApiServerProcess:
             self.place.url + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Accept": accept},
+            headers={
+                "Content-Type": _PATCH if method == "PATCH" else "application/json",
+                "Accept": accept,
+                **self._headers,
+            },
         )
         context = ssl.create_default_context(cafile=self.place.authorities)
         try:

@@ -1,0 +1,355 @@
+"""The chart, custom resources and Jobs with a real API server, its access rules and its controllers.
+
+The chart's manifests are installed as they are. The StatefulSet controller makes port104's pod and claim, and
+a small kubelet runs it and the pods of Jobs as containers: port104 has the rights that the chart gives it, in
+a namespace that admits nothing but the Pod Security Standard "restricted".
+"""
+
+import contextlib
+import json
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from api_server_process import NAMESPACE, RefusedError
+from chart.rendered import POD, Rendered
+from cluster.control_plane import CORE, JOBS, ControlPlane
+from cluster.kubelet import NODE, Kubelet
+from engine_process import free_port
+from port104.wire.command import Status
+from sender import Sender, image
+
+PROGRAMS = os.environ.get("PORT104_CLUSTER")
+CLAIM = f"payloads-{POD}"
+PORT104 = (sys.executable, "-m", "port104")
+TOOL = "registry.example/tool:1"
+SHEETS = sorted((Path(__file__).parents[1] / "chart" / "values").glob("*.yaml"))
+# A container's process 1 hears no signal that it does not ask for.
+UNTIL_TOLD = "trap 'exit 1' TERM; until [ -e output/go ]; do sleep 0.05 & wait; done; rm output/go;"
+COPY = "cp dcm/* output/; echo an image works"
+
+pytestmark = [
+    pytest.mark.peer,
+    pytest.mark.slow,
+    pytest.mark.skipif(PROGRAMS is None, reason="takes long to build: make cluster-check"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="runs containers: as root"),
+]
+
+
+class Site:
+    """A cluster with port104 in it."""
+
+    def __init__(self, server, kubelet, port):
+        self.server = server
+        self.kubelet = kubelet
+        self.port = port
+        self.storage = kubelet.claims / CLAIM
+
+    @property
+    def engine(self):
+        return self.kubelet.pod(POD).container
+
+    def said(self, event, **facts):
+        """What port104's newest container logged of that."""
+        lines = (json.loads(line) for line in self.engine.log.splitlines() if line.startswith("{"))
+        return [each for each in lines if each["event"] == event and facts.items() <= each.items()]
+
+    def listens(self):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
+
+    def until(self, condition, seconds=30):
+        """Poll until it is so; returns what it said."""
+        deadline = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < deadline, self.engine.log
+            time.sleep(0.05)
+        return found
+
+    def pipeline(self, name, script, *, image=TOOL, limit=60, **template):
+        """Apply a Pipeline and an AE title for it, and wait until both hold."""
+        template = {"image": image, "command": ["sh", "-c", script], **template}
+        self.server.apply("pipelines", name, {"kubernetes": template, "timeLimit": limit, "retries": 0})
+        settings = {"timeout": 1, f"pipeline-{name}": name}
+        self.server.apply("localaes", name, {"aeTitle": name.upper(), "processorSettings": settings})
+        for plural in ("pipelines", "localaes"):
+            self.until(lambda of=plural: self.server.condition(of, name).get("status") == "True")
+
+    def job(self, name):
+        """Send a study to the AE title; returns the Job that is made of it."""
+        self.send(name)
+        return self.until(lambda: self.server.jobs(**{"ae-title": name.upper()}))[0]
+
+    def send(self, name):
+        with Sender(self.port, called_ae_title=name.upper()) as sender:
+            for number in (1, 2):
+                instance = f"1.2.3.{number}"
+                assert sender.store(instance, image(instance, b"pixels")) == Status.SUCCESS
+            sender.release()
+
+    def attempt(self, job):
+        """The folder of its run."""
+        return self.storage / "runs" / job["metadata"]["annotations"]["port104.io/run"] / "1"
+
+    def begun(self, job):
+        """Wait until its container runs."""
+        self.until(lambda: self.phases(job) == ["Running"])
+
+    def phases(self, job):
+        return [pod["status"]["phase"] for pod in self.server.pods_of(job)]
+
+    def let(self, job):
+        (self.attempt(job) / "output" / "go").touch()
+
+    def ended(self, job):
+        """Wait until port104 says that its run has not failed; returns what it says."""
+        return self._said_of(job, "run ended")
+
+    def failed(self, job):
+        """Wait until port104 says that its run has; returns why."""
+        return self._said_of(job, "run failed")["reason"]
+
+    def _said_of(self, job, event):
+        run = job["metadata"]["annotations"]["port104.io/run"]
+        return self.until(lambda: self.said(event, run=run))[0]
+
+    def gone(self, job):
+        with contextlib.suppress(RefusedError):
+            self.server.ask("GET", f"{JOBS}/{job['metadata']['name']}")
+            return False
+        return self.phases(job) == []
+
+    def cancel(self, job):
+        """As with kubectl exec."""
+        done = self.engine.run(*PORT104, "jobs", "cancel", job["metadata"]["annotations"]["port104.io/job"])
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with ControlPlane(Path(PROGRAMS), tmp_path_factory.mktemp("cluster") / "server") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def site(server, tmp_path_factory):
+    port = free_port()
+    config = {
+        "readAeTitlesFromCrd": True,
+        "jobs": {"kubernetes": True},
+        "dicom": {"scp": {"port": port, "host": "127.0.0.1", "rejectUnknownSources": False}},
+        "storage": {"watermarkPercent": 100, "reserveSpaceGB": 0},
+        "log": {"format": "json"},
+    }
+    chart = Rendered({"config": config})
+    images = {chart.container["image"]: PORT104, TOOL: ()}
+    with Kubelet(server, tmp_path_factory.mktemp("node") / "kubelet", images) as kubelet:
+        server.install(chart.manifests)
+        started = Site(server, kubelet, port)
+        started.until(lambda: kubelet.pod(POD) is not None and started.listens())
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def _refused_nothing(request):
+    """Whatever a test does: port104 has the rights that it needs."""
+    yield
+    if "site" in request.fixturenames and (pod := request.getfixturevalue("site").kubelet.pod(POD)):
+        refusals = [line for line in pod.container.log.splitlines() if " answered 403 " in line]
+        assert [line for line in refusals if "exceeded quota" not in line] == []
+
+
+@pytest.mark.parametrize("values", SHEETS, ids=lambda path: path.stem)
+def test_every_manifest_of_the_chart_is_taken(server, values):
+    manifests = Rendered(yaml.safe_load(values.read_text()), name="other").manifests
+    server.install([each for each in manifests if each["kind"] != "ServiceMonitor"], "&dryRun=All")
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed"),
+    [
+        ({"verb": "create", "group": "batch", "resource": "jobs"}, True),
+        ({"verb": "get", "resource": "pods", "subresource": "log"}, True),
+        ({"verb": "create", "resource": "pods"}, False),
+        ({"verb": "create", "resource": "pods", "subresource": "exec"}, False),
+        ({"verb": "get", "resource": "secrets"}, False),
+        ({"verb": "update", "group": "port104.io", "resource": "pipelines"}, False),
+        ({"verb": "list", "group": "batch", "resource": "jobs", "namespace": "default"}, False),
+    ],
+    ids=lambda each: "-".join(each.values()) if isinstance(each, dict) else "",
+)
+def test_it_may_do_what_it_needs_and_no_more(site, asked, allowed):
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": f"system:serviceaccount:{NAMESPACE}:port104",
+            "groups": ["system:serviceaccounts", "system:authenticated"],
+            "resourceAttributes": {"namespace": NAMESPACE, **asked},
+        },
+    }
+    answer = site.server.ask("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+    assert answer["status"]["allowed"] is allowed
+
+
+def test_a_study_becomes_results_by_a_job(site):
+    site.pipeline(
+        "study",
+        f"{UNTIL_TOLD} id -u; touch /scratch/file; {COPY}",
+        limits={"memory": "1Gi"},
+        volumes=[{"mountPath": "/scratch", "scratch": "1Gi"}, {"mountPath": "/dev/shm", "memory": "64Mi"}],
+    )
+    job = site.job("study")
+    site.begun(job)
+    [pod] = site.server.pods_of(job)
+    site.let(job)
+    ended = site.ended(job)
+    assert (ended["outcome"], ended["results"], ended["attempt"]) == ("succeeded", 2, 1)
+    assert (site.attempt(job) / "log").read_text() == "10104\nan image works\n"
+    terms = pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert terms["nodeSelectorTerms"][0]["matchFields"][0]["values"] == [NODE]
+    assert "kube-api-access" not in json.dumps(pod["spec"]["volumes"])
+
+
+def test_an_exit_code_is_a_failure(site):
+    site.pipeline("failing", "echo it cannot be read >&2; exit 3")
+    job = site.job("failing")
+    assert site.failed(job) == "ended with exit code 3; what it wrote is in its log"
+    assert (site.attempt(job) / "log").read_text() == "it cannot be read\n"
+
+
+def test_a_time_limit_ends_the_pod(site):
+    site.pipeline("slow", f"echo begun; {UNTIL_TOLD}", limit=3)
+    job = site.job("slow")
+    assert site.failed(job) == "had not ended within its time limit of 3 s, and was ended"
+    assert (site.attempt(job) / "log").read_text() == "begun\n"
+    site.until(lambda: site.phases(job) == [])
+
+
+def test_cancelling_deletes_the_job_and_its_pod(site):
+    site.pipeline("unwanted", UNTIL_TOLD)
+    job = site.job("unwanted")
+    site.begun(job)
+    site.cancel(job)
+    assert site.ended(job)["outcome"] == "cancelled"
+    assert site.gone(job)
+
+
+def test_what_keeps_a_job_from_beginning_is_told(site):
+    site.pipeline("missing", COPY, image="registry.example/none:1")
+    job = site.job("missing")
+    [told] = site.until(lambda: site.said("a Job has not begun", job=job["metadata"]["name"]))
+    assert "ErrImagePull: registry.example/none:1: not found" in told["reason"]
+    site.cancel(job)
+    assert site.ended(job)["outcome"] == "cancelled"
+    assert site.gone(job)
+
+
+def test_a_job_outlives_a_kill_of_the_engine(site):
+    site.pipeline("outliving", UNTIL_TOLD + COPY)
+    job = site.job("outliving")
+    site.begun(job)
+    killed = site.engine
+    killed.kill()
+    site.until(lambda: site.engine is not killed and site.listens())
+    site.let(job)
+    ended = site.ended(job)
+    assert (ended["outcome"], ended["attempt"], ended["results"]) == ("succeeded", 1, 2)
+    assert len(site.server.jobs(**{"ae-title": "OUTLIVING"})) == 1
+
+
+def test_a_job_ends_while_the_engine_is_away(site, monkeypatch):
+    site.pipeline("unseen", UNTIL_TOLD + COPY)
+    job = site.job("unseen")
+    site.begun(job)
+    monkeypatch.setattr(site.kubelet, "begins_again", False)
+    site.engine.kill()
+    site.let(job)
+    site.until(lambda: site.server.jobs(**{"ae-title": "UNSEEN"})[0]["status"].get("succeeded"))
+    monkeypatch.setattr(site.kubelet, "begins_again", True)
+    ended = site.ended(job)
+    assert (ended["outcome"], ended["attempt"], ended["results"]) == ("succeeded", 1, 2)
+    assert (site.attempt(job) / "log").read_text() == "an image works\n"
+
+
+def test_a_job_outlives_the_pod_of_the_engine(site):
+    """A rollout, or a node that is emptied: the StatefulSet controller makes another pod of that name."""
+    site.pipeline("moved", UNTIL_TOLD + COPY)
+    job = site.job("moved")
+    site.begun(job)
+    before = site.engine
+    site.server.ask("DELETE", f"{CORE}pods/{POD}")
+    site.until(lambda: site.engine is not before and site.listens(), seconds=60)
+    site.let(job)
+    ended = site.ended(job)
+    assert (ended["outcome"], ended["attempt"], ended["results"]) == ("succeeded", 1, 2)
+
+
+def test_a_job_ends_while_the_api_server_is_away(site):
+    site.pipeline("unheard", UNTIL_TOLD + COPY)
+    job = site.job("unheard")
+    site.begun(job)
+    site.server.stop()
+    site.let(job)
+    site.until(lambda: site.said("Jobs cannot be followed; runs in the cluster go on"))
+    site.server.start()
+    ended = site.ended(job)
+    assert (ended["outcome"], ended["attempt"], ended["results"]) == ("succeeded", 1, 2)
+
+
+def test_a_job_goes_after_the_time_that_its_pipeline_says(site):
+    site.pipeline("passing", COPY, ttlSecondsAfterFinished=1)
+    job = site.job("passing")
+    assert site.ended(job)["outcome"] == "succeeded"
+    site.until(lambda: site.gone(job))
+
+
+def test_a_quota_is_waited_for(site):
+    quotas = f"{CORE}resourcequotas"
+    site.server.ask(
+        "POST", quotas, {"metadata": {"name": "none"}, "spec": {"hard": {"count/jobs.batch": "0"}}}
+    )
+    site.until(lambda: site.server.ask("GET", f"{quotas}/none").get("status", {}).get("hard"))
+    site.pipeline("waiting", COPY)
+    site.send("waiting")
+    [told] = site.until(lambda: site.said("a run waits for the API server"))
+    assert "exceeded quota" in told["reason"]
+    site.server.ask("DELETE", f"{quotas}/none")
+    [job] = site.until(lambda: site.server.jobs(**{"ae-title": "WAITING"}))
+    assert site.ended(job)["outcome"] == "succeeded"
+
+
+def test_a_log_that_cannot_be_had_fails_no_run(site, monkeypatch):
+    monkeypatch.setattr(site.kubelet, "tells_logs", False)
+    site.pipeline("silent", COPY)
+    job = site.job("silent")
+    assert site.ended(job)["outcome"] == "succeeded"
+
+
+def test_what_does_not_hold_is_told_as_an_event(site):
+    site.pipeline("same", COPY)
+    settings = {"timeout": 1, "pipeline-same": "same"}
+    site.server.apply("localaes", "second", {"aeTitle": "SAME", "processorSettings": settings})
+    chosen = f"{CORE}events?fieldSelector=involvedObject.name%3Dsecond"
+    [event] = site.until(lambda: site.server.ask("GET", chosen)["items"])
+    assert (event["type"], event["reason"], event["source"]["component"]) == (
+        "Warning",
+        "Conflict",
+        "port104",
+    )
+    assert site.server.condition("localaes", "second")["message"] == event["message"]
+
+
+def test_jobs_go_with_the_release(site):
+    """The last of them: port104 is gone afterwards."""
+    site.pipeline("owned", UNTIL_TOLD)
+    job = site.job("owned")
+    site.begun(job)
+    site.server.ask("DELETE", f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets/port104")
+    site.until(lambda: site.gone(job))
