@@ -62,8 +62,9 @@ crash: build ## kill -9 under load, CRASH_ROUNDS times (200)
 crash-jobs: build ## kill -9 while studies become jobs and pipelines run, CRASH_JOBS_ROUNDS times (200)
 	PORT104_CRASH_JOBS_ROUNDS=$(CRASH_JOBS_ROUNDS) $(BIN)/python -m pytest tests/crash/test_crash_jobs.py
 
-crash-exports: build ## kill -9 while results are delivered, CRASH_EXPORTS_ROUNDS times (100)
-	PORT104_CRASH_EXPORTS_ROUNDS=$(CRASH_EXPORTS_ROUNDS) $(BIN)/python -m pytest -s tests/crash/test_crash_exports.py
+crash-exports: build ## kill -9 while results are delivered, by one engine and by one of two, CRASH_EXPORTS_ROUNDS times (100)
+	PORT104_CRASH_EXPORTS_ROUNDS=$(CRASH_EXPORTS_ROUNDS) $(BIN)/python -m pytest -s tests/crash/test_crash_exports.py \
+		tests/crash/test_crash_shared_exports.py
 
 many-studies: build ## 100,000 instances of STUDIES (2,000) studies over 32 associations: each study one job
 	PORT104_STUDIES=$(STUDIES) $(BIN)/python -m pytest -s tests/load/test_many_studies.py

@@ -12,12 +12,10 @@ from contextlib import closing, contextmanager
 import pytest
 
 from engine_nest import Nest
+from left_results import leave
 from port104.dispatch.node import node_of
-from port104.jobs.ledger.opening import FILE_NAME, open_ledger
-from port104.jobs.ledger.results import Result
-from raw_peer import SECONDARY_CAPTURE
+from port104.jobs.ledger.opening import FILE_NAME
 from receiving import Receiver
-from stored_file import put
 
 ROUNDS = int(os.environ.get("PORT104_CRASH_EXPORTS_ROUNDS", "4"))
 SEED = int(os.environ.get("PORT104_CRASH_SEED", "104"))
@@ -27,26 +25,6 @@ LONGEST_ROUND_SECONDS = 0.6
 MOST_AGAIN = 16 + 4 * 16
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-
-
-def register(root, round_number, destinations):
-    """Leave results as a run does."""
-    run = f"{round_number:016x}"
-    output = root / "runs" / run / "1" / "output"
-    output.mkdir(parents=True)
-    results = []
-    for number in range(RESULTS):
-        instance = f"1.2.3.{round_number}.{number}"
-        file = output / f"{number}.dcm"
-        put(root / "made", instance).rename(file)
-        facts = {"sop_class_uid": SECONDARY_CAPTURE, "sop_instance_uid": instance, "state": "waiting"}
-        results += [
-            Result(file=str(file.relative_to(root)), destination=name, **facts) for name in destinations
-        ]
-    ledger = open_ledger(None, root, node_of(root))
-    ledger.register_results(run, results)
-    ledger.close()
-    return [f"1.2.3.{round_number}.{number}" for number in range(RESULTS)]
 
 
 def delivered(root, name):
@@ -81,7 +59,7 @@ def test_every_result_arrives(tmp_path):
     with Nest() as nest, Receiver() as one, Receiver() as other:
         receivers = {"ONE": one, "OTHER": other}
         for number in range(1, ROUNDS + 1):
-            wanted.update(register(root, number, receivers))
+            wanted.update(leave(root, node_of(root), number, receivers, RESULTS))
             before = one.calls + other.calls
             with exporting(nest, root, receivers) as server:
                 server.wait_for(lambda before=before: one.calls + other.calls > before, 60)

@@ -98,6 +98,7 @@ class Exporter:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._recorder.run)
             nursery.start_soon(self._holder.run)
+            nursery.start_soon(self._take_over)
             nursery.start_soon(self._clear)
             while True:
                 self._news = trio.Event()
@@ -204,18 +205,22 @@ class Exporter:
                 "destination is left alone", destination=destination.name, reason=pause.why, hint=hint
             )
 
+    async def _take_over(self) -> None:
+        """Let go, now and then, of what engines hold that are gone."""
+        threshold = self._policy.failure_threshold
+        while True:
+            await trio.sleep(LOOK_SECONDS)
+            freed = await self._desk.insist(lambda ledger: ledger.outbox.free_abandoned(threshold))
+            if freed:
+                log.info("results that an engine took which is gone are sent again", results=freed)
+                self.look()
+
     async def _clear(self) -> None:
-        """End, now and then, what waited too long, and what engines hold that are gone."""
+        """End, now and then, what waited too long."""
         policy = self._policy
         why = f"not delivered in {policy.patience / 86_400:g} days"
         while True:
             await trio.sleep(CLEAR_SECONDS)
-            freed = await self._desk.insist(
-                lambda ledger: ledger.outbox.free_abandoned(policy.failure_threshold)
-            )
-            if freed:
-                log.info("results that an engine took which is gone are sent again", results=freed)
-                self.look()
             while given_up := await self._desk.insist(
                 lambda ledger: ledger.outbox.give_up(policy.patience, why, policy.failure_threshold)
             ):

@@ -289,3 +289,13 @@ def test_results_of_before_there_were_exports_are_sent(open_database):
     ]
     settle(database, *map(delivered, take(database, now=100)))
     assert [row[0] for row in tally(database)] == ["delivered", "waiting", "delivered"]
+
+
+def test_what_waited_too_long_for_an_engine_that_is_gone_says_so(database):
+    put(database, 1, now=100)
+    put(database, 2, now=100, run="s", node="n2")
+    work(database, register_node, "n2", "/n2", "host", 10_000)
+    assert work(database, exports.give_up, 500, "not delivered in 7 days", HALF, 11_000, 9) == 2
+    (gone,), (lives,) = ask(database, "SELECT why FROM port104_result ORDER BY node")
+    assert gone.startswith("not delivered in 7 days: what it needs is in the storage folder of the engine on")
+    assert lives == "not delivered in 7 days"

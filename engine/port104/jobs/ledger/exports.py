@@ -14,8 +14,10 @@ import msgspec
 
 from port104.database.session import Session
 from port104.jobs.exporting import Tally, state_of
+from port104.jobs.ledger.gone import gone_engines
 
 _COUNTED = ("delivered", "failed", "cancelled")
+_ABANDONED = "held_until < ? AND holder <> ?"
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -168,9 +170,15 @@ def free(session: Session, holder: str, failure_threshold: float, now: float) ->
     return _free(session, "holder = ?", (holder,), failure_threshold, now)
 
 
+def is_abandoned(session: Session, holder: str, now: float) -> bool:
+    """Whether there is something for `free_abandoned`."""
+    sql = f"SELECT file FROM port104_result WHERE state = 'sending' AND {_ABANDONED} LIMIT 1"  # noqa: S608
+    return bool(session.run(sql, now, holder))
+
+
 def free_abandoned(session: Session, holder: str, failure_threshold: float, now: float) -> int:
     """Let go of what others than `holder` took for a time that is over; returns how much it was."""
-    return _free(session, "held_until < ? AND holder <> ?", (now, holder), failure_threshold, now)
+    return _free(session, _ABANDONED, (now, holder), failure_threshold, now)
 
 
 def give_up(
@@ -178,16 +186,17 @@ def give_up(
 ) -> int:
     """End the waiting of what was asked for before a Unix time; returns how much it was, `most` at the most.
 
-    `why`: said before what went wrong last.
+    `why`: said before what went wrong last, or that its engine is gone.
     """
     rows = session.run(
-        "SELECT run_id, file, destination, why FROM port104_result WHERE state = 'waiting' AND asked < ?"
-        " ORDER BY asked LIMIT ?",
+        "SELECT node, run_id, file, destination, why FROM port104_result WHERE state = 'waiting'"
+        " AND asked < ? ORDER BY asked LIMIT ?",
         asked_before,
         most,
     )
-    changes = Changes()
-    for *key, last in rows:
+    changes, gone = Changes(), gone_engines(session)
+    for node, *key, failure in rows:
+        last = gone[node].words if node in gone else failure
         changed = session.run(
             "UPDATE port104_result SET state = 'failed', why = ?, ended = ? WHERE run_id = ? AND file = ?"
             " AND destination = ? AND state = 'waiting' RETURNING why",

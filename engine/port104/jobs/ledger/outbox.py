@@ -52,6 +52,9 @@ class Outbox:
 
     def free_abandoned(self, failure_threshold: float) -> int:
         """As exports.free_abandoned."""
+        with self._database.reading() as session:  # there is something once in a long while
+            if not exports.is_abandoned(session, self._node, session.now()):
+                return 0
         with self._database.changing() as session:
             return exports.free_abandoned(session, self._node, failure_threshold, session.now())
 

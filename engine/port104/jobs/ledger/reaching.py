@@ -8,10 +8,9 @@ from collections.abc import Sequence
 
 from port104.database.session import Session
 from port104.jobs.ledger.draining import MAY_BEGIN
+from port104.jobs.ledger.gone import QUIET_SECONDS
 
 _AT_ONCE = 100
-_QUIET_SECONDS = 300.0
-"""An engine without a patience (jobs.takeOverAfterSeconds null) is taken for gone after so long."""
 
 
 def others(session: Session, node: str) -> list[tuple[str, str]]:
@@ -58,7 +57,7 @@ def _reaches(seen: int) -> str:
     ours = instances.format(joined="", which=f"i.node IN ({_marks(1 + seen)})")
     of_the_living = instances.format(
         joined="JOIN port104_node n ON n.node = i.node",
-        which=f"n.heard + COALESCE(n.patience, {_QUIET_SECONDS}) >= ? AND NOT EXISTS (SELECT 1 FROM"  # noqa: S608 - our own words
+        which=f"n.heard + COALESCE(n.patience, {QUIET_SECONDS}) >= ? AND NOT EXISTS (SELECT 1 FROM"  # noqa: S608 - our own words
         " port104_object o WHERE o.node = i.node AND o.written = i.written AND o.file = i.file"
         " AND o.state <> 'waiting')",
     )
