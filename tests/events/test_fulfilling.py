@@ -3,19 +3,22 @@
 import json
 
 import pytest
+import structlog
 import trio
 
 from beside import running
 from port104.database.faults import DatabaseError
 from port104.errors import StorageError
 from port104.events import fulfilling
-from port104.events.fulfilling import CLEAR_SECONDS, LOOK_SECONDS, Fulfiller
+from port104.events.fulfilling import CLEAR_SECONDS, LOOK_SECONDS, STRANDED_SECONDS, Fulfiller
 from port104.jobs.ledger.exports import Outcome
+from port104.jobs.ledger.nodes import register_node
 from port104.jobs.ledger.requests import Request
 from stored_file import put
 
 pytestmark = pytest.mark.usefixtures("no_threads")
 RUN = "587ff194427e857f"
+PATIENCE = 7200.0
 
 
 class Works:
@@ -32,6 +35,7 @@ class Works:
             root,
             lambda: self.destinations,
             0.5,
+            PATIENCE,
             registered=lambda: self.told.append("registered"),
             answered=lambda: self.told.append("answered"),
         )
@@ -133,6 +137,32 @@ async def test_after_a_restart_it_goes_on(autojump_clock, works):
     async with fulfilled(works):
         await trio.sleep(2 * LOOK_SECONDS)
     assert works.answers == [("Success", [0])]
+
+
+async def test_one_whose_engine_is_gone_waits_for_long_and_fails_then(autojump_clock, works):
+    with works.ledger._database.changing() as session:
+        session.run(
+            "INSERT INTO port104_run (id, job_id, pipeline, pipeline_id, name, state, priority, attempt, due,"
+            " why, to_be_cancelled, cleaned, first, node) VALUES"
+            " (?, 'j', 'p', 'p', 'n', 'succeeded', 0, 1, 0, '', 0, 1, 1, 'n2')",
+            RUN,
+        )
+        register_node(session, "n2", "/nowhere", "pod-2", session.now() - 1000)
+    works.ledger.register("/here", "pod-1")
+    works.ask("a.dcm", "b.dcm", destinations=("PACS", "RIS"))
+    with structlog.testing.capture_logs() as said:
+        async with fulfilled(works):
+            await trio.sleep(0.9 * PATIENCE)
+            assert works.answers == []
+            with works.ledger._database.changing() as session:
+                session.run("UPDATE port104_request SET received = received - ?", PATIENCE)
+            await trio.sleep(2 * STRANDED_SECONDS)
+    assert works.answers == [("Failure", [4, 4])]
+    assert [each["event"] for each in said][:2] == [
+        "export requests wait for an engine that is gone",
+        "export request given up",
+    ]
+    assert "folder of the engine on pod-2 (node n2)" in said[0]["reason"]
 
 
 async def test_a_full_disk_ends_no_request(autojump_clock, works, monkeypatch):

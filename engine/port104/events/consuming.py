@@ -21,7 +21,7 @@ from port104.events.links import Caller
 
 log = structlog.get_logger("port104.events")
 
-# Of several MB each at the worst.
+# Of several MB each at the worst; those whose engine is gone do not count.
 MOST_WAITING = 100
 _LOOK_SECONDS = 5.0
 _LONGEST_SHOWN = 64

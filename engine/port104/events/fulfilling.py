@@ -3,7 +3,8 @@
 Rules that this room keeps:
 - a file is taken where no link leads out of the folder of its attempt, and looked at before it is sent;
 - a request for a destination that is not there sends nothing at all, to the others neither;
-- a disk or a database that fails ends no request: it is tried again.
+- a disk or a database that fails ends no request: it is tried again;
+- one whose engine is gone waits for that as long as a result waits for a destination, and fails then.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -17,7 +18,9 @@ from port104.database.faults import DatabaseError
 from port104.dispatch.desk import Desk
 from port104.errors import StorageError
 from port104.events.asking import answer
+from port104.events.forms import FileExportStatus
 from port104.events.gathering import gather
+from port104.jobs.ledger.gone import GoneEngine
 from port104.jobs.ledger.ledger import Ledger
 from port104.jobs.ledger.messages import Message
 from port104.jobs.ledger.requests import Request, Requested
@@ -31,13 +34,15 @@ _AT_ONCE = 16
 _KEEP_SECONDS = 30 * 86_400.0
 _MOST_FORGOTTEN = 1_000
 CLEAR_SECONDS = 3600.0
+STRANDED_SECONDS = 60.0
 
 
 class Fulfiller:
     """Carries requests out. Call `look` when there may be one. `root`: the storage folder.
 
-    `destinations`: the names of those that there are. `registered`: is told that there are results to
-    deliver; `answered`: that there is a message to send.
+    `destinations`: the names of those that there are. `patience`: seconds that a request waits for an engine
+    that is gone. `registered`: is told that there are results to deliver; `answered`: that there is a message
+    to send.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class Fulfiller:
         root: Path,
         destinations: Callable[[], Collection[str]],
         failure_threshold: float,
+        patience: float,
         *,
         registered: Callable[[], None],
         answered: Callable[[], None],
@@ -54,6 +60,7 @@ class Fulfiller:
         self._root = root
         self._destinations = destinations
         self._failure_threshold = failure_threshold
+        self._patience = patience
         self._registered = registered
         self._answered = answered
         self._news = trio.Event()
@@ -67,6 +74,7 @@ class Fulfiller:
         """Carry requests out until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._clear)
+            nursery.start_soon(self._see_to_stranded)
             while True:
                 self._news = trio.Event()
                 try:
@@ -98,21 +106,41 @@ class Fulfiller:
                 except StorageError as fault:
                     self._tell(request, fault)
                     return False
-                await self._desk.do(partial(self._write_down, request, requested))
+                begun = await self._desk.do(partial(self._write_down, request, requested))
         self._has_failed = False
+        if not begun:
+            return True
         faults = sum(each.result is None for each in requested)
         log.info("export request begun", message=request.message_id, run=request.run_id, not_sent=faults)
         self._registered()
         return True
 
-    def _write_down(self, request: Request, requested: Sequence[Requested], ledger: Ledger) -> None:
-        ledger.requests.begin(request, requested, self._failure_threshold)
+    def _write_down(self, request: Request, requested: Sequence[Requested], ledger: Ledger) -> bool:
+        return ledger.requests.begin(request, requested, self._failure_threshold)
 
     def _tell(self, request: Request, fault: StorageError) -> None:
         """Tell of the first failure of several."""
         if not self._has_failed:
             log.error("export requests wait", message=request.message_id, reason=str(fault))
         self._has_failed = True
+
+    async def _see_to_stranded(self) -> None:
+        """Tell of requests whose engine is gone, once, and let those fail that have waited for too long."""
+        known: set[str] = set()
+        while True:
+            found = await self._desk.insist(lambda ledger: ledger.requests.stranded())
+            for each in found:
+                if each.engine.node not in known:
+                    log.warning("export requests wait for an engine that is gone", reason=each.words)
+            known = {each.engine.node for each in found}
+            overdue = await self._desk.insist(
+                lambda ledger: ledger.requests.overdue(self._patience, _AT_ONCE)
+            )
+            for request, engine in overdue:
+                await self._desk.insist(partial(self._write_down, request, _lost(request, engine)))
+                log.warning("export request given up", message=request.message_id, reason=engine.words)
+            if not overdue:
+                await trio.sleep(STRANDED_SECONDS)
 
     async def _clear(self) -> None:
         """Forget, now and then, what ended long ago."""
@@ -122,6 +150,15 @@ class Fulfiller:
                 lambda ledger: ledger.requests.forget(_KEEP_SECONDS, _MOST_FORGOTTEN)
             ):
                 pass
+
+
+def _lost(request: Request, engine: GoneEngine) -> list[Requested]:
+    """Of a request whose files nobody else has: none can be sent."""
+    return [
+        Requested(path, destination, None, FileExportStatus.DOWNLOAD_ERROR, engine.words)
+        for path in request.files
+        for destination in request.destinations
+    ]
 
 
 def _end(ledger: Ledger, request: Request, told: Message) -> bool:

@@ -25,7 +25,7 @@ from port104.jobs.ledger.ledger import Ledger
 from port104.jobs.ledger.opening import look_into, open_ledger
 from port104.registry.entries import Pipeline
 from port104.registry.registry import Registry
-from port104.service.delivery import counter_of, delivery_of
+from port104.service.delivery import counter_of, delivery_of, policy_of
 from port104.service.events import Events, events_of
 from port104.service.jobs import jobs_of
 from port104.service.object_store import ObjectStorage, object_storage_of
@@ -129,7 +129,7 @@ class _Works:
         self.storage = object_storage_of(settings.object_store, site)
         self.delivery = delivery_of(scu, site)
         results_left = self.delivery.exporter.look
-        self.events = events_of(settings.events, site, scu.export.failure_threshold, results_left)
+        self.events = events_of(settings.events, site, policy_of(scu), results_left)
         self.jobs = jobs_of(
             site,
             backend_of,

@@ -16,6 +16,7 @@ from port104.events.consuming import Consumer
 from port104.events.forms import EXPORT_REQUEST
 from port104.events.fulfilling import Fulfiller
 from port104.events.publishing import Publisher
+from port104.export.policy import ExportPolicy
 from port104.net.credentials import TLSFiles
 from port104.net.https import build_https_context
 from port104.service.settings.events import EventsSettings
@@ -47,11 +48,11 @@ class Events(msgspec.Struct, frozen=True):
 
 
 def events_of(
-    settings: EventsSettings, site: Site, failure_threshold: float, registered: Callable[[], None]
+    settings: EventsSettings, site: Site, policy: ExportPolicy, registered: Callable[[], None]
 ) -> Events | None:
     """Put it together; None: there is no broker. Raises ConfigurationError where pika is not installed.
 
-    `failure_threshold`, `registered`: as fulfilling.Fulfiller has them.
+    `policy`: how results are delivered; `registered`: as fulfilling.Fulfiller has it.
     """
     if settings.url is None:
         return None
@@ -76,7 +77,8 @@ def events_of(
         site.desk,
         site.root,
         site.destinations,
-        failure_threshold,
+        policy.failure_threshold,
+        policy.patience,
         registered=registered,
         answered=publisher.look,
     )

@@ -10,6 +10,7 @@ from arrivals import RULE, arrival, plan_by
 from port104.database.sqlite import SqliteSession
 from port104.jobs.ledger.arrivals import record
 from port104.jobs.ledger.closing import close_due
+from port104.jobs.ledger.exports import pause, resume
 from port104.jobs.ledger.looking.exports import WantedExports, exports
 from port104.jobs.ledger.looking.groups import WantedGroups, groups
 from port104.jobs.ledger.looking.instances import WantedInstances, instances
@@ -277,6 +278,31 @@ def test_results_are_told_with_their_job(database):
     ]
 
 
+def hold_ups(database):
+    found = look(database, exports, WantedExports(), ALL).items
+    return {each.run: each.pause and each.pause.why for each in found}
+
+
+def test_an_export_whose_engine_is_gone_says_so(database):
+    for node, heard in (("n1", 100), ("n2", 1000)):
+        work(database, register_node, node, f"/{node}", f"pod-{node}", heard, 300)
+        waiting = Result(file="a", destination="PACS", state="waiting")
+        work(database, register, node, f"of {node}", [waiting], heard)
+    held_up = hold_ups(database)
+    assert held_up == {"of n2": None, "of n1": held_up["of n1"]}
+    assert (
+        "the engine on pod-n1 (node n1), which was not heard of since 1970-01-01T00:01:40" in held_up["of n1"]
+    )
+    work(database, pause, "n1", "PACS", "as it was then", 1e9, 200)
+    assert hold_ups(database) == held_up
+    work(database, pause, "n2", "PACS", "refused", 1e9, 900)
+    assert hold_ups(database) == dict.fromkeys(held_up, "refused")
+    work(database, register_node, "n1", "/n1", "pod-n1", 1100, 300)
+    work(database, resume, "n1", None)
+    work(database, resume, "n2", "PACS")
+    assert hold_ups(database) == dict.fromkeys(held_up)
+
+
 def test_runs_of_very_many_jobs(database):
     for number in range(620):
         come(database, arrival(number, value=f"study {number}"))
@@ -399,8 +425,8 @@ def test_the_way_of_an_instance_is_found_by_indexes(database):
         assert ways(explaining, "1.2.3.1")
         assert job(explaining, made)
     for line in [line for each in explaining.plans for line in each]:
-        # Of pauses there is one for each destination that is left alone.
-        assert not re.match(r"SCAN (?!c$|chain$|port104_pause$)", line), explaining.plans
+        # Of engines there are few, and of pauses one for each destination that is left alone.
+        assert not re.match(r"SCAN (?!c$|chain$|port104_pause$|port104_node$)", line), explaining.plans
 
 
 def test_who_looks_sees_one_moment_and_is_in_nobodys_way(open_database):

@@ -5,6 +5,7 @@ import pytest
 from outgoing import result
 from port104.jobs.ledger.exports import Outcome
 from port104.jobs.ledger.messages import Message
+from port104.jobs.ledger.nodes import register_node
 from port104.jobs.ledger.outbox import Outbox
 from port104.jobs.ledger.requests import Became, Request, Requested, Requests
 
@@ -69,13 +70,18 @@ def test_the_oldest_come_first_and_no_more_than_are_wanted(requests):
     assert requests.count_waiting() == 3
 
 
-def test_a_request_is_for_the_engine_in_whose_folder_its_run_is(database, requests):
+def make_run(database, node):
     with database.changing() as session:
         session.run(
             "INSERT INTO port104_run (id, job_id, pipeline, pipeline_id, name, state, priority, attempt, due,"
             " why, to_be_cancelled, cleaned, first, node) VALUES"
-            " ('r', 'j', 'p', 'p', 'n', 'succeeded', 0, 1, 0, '', 0, 1, 1, 'n2')"
+            " ('r', 'j', 'p', 'p', 'n', 'succeeded', 0, 1, 0, '', 0, 1, 1, ?)",
+            node,
         )
+
+
+def test_a_request_is_for_the_engine_in_whose_folder_its_run_is(database, requests):
+    make_run(database, "n2")
     requests.take_in(request())
     assert requests.waiting(9) == []
     there = Requests(database, "n2")
@@ -151,3 +157,24 @@ def test_what_ended_long_ago_is_forgotten(requests):
     assert requests.forget(-1, 9) == 1
     assert requests.take_in(request())
     assert not requests.take_in(request("m2"))
+
+
+def test_one_whose_engine_is_gone_is_told_of_and_keeps_no_other_out(database, requests):
+    make_run(database, "n2")
+    requests.take_in(request("m1"))
+    requests.take_in(request("m2", run="another"))
+    assert (requests.count_waiting(), requests.stranded()) == (2, [])
+    with database.changing() as session:
+        register_node(session, "n2", "/n2", "pod-2", session.now() - 301)
+        register_node(session, "n1", "/n1", "pod-1", session.now())
+    ((engine, count),) = requests.stranded()
+    assert (engine.host, count, requests.count_waiting()) == ("pod-2", 1, 1)
+    assert requests.overdue(60, 9) == []
+    assert requests.overdue(-1, 9) == [(request("m1"), engine)]
+
+
+def test_it_is_begun_once(database, requests):
+    requests.take_in(request())
+    assert requests.begin(request(), [sent(1)], 0.5)
+    assert not Requests(database, "n2").begin(request(), [sent(1)], 0.5)
+    assert rows(database, "SELECT node FROM port104_result") == [("n1",)]

@@ -158,3 +158,16 @@ def test_a_cancelled_export_is_not_asked_about(ledger):
     assert ledger.send() == 2
     assert ledger.begin("1.10") is not None
     assert ledger.results("attempt") == [1, 1]
+
+
+def test_others_ask_for_an_engine_that_is_gone_and_one_of_them(database):
+    ledger = Ledger(database)
+    two, three = (Transactions(database, node) for node in ("n2", "n3"))
+    assert (two.due(), two.begin("PACS", "1.1", TERMS, most=10, seconds=60)) == ([], None)
+    with database.changing() as session:
+        register_node(session, "n2", "/n2", "host", 100.0 + 301)
+    assert two.due() == three.due() == ["PACS"]
+    assert two.begin("PACS", "1.1", TERMS, most=10, seconds=60) is not None
+    assert three.begin("PACS", "1.2", TERMS, most=10, seconds=60) is None
+    assert ledger.report("1.1", held=(1, 2)) == 2
+    assert (ledger.results(), ledger.export()) == (["delivered"] * 2, ("delivered", 2, 0))

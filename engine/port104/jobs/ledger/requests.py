@@ -4,7 +4,8 @@ Rules that this room keeps:
 - a request is known by the ID of its message, which is remembered after its end: one that comes again is not
   another one;
 - its results and its files' places among them are one transaction, and so are its end and its answer;
-- it is begun by the engine in whose storage folder its run is, and ended by whoever sees that all is done.
+- it is begun by the engine in whose storage folder its run is, and ended by whoever sees that all is done;
+- one whose engine is gone keeps no other from being taken in, and does not wait for ever.
 """
 
 from collections.abc import Sequence
@@ -14,8 +15,12 @@ import msgspec
 
 from port104.database.session import Database, Session
 from port104.jobs.ledger.exports import retry_results
+from port104.jobs.ledger.gone import GoneEngine, gone_engines
 from port104.jobs.ledger.messages import Message, put
 from port104.jobs.ledger.results import Result, register
+
+# They keep no other out; more would fill the ledger.
+_MOST_STRANDED = 1_000
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +62,18 @@ class Became(NamedTuple):
     why: str
 
 
+class Stranded(NamedTuple):
+    """So many requests wait for an engine that is gone."""
+
+    engine: GoneEngine
+    requests: int
+
+    @property
+    def words(self) -> str:
+        """Why they wait, and what to do."""
+        return f"export requests that wait: {self.requests}, for {self.engine.words}"
+
+
 class Requests:
     """The requests of a ledger, as one engine works on them. As a Ledger is: calls may wait, and raise."""
 
@@ -77,10 +94,15 @@ class Requests:
         return bool(rows)
 
     def count_waiting(self) -> int:
-        """How many were taken in, by whomever, and not begun."""
+        """How many were taken in, by whomever, and not begun; a thousand of engines that are gone less."""
         with self._database.reading() as session:
             ((count,),) = session.run("SELECT COUNT(*) FROM port104_request WHERE state = 'waiting'")
-        return int(count)
+            return int(count) - min(sum(each.requests for each in stranded(session)), _MOST_STRANDED)
+
+    def stranded(self) -> list[Stranded]:
+        """As stranded."""
+        with self._database.reading() as session:
+            return stranded(session)
 
     def waiting(self, most: int) -> list[Request]:
         """Those that are to be begun here, the oldest first."""
@@ -93,11 +115,34 @@ class Requests:
             )
         return [msgspec.json.decode(document, type=Request) for (document,) in rows]
 
-    def begin(self, request: Request, requested: Sequence[Requested], failure_threshold: float) -> None:
-        """Have what can be delivered be delivered; what failed before is sent again, what succeeded not."""
+    def overdue(self, patience: float, most: int) -> list[tuple[Request, GoneEngine]]:
+        """Those that have waited for so many seconds for an engine that is gone."""
+        with self._database.reading() as session:
+            before = session.now() - patience
+            return [
+                (msgspec.json.decode(document, type=Request), engine)
+                for engine in gone_engines(session).values()
+                for (document,) in session.run(
+                    "SELECT document FROM port104_request WHERE state = 'waiting' AND node = ?"
+                    " AND received < ? ORDER BY received, message_id LIMIT ?",
+                    *(engine.node, before, most),
+                )
+            ]
+
+    def begin(self, request: Request, requested: Sequence[Requested], failure_threshold: float) -> bool:
+        """Have what can be delivered be delivered; what failed before is sent again, what succeeded not.
+
+        False: another engine has begun it.
+        """
         results = [each.result for each in requested if each.result is not None]
         with self._database.changing() as session:
             now = session.now()
+            if not session.run(
+                "UPDATE port104_request SET state = 'exporting' WHERE message_id = ? AND state = 'waiting'"
+                " RETURNING message_id",
+                request.message_id,
+            ):
+                return False
             register(session, self._node, request.run_id, results, now)
             session.run("UPDATE port104_run SET cleaned = 0 WHERE id = ?", request.run_id)
             keys = ((request.run_id, each.file, each.destination) for each in results)
@@ -107,9 +152,7 @@ class Requests:
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 [_row(request, each) for each in requested],
             )
-            session.run(
-                "UPDATE port104_request SET state = 'exporting' WHERE message_id = ?", request.message_id
-            )
+        return True
 
     def done(self, most: int) -> list[tuple[Request, list[Became]]]:
         """Requests of which nothing is to be delivered any more, and what became of each file."""
@@ -152,6 +195,17 @@ class Requests:
                 most,
             )
         return len(rows)
+
+
+def stranded(session: Session) -> list[Stranded]:
+    """Which engines that are gone requests wait for."""
+    gone = gone_engines(session)
+    if not gone:
+        return []
+    rows = session.run(
+        "SELECT node, COUNT(*) FROM port104_request WHERE state = 'waiting' GROUP BY node ORDER BY node"
+    )
+    return [Stranded(gone[node], count) for node, count in rows if node in gone]
 
 
 def _row(request: Request, each: Requested) -> tuple[object, ...]:

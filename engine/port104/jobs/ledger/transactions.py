@@ -4,13 +4,16 @@ Rules that this room keeps:
 - a result that is `committing` was stored by its destination, and delivered once that says that it holds it;
 - what a destination does not hold, or says nothing of in time, costs the result an attempt: in the first case
   it is sent again, in the second asked about again, until its attempts are used up;
-- a report counts for the transaction that it names, and once.
+- a report counts for the transaction that it names, and once;
+- to ask needs no file: of an engine that is gone others ask.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from port104.database.session import Database, Session
 from port104.jobs.ledger.exports import Changes
+from port104.jobs.ledger.gone import gone_engines
 from port104.wire.commitment import CommitmentReport, CommitmentRequest, Reference
 from port104.wire.status import words_of
 
@@ -53,10 +56,11 @@ class Transactions:
     def due(self) -> list[str]:
         """The destinations that are to be asked now."""
         with self._database.reading() as session:
+            nodes = self._nodes(session)
             rows = session.run(
-                "SELECT DISTINCT destination FROM port104_result WHERE state = 'committing' AND node = ?"
-                " AND due <= ?",
-                *(self._node, session.now()),
+                "SELECT DISTINCT destination FROM port104_result WHERE state = 'committing'"  # noqa: S608
+                f" AND {_among(nodes)} AND due <= ?",
+                *(*nodes, session.now()),
             )
         return sorted(destination for (destination,) in rows)
 
@@ -69,15 +73,17 @@ class Transactions:
         by that, have failed.
         """
         with self._database.changing() as session:
-            now = session.now()
-            _give_up(session, self._node, destination, terms, now)
+            now, nodes = session.now(), self._nodes(session)
+            _give_up(session, nodes, destination, terms, now)
             rows = session.run(
-                "UPDATE port104_result SET transaction_uid = ?, due = ?,"
+                "UPDATE port104_result SET transaction_uid = ?, due = ?,"  # noqa: S608
                 " attempt = attempt + CASE WHEN transaction_uid = '' THEN 0 ELSE 1 END"
                 " WHERE (run_id, file, destination) IN (SELECT run_id, file, destination FROM port104_result"
-                " WHERE state = 'committing' AND node = ? AND destination = ? AND due <= ?"
-                " ORDER BY due, run_id, file LIMIT ?) RETURNING sop_class, sop_instance",
-                *(uid, now + seconds, self._node, destination, now, most),
+                f" WHERE state = 'committing' AND {_among(nodes)} AND destination = ? AND due <= ?"
+                " ORDER BY due, run_id, file LIMIT ?)"
+                # Of two engines that ask about those of a third one comes first.
+                " AND state = 'committing' AND due <= ? RETURNING sop_class, sop_instance",
+                *(uid, now + seconds, *nodes, destination, now, most, now),
             )
         references = tuple(sorted({Reference(*row) for row in rows}))
         return CommitmentRequest(uid, references) if references else None
@@ -94,8 +100,8 @@ class Transactions:
     def needless(self, destination: str, terms: Terms) -> None:
         """Write down that a destination commits to nothing, any more: what it has stored is delivered."""
         with self._database.changing() as session:
-            settling = _Settling(session, terms)
-            for row in _committing(session, "node = ? AND destination = ?", self._node, destination):
+            settling, nodes = _Settling(session, terms), self._nodes(session)
+            for row in _committing(session, f"{_among(nodes)} AND destination = ?", *nodes, destination):
                 settling.deliver(row)
             settling.write()
 
@@ -115,6 +121,10 @@ class Transactions:
                     settling.deliver(row)
             settling.write()
         return len(rows)
+
+    def _nodes(self, session: Session) -> list[str]:
+        """Those whose results are asked about here."""
+        return [self._node, *(gone_engines(session).keys() - {self._node})]
 
 
 class _Settling:
@@ -158,13 +168,18 @@ def _committing(session: Session, whose: str, *of_whom: str | float) -> list[_Co
     return sorted(_Committing(*row) for row in rows)
 
 
-def _give_up(session: Session, node: str, destination: str, terms: Terms, now: float) -> None:
+def _among(nodes: Sequence[str]) -> str:
+    return f"node IN ({', '.join('?' * len(nodes))})"
+
+
+def _give_up(session: Session, nodes: Sequence[str], destination: str, terms: Terms, now: float) -> None:
     """End the commitment of results whose last question was not answered in time."""
     settling = _Settling(session, terms)
     for row in _committing(
         session,
-        "node = ? AND destination = ? AND due <= ? AND transaction_uid <> '' AND attempt >= ?",
-        *(node, destination, now, terms.attempts),
+        f"{_among(nodes)} AND destination = ? AND due <= ? AND transaction_uid <> '' AND attempt >= ?",
+        *nodes,
+        *(destination, now, terms.attempts),
     ):
         settling.settle(row, "failed", _SILENT)
     settling.write()

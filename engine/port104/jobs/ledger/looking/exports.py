@@ -1,6 +1,6 @@
 """Exports: what was delivered where and when, what was not, and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,18 +17,8 @@ from port104.jobs.ledger.looking.pages import (
     read_page,
     sought,
 )
+from port104.jobs.ledger.looking.pauses import Pause, Pauses
 from port104.jobs.ledger.looking.results import MOST_RESULTS, Result, read_results
-
-
-class Pause(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Nothing is sent to a destination. Times: ISO 8601, UTC.
-
-    `due`: when it is asked again; null: when somebody has mended it.
-    """
-
-    why: str
-    since: str
-    due: str | None
 
 
 class Export(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -36,7 +26,7 @@ class Export(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     `state`: something of it is still to be sent; all of it was delivered, a part, or (by `failureThreshold`)
     too little; or it was cancelled. `total` results, of which so many are `waiting` (or being sent),
-    `delivered`, `failed` and `cancelled`. `pause`: why nothing is sent to the destination at the moment.
+    `delivered`, `failed` and `cancelled`. `pause`: why nothing of it is sent at the moment.
     """
 
     id: str
@@ -87,7 +77,7 @@ def exports(session: Session, wanted: WantedExports, page: Page) -> Found[Export
     conditions.equal("e.destination", wanted.destination)
     if wanted.job is not None:
         conditions.add("e.run_id IN (SELECT id FROM port104_run WHERE job_id = ?)", sought(wanted.job))
-    pauses = _pauses(session)
+    pauses = Pauses(session)
     return read_page(session, _LISTING, conditions, page, lambda row: _export(row, pauses))
 
 
@@ -98,7 +88,7 @@ def exports_of_runs(session: Session, run_ids: Sequence[str]) -> list[Export]:
         f" WHERE e.run_id IN ({', '.join('?' * len(run_ids))}) ORDER BY e.registered, e.destination, e.id",
         *run_ids,
     )
-    pauses = _pauses(session)
+    pauses = Pauses(session)
     return [_export(row, pauses) for row in rows]
 
 
@@ -110,7 +100,7 @@ def export(session: Session, export_id: str) -> ExportDetail | None:
     )
     if not rows:
         return None
-    shown = _export(rows[0], _pauses(session))
+    shown = _export(rows[0], Pauses(session))
     undone = "CASE WHEN state = 'delivered' THEN 1 ELSE 0 END"
     results = read_results(
         session,
@@ -122,16 +112,7 @@ def export(session: Session, export_id: str) -> ExportDetail | None:
     return ExportDetail(export=shown, results=results)
 
 
-def _pauses(session: Session) -> Mapping[str, Pause]:
-    """Of each destination the one that began first: of several engines one may reach it."""
-    rows = session.run("SELECT destination, why, since, due FROM port104_pause ORDER BY since DESC")
-    return {
-        destination: Pause(why=why, since=iso(since), due=iso_or_none(due))
-        for destination, why, since, due in rows
-    }
-
-
-def _export(row: Sequence[Any], pauses: Mapping[str, Pause]) -> Export:
+def _export(row: Sequence[Any], pauses: Pauses) -> Export:
     id_, job, run, destination, state, registered, ended, *counts = row
     tally = Tally(*counts)
     return Export(
@@ -147,5 +128,5 @@ def _export(row: Sequence[Any], pauses: Mapping[str, Pause]) -> Export:
         cancelled=tally.cancelled,
         registered=iso(registered),
         ended=iso_or_none(ended),
-        pause=pauses.get(destination) if tally.waiting else None,
+        pause=pauses.of(run, destination) if tally.waiting else None,
     )

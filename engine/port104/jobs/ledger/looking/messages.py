@@ -3,12 +3,14 @@
 import msgspec
 
 from port104.database.session import Session
+from port104.jobs.ledger.requests import stranded
 
 
 class MessageBacklog(msgspec.Struct, frozen=True):
     """Messages that the broker does not have. `seconds`: for which the oldest waits; 0: none does.
 
-    `refused`: how many of them it did not take when they were sent last; `why`: one of them.
+    `refused`: how many of them it did not take when they were sent last; `why`: one of them, or why export
+    requests wait whose engine is gone.
     `requests`: export requests that are not answered yet.
     """
 
@@ -26,5 +28,6 @@ def message_backlog(session: Session) -> MessageBacklog:
         " FROM port104_message WHERE sent IS NULL"
     )
     ((requests,),) = session.run("SELECT COUNT(*) FROM port104_request WHERE state <> 'ended'")
+    why = why or "; ".join(each.words for each in stranded(session))
     seconds = 0.0 if oldest is None else max(0.0, session.now() - oldest)
-    return MessageBacklog(waiting, round(seconds, 1), int(refused or 0), why or "", requests)
+    return MessageBacklog(waiting, round(seconds, 1), int(refused or 0), why, requests)
