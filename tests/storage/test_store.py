@@ -3,6 +3,7 @@
 import errno
 import socket
 import struct
+from pathlib import Path
 
 import pytest
 import trio
@@ -404,3 +405,11 @@ async def test_short_pdus_for_a_peer_that_needs_them(associate):
         command += body[6:]
         last = body[5] & LAST
     assert decode_command(command).status == Status.SUCCESS
+
+
+def names_of_threads():
+    return [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+
+
+async def test_its_threads_say_in_top_what_they_are(store):
+    assert names_of_threads().count("port104 I/O") >= 2

@@ -32,7 +32,9 @@ class Desk:
     async def do(self, work: Callable[[Ledger], ResultT]) -> ResultT:
         """Work with the ledger in a thread. Raises DatabaseError, which is logged once until all is well."""
         try:
-            result = await trio.to_thread.run_sync(work, self._ledger, limiter=self._limiter)
+            result = await trio.to_thread.run_sync(
+                work, self._ledger, limiter=self._limiter, thread_name="port104 ledger"
+            )
         except DatabaseError as fault:
             self._failed(fault)
             raise

@@ -48,6 +48,8 @@ ROUTING_TAGS = (
 _PATIENCE_SECONDS = 1.0
 _LOOK_SECONDS = 0.02
 _INSTANCES = "instances"
+# What the thread is called that opens the spool, and those that it starts: in top and ps.
+_THREADS = "port104 I/O"
 
 Callback = Callable[[Completion], None]
 
@@ -152,7 +154,9 @@ async def open_store(
     when no store is under way. Raises StorageError when the folder cannot be used.
     """
     spool = await trio.to_thread.run_sync(
-        partial(_open, root, sync=sync, threads=threads, journal=journal), abandon_on_cancel=False
+        partial(_open, root, sync=sync, threads=threads, journal=journal),
+        abandon_on_cancel=False,
+        thread_name=_THREADS,
     )
     try:
         async with trio.open_nursery() as nursery:
