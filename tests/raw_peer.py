@@ -1,5 +1,7 @@
 """A requestor that sends exactly the bytes it is told to; for tests of the acceptor over sockets."""
 
+import struct
+
 import trio
 
 from port104.wire.command import Command, CommandField, decode_command
@@ -19,6 +21,8 @@ VERIFICATION = "1.2.840.10008.1.1"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 EXPLICIT = "1.2.840.10008.1.2.1"
 IMPLICIT = "1.2.840.10008.1.2"
+# A modality, in explicit VR little endian: enough of a data set for whoever only keeps its bytes.
+DATA_SET = struct.pack("<HH2sH", 0x0008, 0x0060, b"CS", 2) + b"OT"
 
 COMMAND, LAST = 1, 2  # message control header bits (PS3.8 E.2)
 

@@ -3,6 +3,7 @@
 import contextlib
 from functools import partial
 
+import msgspec
 import trio
 
 from port104.net.calling import Address, Timeouts
@@ -114,7 +115,7 @@ async def associated(script, timeouts=QUICK, **changes):
         await peer.accept(window=8)
         await script(peer)
 
-    proposal = Proposal(**({name: getattr(PROPOSAL, name) for name in PROPOSAL.__struct_fields__} | changes))
+    proposal = msgspec.structs.replace(PROPOSAL, **changes)
     async with acceptor(accept) as address, associate(address, proposal, timeouts) as requestor:
         yield requestor
 

@@ -23,6 +23,7 @@ from port104.wire.pdu import (
 )
 from raw_peer import (
     COMMAND,
+    DATA_SET,
     LAST,
     SECONDARY_CAPTURE,
     RawPeer,
@@ -33,7 +34,6 @@ from raw_peer import (
 )
 from stored import data_set_of
 
-DATA_SET = struct.pack("<HH2sH", 0x0008, 0x0060, b"CS", 2) + b"OT"
 LONG = DATA_SET + struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 300_000) + bytes(300_000)
 
 

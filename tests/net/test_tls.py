@@ -16,11 +16,9 @@ from acceptor_service import serving, until
 from port104.net.credentials import CIPHER_SUITES, Credentials
 from port104.wire.command import Status
 from port104.wire.pdu import PDataTF
-from raw_peer import RawPeer, association_request, echo_request, message, store_request
+from raw_peer import DATA_SET, RawPeer, association_request, echo_request, message, store_request
 from stored import data_set_of
 from tls_peers import HOST, SecureSender, Site, secure_peer
-
-DATA_SET = struct.pack("<HH2sH", 0x0008, 0x0060, b"CS", 2) + b"OT"
 
 
 @pytest.fixture(scope="module")
