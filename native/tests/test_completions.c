@@ -228,7 +228,7 @@ int main(void)
     test_a_return_is_told_at_once();
     test_order_and_wake_ups();
     test_the_limit_of_what_is_kept();
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_completions: 7 cases\n");
     return 0;
 }

@@ -18,6 +18,7 @@ enum { WINDOW = 8, SMALL = 100, LARGE = 200 * 1024, FILES = 8, COMMANDS = 4096, 
 
 static const char SYNTAX[] = "1.2.840.10008.1.2.1";
 static const char CALLED[] = "PORT104";
+static const char LARGE_INSTANCE[] = "1.2.4";
 static const uint8_t ORIGIN[] = {2, 0, 0x16, 0, 'A', 'E', 2, 0, 'M', 'E'};
 static const uint32_t TAGS[] = {0x00080018};
 
@@ -194,7 +195,7 @@ static size_t put_messages(uint8_t *out)
     size_t at = message(out, 1, INSTANCE, 'a', SMALL);
     at += message(out + at, 2, INSTANCE, 'a', SMALL);
     at += message(out + at, 3, INSTANCE, 'b', SMALL + 2);
-    at += put_command(out + at, store_request(4, "1.2.4"));
+    at += put_command(out + at, store_request(4, LARGE_INSTANCE));
     return at + put_data(out + at, LAST_DATA, 'c', LARGE);
 }
 
@@ -346,11 +347,22 @@ static void empty(int descriptor)
     closedir(folder);
 }
 
+static int shelf_of(const char *instance)
+{
+    char name[P104_NAME_LENGTH + 1];
+    unsigned shelf;
+    p104_file_name(name, (const uint8_t *)CALLED, sizeof CALLED - 1,
+                   (p104_uid){(const uint8_t *)instance, strlen(instance)});
+    CHECK(sscanf(name, "%2x", &shelf) == 1);
+    return (int)shelf;
+}
+
+/* Of 256 shelves those that can hold something: this is done before each case. */
 static void empty_folders(const p104_spool *spool)
 {
     empty(spool->folders.parts);
-    for (int shelf = 0; shelf < P104_SHELVES; shelf++)
-        empty(spool->folders.shelf[shelf]);
+    empty(spool->folders.shelf[shelf_of(INSTANCE)]);
+    empty(spool->folders.shelf[shelf_of(LARGE_INSTANCE)]);
 }
 
 static int test_storing(way chosen)

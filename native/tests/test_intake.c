@@ -218,7 +218,7 @@ int main(void)
         test_what_is_no_duplicate(durability);
         test_picked_elements(durability);
     }
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_intake: 14 cases\n");
     return 0;
 }

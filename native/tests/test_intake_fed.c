@@ -222,7 +222,7 @@ int main(void)
     test_giving_up_with_an_instance_under_way();
     test_a_full_window();
     test_a_link_that_needs_bytes_holds_no_buffer();
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_intake_fed: 19 cases\n");
     return 0;
 }

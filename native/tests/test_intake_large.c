@@ -120,7 +120,7 @@ int main(void)
         test_what_breaks_one_off(durability, 12 + 1024 * 1024, "\4\0\0\0\0\7\0\0\0\3\3\2d", 13, P104_FAULT_FRAGMENT);
         test_interrupting(durability);
     }
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_intake_large: 24 cases\n");
     return 0;
 }

@@ -127,7 +127,7 @@ int main(void)
     test_a_fast_peer_keeps_its_thread();
     test_others_are_served_meanwhile();
     test_a_single_thread_never_lingers();
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_intake_lingering: 3 cases\n");
     return 0;
 }

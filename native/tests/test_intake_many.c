@@ -163,7 +163,7 @@ int main(void)
     }
     test_an_idle_link_holds_no_buffer(0);
     test_an_idle_link_holds_no_buffer(1);
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_intake_many: 12 cases\n");
     return 0;
 }

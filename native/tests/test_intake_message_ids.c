@@ -89,7 +89,7 @@ int main(void)
         test_a_message_id_sent_again_before_its_answer(durability);
         test_other_message_ids_sent_before_an_answer(durability);
     }
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_intake_message_ids: 5 cases\n");
     return 0;
 }

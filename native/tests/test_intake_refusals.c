@@ -148,7 +148,7 @@ int main(void)
             test_uids(durability, &DATA_SETS[index], index % 2 ? 5 : 1000);
         test_uids_of_a_large_one(durability);
     }
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_intake_refusals: %d cases\n", 2 * (7 + DATA_SET_COUNT));
     return 0;
 }

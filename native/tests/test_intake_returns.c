@@ -318,7 +318,7 @@ int main(void)
     }
     test_interrupting_a_busy_peer(100 * 1000); /* which is spliced */
     test_interrupting_a_busy_peer(4000);
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_intake_returns: %d cases\n", cases + 11);
     return 0;
 }

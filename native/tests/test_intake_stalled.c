@@ -83,7 +83,7 @@ int main(void)
     prepare_to_hold();
     test_what_needs_no_disk();
     test_giving_up_needs_the_disk();
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_intake_stalled: 2 cases\n");
     return 0;
 }

@@ -89,7 +89,7 @@ int main(void)
     test_none_waits_for_a_message_that_has_not_come(112); /* the data set, and its header */
     test_none_waits_for_a_message_that_has_not_come(150);
     test_before_a_return();
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_intake_together: 9 cases\n");
     return 0;
 }

@@ -180,7 +180,7 @@ int main(void)
     test_the_last_of_a_window_is_told();
     test_a_message_id_under_way();
     test_a_return_waits_for_what_is_under_way();
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_intake_window: 6 cases\n");
     return 0;
 }

@@ -163,7 +163,7 @@ int main(void)
     test_a_torn_file(-1, 1);
     test_a_name_that_cannot_be_given();
     test_other_names_are_removed();
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_recovery: 10 cases\n");
     return 0;
 }

@@ -116,7 +116,7 @@ int main(void)
     test_closing_with_untaken_completions(P104_DURABILITY_OS);
     test_closing_with_untaken_completions(P104_DURABILITY_SYNC);
     test_closing_at_once();
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_spool: 6 cases\n");
     return 0;
 }

@@ -268,7 +268,7 @@ int main(void)
     test_twins_in_one_barrier();
     test_replacements_are_not_in_one_barrier();
     test_a_twin_of_what_is_about_to_be_replaced();
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_spool_barriers: 13 cases\n");
     return 0;
 }

@@ -75,7 +75,7 @@ int main(void)
     test_a_failed_sync('d', ENOSPC, 0xA700);
     test_a_failed_sync('f', EIO, 0x0110);
     test_a_failed_sync_of_a_twins_name();
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_spool_each: 5 cases\n");
     return 0;
 }

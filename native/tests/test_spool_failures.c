@@ -231,7 +231,7 @@ int main(void)
         test_a_peer_that_is_gone(durability);
     }
     test_too_many_copies();
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_spool_failures: 25 cases\n");
     return 0;
 }

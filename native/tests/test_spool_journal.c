@@ -51,14 +51,6 @@ static void store_over(association one, uint16_t message_id, uint8_t fill)
     check_answer(one, message_id, 0);
 }
 
-/* In the storage folder. */
-static void run(const char *command)
-{
-    char line[300];
-    snprintf(line, sizeof line, "cd %s && %s", root, command);
-    CHECK(system(line) == 0);
-}
-
 /* The journal as it is now, which a power cut would leave; and have it back. */
 static void keep_journal(void)
 {
@@ -398,7 +390,7 @@ int main(void)
     test_a_journal_that_cannot_be_cleared();
     test_what_does_not_fit();
     test_no_journal_in_memory();
-    CHECK(rmdir(root) == 0);
+    remove_folders();
     printf("test_spool_journal: 24 cases\n");
     return 0;
 }
