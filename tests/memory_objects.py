@@ -14,8 +14,8 @@ AWAY = ObjectStoreError("the object store is away")
 class MemoryObjects:
     """`fault`: raised by whatever is asked; `faults`: key -> raised where that is put or fetched."""
 
-    def __init__(self):
-        self.place = Place(bucket="bucket", prefix="site/")
+    def __init__(self, bucket="bucket"):
+        self.place = Place(bucket=bucket, prefix="site/")
         self.objects = {}
         self.fault = None
         self.faults = {}

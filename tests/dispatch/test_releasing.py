@@ -4,63 +4,18 @@ import pytest
 import trio
 
 from arrivals import arrival, plan_by
-from memory_objects import AWAY, MemoryObjects
-from port104.database.sqlite import SqliteDatabase
+from memory_objects import AWAY
+from object_site import HOUR, ObjectSite
 from port104.dispatch.caretaking import LOOK_SECONDS, Caretaker, Retention
-from port104.dispatch.desk import Desk
-from port104.dispatch.releasing import Releaser
-from port104.dispatch.uploading import Uploader
-from port104.jobs.ledger.ledger import Ledger
-from port104.jobs.ledger.tables import SCHEMA
 from port104.objects.faults import ObjectStoreError
 from stored_file import put
 
 pytestmark = pytest.mark.usefixtures("no_threads")
-HOUR = 3600.0
-
-
-class Site:
-    """A storage folder, its ledger and an object store; `now` is the ledger's clock."""
-
-    def __init__(self, root):
-        self.root = root
-        self.now = 2e9
-        self.database = SqliteDatabase(root / "ledger.sqlite3", SCHEMA, clock=lambda: self.now)
-        self.ledger = Ledger(self.database, "n1")
-        self.ledger.has_object_store = True
-        self.store = MemoryObjects()
-        self.desk = Desk(self.ledger)
-        self.lost = []
-        self.releaser = self.keeping(HOUR)
-
-    def keeping(self, seconds):
-        return Releaser(self.desk, self.root, self.store, 3, seconds, lambda: self.lost.append(True))
-
-    async def study(self, number, **settings):
-        """A study of one instance comes, is closed and put into the store; returns its path and identity."""
-        path = put(self.root, f"1.2.3.{number}", written=self.now)
-        identity = f"{path.parent.name}/{path.name}", path.stat().st_mtime_ns
-        told = arrival(number, value=f"{number}", file=identity[0], written=identity[1], replaced=False)
-        self.ledger.record([told])
-        self.now += 10
-        self.ledger.close_due(
-            now=self.ledger.now(), plan_of=lambda called, now: plan_by(called, settings, now)
-        )
-        await self.upload()
-        return path, identity
-
-    async def upload(self):
-        with trio.move_on_after(0.1):
-            await Uploader(self.desk, self.root, "n1", self.store, 2, lambda: 0.0).run()
-
-    def states(self):
-        with self.database.reading() as session:
-            return [state for (state,) in session.run("SELECT state FROM port104_object ORDER BY written")]
 
 
 @pytest.fixture
 def site(tmp_path):
-    made = Site(tmp_path)
+    made = ObjectSite(tmp_path)
     yield made
     made.database.close()
 

@@ -27,6 +27,7 @@ class Site:
         self.database = SqliteDatabase(root / "ledger.sqlite3", SCHEMA, clock=trio.current_time)
         self.ledger = Ledger(self.database, "n1")
         self.ledger.has_object_store = True
+        self.ledger.register(str(root), "ingress-1")
         self.store = MemoryObjects()
         self.uploader = self.new_uploader()
 
@@ -59,7 +60,7 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path):
+async def site(tmp_path):
     made = Site(tmp_path)
     yield made
     made.database.close()
@@ -83,6 +84,7 @@ async def test_what_comes_is_put_there_and_written_down(autojump_clock, site):
     figures = site.uploader.figures
     assert (figures.stored, figures.failed) == (301, 0)
     assert figures.bytes == sum(map(len, site.store.objects.values()))
+    assert figures.seconds > 0
 
 
 async def test_what_came_before_there_was_a_store_is_put_there_too(autojump_clock, site):

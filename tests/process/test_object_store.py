@@ -152,6 +152,30 @@ def test_a_store_that_is_away_hinders_nobody_and_is_made_good_for_later(tmp_path
         assert server.terminate() == 0
 
 
+def test_with_another_bucket_all_is_put_there_again_and_nothing_that_left_is_forgotten(
+    tmp_path, settings, seaweedfs
+):
+    other = settings | {"objectStore": seaweedfs.new_bucket()}
+    with engine(tmp_path / "a", **settings) as server:
+        send(server, UIDS)
+        server.wait_for(lambda: health(server)["stored"] == len(UIDS), 30)
+        assert server.terminate() == 0
+    stored = sorted(path.read_bytes() for path in server.stored_files())
+    with engine(tmp_path / "a", **other) as server:
+        server.wait_for(lambda: objects(seaweedfs, other) == stored, 30)
+        said = [entry for entry in server.log_entries() if "is another one than before" in entry["event"]]
+        assert [(entry["put_again"], entry["left_there"]) for entry in said] == [(len(UIDS), 0)]
+        assert [bucket in said[0]["before"] for bucket in buckets(settings, other)] == [True, False]
+        assert [bucket in said[0]["now"] for bucket in buckets(settings, other)] == [False, True]
+        assert health(server)["elsewhere"] == 0
+        assert server.terminate() == 0
+    assert objects(seaweedfs, settings) == stored
+
+
+def buckets(*several):
+    return [settings["objectStore"]["url"] for settings in several]
+
+
 def test_a_faulty_configuration_of_the_store_stops_no_reception(tmp_path, settings):
     settings["objectStore"]["secretAccessKey"] = "another one"
     with engine(tmp_path / "a", **settings) as server:

@@ -5,7 +5,8 @@
 Rules that this room keeps:
 - a run begins once its payload is whole: until another engine has put its part into the object store, and
   while the store is away, the run waits, without an attempt being used up;
-- what was fetched has its name only once it is what was stored (objects/store.py), and is not fetched again.
+- what was fetched has its name only once it is what was stored (objects/store.py), and is not fetched again;
+- what was put into an earlier store may have been copied into this one: it is looked for, and waited for.
 """
 
 import shutil
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
 from port104.dispatch.payload import MANIFEST, IncompleteError, Shelves, build, folder_of
@@ -46,8 +48,15 @@ class Fetcher:
         away = await trio.to_thread.run_sync(self._away, folder, members)
         shelf = folder.with_name(f"{folder.name}.fetched")
         fetched = await self._fetch(shelf, away)
+        told = {member: self._told(member) for member in members}
         made = await trio.to_thread.run_sync(
-            partial(build, self._root, self._node, run, members, fetched, self._store.place.url_of)
+            build,
+            self._root,
+            self._node,
+            run,
+            [*told.values()],
+            {told[member]: path for member, path in fetched.items()},
+            self._store.place.url_of,
         )
         await trio.to_thread.run_sync(partial(shutil.rmtree, shelf, ignore_errors=True))
         return made
@@ -76,31 +85,49 @@ class Fetcher:
             return {}
         await trio.to_thread.run_sync(partial(shelf.mkdir, parents=True, exist_ok=True))
         fetched = {member: shelf / f"{member.node}-{Path(member.file).name}" for member in members}
-        faults: list[ObjectStoreError | StorageError] = []
+        faults: list[IncompleteError | ObjectStoreError | StorageError] = []
 
         async def fetch(member: Member, target: Path) -> None:
             try:
                 if not faults and member.held is not None:
                     await trio.to_thread.run_sync(
-                        self._fetch_one, member.held, target, limiter=self._limiter, abandon_on_cancel=True
+                        self._fetch_one,
+                        *(member.held, self._elsewhere(member), target),
+                        limiter=self._limiter,
+                        abandon_on_cancel=True,
                     )
-            except (ObjectStoreError, StorageError) as fault:
+            except (IncompleteError, ObjectStoreError, StorageError) as fault:
                 faults.append(fault)
 
         async with trio.open_nursery() as nursery:
             for member, target in fetched.items():
                 nursery.start_soon(fetch, member, target)
         for fault in faults:
-            if isinstance(fault, StorageError):
+            if isinstance(fault, IncompleteError | StorageError):
                 raise fault
             raise IncompleteError(str(fault)) from fault
         return fetched
 
-    def _fetch_one(self, held: Held, target: Path) -> None:
+    def _elsewhere(self, member: Member) -> str | None:
+        """Which other store an instance was put into; None: into this one."""
+        return None if member.place == self._store.place.name else member.place
+
+    def _told(self, member: Member) -> Member:
+        """As the payload is to tell of it: without an object that is elsewhere."""
+        return msgspec.structs.replace(member, held=None) if self._elsewhere(member) else member
+
+    def _fetch_one(self, held: Held, elsewhere: str | None, target: Path) -> None:
         try:
             if not target.exists():
                 self._store.fetch(held, target)
-        except (MissingObjectError, DamagedObjectError) as fault:
+        except MissingObjectError as fault:
+            if elsewhere is not None:
+                raise IncompleteError(
+                    f"waits for instances that are in another object store, {elsewhere}: copy them from"
+                    " there, under their keys, or set objectStore.url back"
+                ) from fault
+            raise StorageError(f"an instance of the job cannot be had: {fault}") from fault
+        except DamagedObjectError as fault:
             raise StorageError(f"an instance of the job cannot be had: {fault}") from fault
         except OSError as failure:
             raise StorageError(

@@ -18,7 +18,7 @@ import trio
 from port104.dispatch.caretaking import LOOK_SECONDS, remove_instances
 from port104.dispatch.desk import Desk
 from port104.jobs.ledger.ledger import Ledger
-from port104.jobs.ledger.objects import Identity, StoredInstance
+from port104.jobs.ledger.objects import BEFORE_ALL, Identity, StoredInstance
 from port104.objects.faults import ObjectStoreError
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Releaser:
                 released = await self.look(space_is_low=space_is_low())
                 if number % _LOOKS_FOR_REPLACED == 0:
                     await self.look_for_replaced()
+                    await self.look_for_copied()
             except ObjectStoreError:
                 continue  # whoever puts instances there says so
             except OSError as failure:
@@ -75,8 +76,8 @@ class Releaser:
         """Let those files go that may now; returns how many. Raises ObjectStoreError."""
         if self._keep is None:
             return 0
-        released, age = 0, 0.0 if space_is_low else self._keep
-        while some := await self._desk.insist(lambda ledger: ledger.objects.releasable(age, _AT_ONCE)):
+        released, place, age = 0, self._store.place.name, 0.0 if space_is_low else self._keep
+        while some := await self._desk.insist(lambda ledger: ledger.objects.releasable(place, age, _AT_ONCE)):
             there = await self._still_there(some)
             async with self._desk.folders:
                 removed = partial(remove_instances, self._root, [each.identity for each in there])
@@ -94,6 +95,15 @@ class Releaser:
             await self.forget(replaced)
             await self._desk.insist(partial(_forgotten, instances=replaced))
 
+    async def look_for_copied(self) -> int:
+        """Find in the store what was left in an earlier one; returns how much. Raises ObjectStoreError."""
+        copied, after = 0, BEFORE_ALL
+        while some := await self._desk.insist(partial(_elsewhere, after=after)):
+            there = [each.identity for each in await self._those_that_are_there(some)]
+            await self._desk.insist(partial(_copied, instances=there))
+            copied, after = copied + len(there), some[-1].identity
+        return copied
+
     async def forget(self, instances: Sequence[Identity]) -> None:
         """Remove the objects of instances; the ledger knows of them still. Raises ObjectStoreError."""
         keys = await self._desk.insist(lambda ledger: ledger.objects.keys_of(instances))
@@ -104,6 +114,22 @@ class Releaser:
 
     async def _still_there(self, instances: Sequence[StoredInstance]) -> list[StoredInstance]:
         """Those that the store still holds; the others are put there once more. Raises ObjectStoreError."""
+        there = await self._those_that_are_there(instances)
+        known = {each.identity for each in there}
+        lost = [each for each in instances if each.identity not in known]
+        if lost:
+            log.warning(
+                "the object store has lost instances; they are put there again",
+                instances=len(lost),
+                hint="does a rule of the bucket remove objects? Keep it off port104's prefix",
+            )
+            again = [each.identity for each in lost]
+            await self._desk.insist(lambda ledger: ledger.objects.wait_again(again))
+            self._lost()
+        return there
+
+    async def _those_that_are_there(self, instances: Sequence[StoredInstance]) -> list[StoredInstance]:
+        """Ask the store for each. Raises ObjectStoreError."""
         there: list[StoredInstance] = []
         faults: list[ObjectStoreError] = []
 
@@ -118,17 +144,6 @@ class Releaser:
                 nursery.start_soon(ask, instances[first :: self._at_once])
         if faults:
             raise faults[0]
-        known = {each.identity for each in there}
-        lost = [each for each in instances if each.identity not in known]
-        if lost:
-            log.warning(
-                "the object store has lost instances; they are put there again",
-                instances=len(lost),
-                hint="does a rule of the bucket remove objects? Keep it off port104's prefix",
-            )
-            again = [each.identity for each in lost]
-            await self._desk.insist(lambda ledger: ledger.objects.wait_again(again))
-            self._lost()
         return there
 
     def _those_there(self, instances: Sequence[StoredInstance]) -> list[StoredInstance]:
@@ -137,6 +152,14 @@ class Releaser:
 
 def _released(ledger: Ledger, instances: Sequence[Identity]) -> None:
     ledger.objects.released(instances)
+
+
+def _elsewhere(ledger: Ledger, after: Identity) -> list[StoredInstance]:
+    return ledger.moving.elsewhere(after)
+
+
+def _copied(ledger: Ledger, instances: Sequence[Identity]) -> None:
+    ledger.moving.copied(instances)
 
 
 def _forgotten(ledger: Ledger, instances: Sequence[Identity]) -> None:

@@ -21,6 +21,7 @@ import structlog
 import trio
 
 from port104.dispatch.desk import Desk
+from port104.dispatch.moving import move_in
 from port104.jobs.ledger.ledger import Ledger
 from port104.jobs.ledger.objects import Identity, StoredInstance, Waiting
 from port104.objects.faults import DamagedObjectError, ObjectStoreError
@@ -45,20 +46,28 @@ _MOST, _OF_A_THREAD, _SECONDS_OF_A_THREAD = 2_000, 64, 0.5
 
 
 class UploadFigures(msgspec.Struct):
-    """Since the start: instances that the store took, their bytes, and attempts that failed."""
+    """Since the start: instances that the store took, their bytes, and attempts that failed.
+
+    `seconds`: that attempts took, all of them added up: several are made at a time.
+    """
 
     stored: int = 0
     bytes: int = 0
     failed: int = 0
+    seconds: float = 0.0
 
 
 class _Put(NamedTuple):
-    """What became of instances, and why some of them could not be put there. `fault`: nor could others."""
+    """What became of instances, and why some of them could not be put there. `fault`: nor could others.
+
+    `seconds`: that it took.
+    """
 
     stored: list[StoredInstance]
     faulty: list[tuple[Waiting, str]]
     left: deque[Waiting]
     fault: ObjectStoreError | None
+    seconds: float = 0.0
 
 
 class Uploader:
@@ -93,6 +102,7 @@ class Uploader:
 
     async def run(self) -> None:
         """Put instances there until cancelled; what is under way then is put there after the next start."""
+        await move_in(self._desk, self._root, self._store.place.name)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._want_all)
             failures = 0
@@ -160,6 +170,7 @@ class Uploader:
         self.figures.stored += len(done.stored)
         self.figures.bytes += sum(each.held.size for each in done.stored)
         self.figures.failed += len(done.faulty)
+        self.figures.seconds += done.seconds
         if done.faulty:
             await self._put_off(done)
         if done.stored:
@@ -186,7 +197,13 @@ class Uploader:
             del self._unwanted[: len(some)]
 
     async def _in_thread(self, work: Callable[..., ResultT], *arguments: object) -> ResultT:
-        return await trio.to_thread.run_sync(work, *arguments, limiter=self._limiter, abandon_on_cancel=True)
+        return await trio.to_thread.run_sync(
+            work,
+            *arguments,
+            limiter=self._limiter,
+            abandon_on_cancel=True,
+            thread_name="port104 objects",
+        )
 
     def _failed(self, fault: ObjectStoreError) -> None:
         if self.fault is None:
@@ -207,19 +224,21 @@ def _want_some(ledger: Ledger, after: Identity) -> Identity | None:
 def _put_some(store: "ObjectStore", root: Path, instances: Sequence[Waiting]) -> _Put:
     """Put instances there, one after the other, until the store fails or it has taken long. In a thread."""
     done = _Put([], [], deque(instances), None)
-    until = time.monotonic() + _SECONDS_OF_A_THREAD
-    while done.left and time.monotonic() < until:
+    began = now = time.monotonic()
+    fault = None
+    while done.left and fault is None and now < began + _SECONDS_OF_A_THREAD:
         instance = done.left.popleft()
         try:
             done.stored.append(_put_one(store, root, instance))
-        except ObjectStoreError as fault:
-            done.faulty.append((instance, str(fault)))
-            return done._replace(fault=fault)
+        except ObjectStoreError as failure:
+            done.faulty.append((instance, str(failure)))
+            fault = failure
         except FileNotFoundError:
             done.faulty.append((instance, _GONE))
-        except (DamagedObjectError, OSError) as fault:
-            done.faulty.append((instance, str(fault)))
-    return done
+        except (DamagedObjectError, OSError) as failure:
+            done.faulty.append((instance, str(failure)))
+        now = time.monotonic()
+    return done._replace(fault=fault, seconds=now - began)
 
 
 def _put_one(store: "ObjectStore", root: Path, instance: Waiting) -> StoredInstance:

@@ -27,6 +27,12 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     connect: float = 5.0
     request: float = 60.0
 
+    @property
+    def name(self) -> str:
+        """What tells it from others: by what is another one, instances are not where they were put."""
+        where = "Amazon S3" if self.endpoint is None else self.endpoint.rstrip("/")
+        return f"{SCHEME}://{self.bucket}/{self.prefix} at {where}"
+
     def url_of(self, key: str) -> str:
         """What other programs call an object."""
         return f"{SCHEME}://{self.bucket}/{key}"

@@ -9,6 +9,7 @@ from port104.jobs.ledger.objects import StoredInstance
 from port104.objects.held import Held
 
 NS = 1_000_000_000
+PLACE = "s3://bucket/site/ at Amazon S3"
 NO_LIMIT = {"A": 9}
 
 
@@ -17,6 +18,7 @@ def ledger(database):
     made = Ledger(database, "n1")
     made.has_object_store = True
     made.register("/payloads/n1", "ingress-1")
+    made.moving.arrive(PLACE)
     return made
 
 
@@ -56,7 +58,7 @@ def backlog(ledger):
 
 
 def releasable(ledger, age=0):
-    return [each.identity for each in ledger.objects.releasable(age, 100)]
+    return [each.identity for each in ledger.objects.releasable(PLACE, age, 100)]
 
 
 def test_what_comes_waits_until_the_store_holds_it(ledger):

@@ -51,7 +51,7 @@ async def test_a_ledger_out_of_reach_is_shown(api):
 async def test_an_object_store_is_shown_where_there_is_one(api):
     status = (await api.ask("GET", "/health/status")).json
     assert (status["objectStore"], "objectStore" in status["services"]) == (None, False)
-    api.object_store = ObjectStoreHealth("it does not answer", 17, 3.5, 4, 4096, 1)
+    api.object_store = ObjectStoreHealth("it does not answer", 17, 3.5, 4, 4096, 1, 2, 0.5)
     status = (await api.ask("GET", "/health/status")).json
     assert status["services"]["objectStore"] == "Faulted"
     assert status["objectStore"] == {
@@ -61,6 +61,8 @@ async def test_an_object_store_is_shown_where_there_is_one(api):
         "stored": 4,
         "storedBytes": 4096,
         "failed": 1,
+        "elsewhere": 2,
+        "attemptSeconds": 0.5,
     }
     assert await word(api, "/health/ready") == (200, b"Healthy")
 

@@ -16,6 +16,7 @@ from port104.net.contracts import AssociationEnd, AssociationStart
 from port104.service.api import events, situation
 from port104.service.api.health import LedgerHealth
 from port104.service.api.metrics import COUNTERS, GAUGES
+from port104.service.api.object_store import ObjectStoreHealth
 from port104.storage.space import Room
 from port104.wire.pdu import AssociateRJ
 from raw_peer import association_request
@@ -112,6 +113,21 @@ async def test_how_it_is(api):
     }
 
 
+async def test_how_the_object_store_is(api):
+    api.object_store = ObjectStoreHealth(None, 17, 3.5, 4, 4096, 1, 2, 0.5)
+    found = await scraped(api, label="")
+    assert {name: value for name, value in found.items() if "object_store" in name} == {
+        "port104_object_store_up": 1,
+        "port104_object_store_waiting": 17,
+        "port104_object_store_waiting_seconds": 3.5,
+        "port104_object_store_elsewhere": 2,
+        "port104_object_store_stored_total": 4,
+        "port104_object_store_bytes_total": 4096,
+        "port104_object_store_failed_total": 1,
+        "port104_object_store_seconds_total": 0.5,
+    }
+
+
 def end(association, outcome="released", reject=None, request=True, **figures):
     return AssociationEnd(
         association=association,
@@ -185,6 +201,7 @@ async def test_what_is_to_be_done(api, monkeypatch):
 METRICS = [
     *(*GAUGES, *situation.GAUGES, *situation.LABELLED_GAUGES),
     *(f"{name}_total" for name in (*COUNTERS, *situation.FIGURES, *situation.LABELLED_COUNTERS)),
+    *(f"{name}_total" for name in situation.UPLOADS),
 ]
 
 

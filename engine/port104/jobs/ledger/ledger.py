@@ -11,6 +11,7 @@ from port104.jobs.ledger.closing import ClosedGroup, close_due, next_due
 from port104.jobs.ledger.commitments import Commitments
 from port104.jobs.ledger.members import Member, members_of
 from port104.jobs.ledger.messages import Message, Messages, put
+from port104.jobs.ledger.moving import Moving
 from port104.jobs.ledger.nodes import TakenRun
 from port104.jobs.ledger.objects import Objects, forget, want
 from port104.jobs.ledger.outbox import Outbox
@@ -41,6 +42,8 @@ class Ledger:
         """What it tells a broker."""
         self.objects = Objects(database, node)
         """Its instances in the object store."""
+        self.moving = Moving(database, node)
+        """What becomes of them where that is another one than before."""
         self.has_object_store = False
         """Whether what comes is to be put there."""
         self.requests = Requests(database, node)

@@ -12,7 +12,7 @@ class Member(msgspec.Struct, frozen=True):
     """An instance of a group. `root`, `host`: the storage folder that it is in, and the machine of that.
 
     `file`: its path below instances/ there; `received`: Unix time. `held`: in the object store; None: it is
-    not there.
+    not there. `place`: which store that is (Place.name); None: it is not known.
     """
 
     node: str
@@ -26,6 +26,7 @@ class Member(msgspec.Struct, frozen=True):
     study_instance_uid: str
     series_instance_uid: str
     held: Held | None = None
+    place: str | None = None
 
 
 def members_of(session: Session, group_id: str) -> list[Member]:
@@ -39,7 +40,8 @@ def members_of(session: Session, group_id: str) -> list[Member]:
         " UNION ALL SELECT g.id, g.follows, g.with_all FROM port104_group g JOIN chain c ON g.id = c.follows"
         " WHERE c.with_all = 1)"
         " SELECT i.node, COALESCE(n.root, ''), COALESCE(n.host, ''), i.file, i.received, i.calling,"
-        " i.sop_class, i.sop_instance, i.study, i.series, o.key, o.size, o.digest, o.etag FROM chain c"
+        " i.sop_class, i.sop_instance, i.study, i.series, COALESCE(o.place, n.place), o.key, o.size,"
+        " o.digest, o.etag FROM chain c"
         " JOIN port104_instance i ON i.group_id = c.id LEFT JOIN port104_node n ON n.node = i.node"
         " LEFT JOIN port104_object o ON o.node = i.node AND o.written = i.written AND o.file = i.file"
         " AND o.state <> 'waiting'"
@@ -50,5 +52,6 @@ def members_of(session: Session, group_id: str) -> list[Member]:
 
 
 def _member(*row: Any) -> Member:
-    *facts, key, size, digest, etag = row
-    return Member(*[*facts, None if key is None else Held(key, size, digest, etag)])
+    *facts, place, key, size, digest, etag = row
+    held = (None, None) if key is None else (Held(key, size, digest, etag), place)
+    return Member(*[*facts, *held])

@@ -9,7 +9,8 @@ Rules that this room keeps:
 - its key is written down before anything is put there, and stays: whatever becomes of the file's time or of
   the engine meanwhile, the same is put there under the same key, and found there when it is to go;
 - it is stored once the store holds it, verified; its file goes only then, and is released once it is gone;
-- objects go before their rows do: a removal that was cut off is repeated.
+- objects go before their rows do: a removal that was cut off is repeated;
+- all that is said of objects is said of the store that their engine had then (moving.py).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -24,9 +25,9 @@ from port104.objects.held import Held
 Identity = tuple[str, int]
 """An instance of this engine: its file below instances/, and when that was written (ns since 1970)."""
 
-_BEFORE_ALL: Identity = ("", -1)
-_SELECTED = "o.file, o.written, o.key, o.size, o.digest, o.etag"
-_ONE = "node = ? AND written = ? AND file = ?"
+BEFORE_ALL: Identity = ("", -1)
+SELECTED = "o.file, o.written, o.key, o.size, o.digest, o.etag"
+ONE = "node = ? AND written = ? AND file = ?"
 # No run waits for the instance or works on it, and its group may not grow any more.
 _NOT_NEEDED = (
     "g.state <> 'open' AND NOT EXISTS (SELECT 1 FROM port104_group f JOIN port104_job j ON j.group_id = f.id"
@@ -74,7 +75,7 @@ class Objects:
 
     # ---- on the way to the store ----
 
-    def want_some(self, after: Identity = _BEFORE_ALL, most: int = 5_000) -> Identity | None:
+    def want_some(self, after: Identity = BEFORE_ALL, most: int = 5_000) -> Identity | None:
         """Let instances wait that came before there was a store; returns where to go on, None: all do."""
         with self._database.changing() as session:
             rows = session.run(
@@ -98,7 +99,7 @@ class Objects:
                 for file, written, key in rows
             ]
             session.run_many(
-                f"UPDATE port104_object SET key = ? WHERE {_ONE} AND key IS NULL",  # noqa: S608 - no value
+                f"UPDATE port104_object SET key = ? WHERE {ONE} AND key IS NULL",  # noqa: S608 - no value
                 [(each.key, self._node, each.written, each.file) for each in taken],
             )
         return taken
@@ -121,7 +122,7 @@ class Objects:
         with self._database.changing() as session:
             due = session.now() + seconds
             session.run_many(
-                f"UPDATE port104_object SET due = ? WHERE {_ONE}",  # noqa: S608 - no value is in it
+                f"UPDATE port104_object SET due = ? WHERE {ONE}",  # noqa: S608 - no value is in it
                 [(due, *row) for row in self._keys(instances)],
             )
 
@@ -131,7 +132,7 @@ class Objects:
             return [
                 (file, written)
                 for node, written, file in self._keys(instances)
-                if session.run(f"SELECT state FROM port104_instance WHERE {_ONE}", node, written, file)  # noqa: S608
+                if session.run(f"SELECT state FROM port104_instance WHERE {ONE}", node, written, file)  # noqa: S608
                 != [("kept",)]
             ]
 
@@ -140,37 +141,41 @@ class Objects:
         with self._database.changing() as session:
             due = session.now()
             session.run_many(
-                f"UPDATE port104_object SET state = 'waiting', due = ? WHERE {_ONE}",  # noqa: S608 - as above
+                f"UPDATE port104_object SET state = 'waiting', due = ? WHERE {ONE}",  # noqa: S608 - as above
                 [(due, *row) for row in self._keys(instances)],
             )
 
     # ---- and out of the storage folder ----
 
-    def releasable(self, age: float, most: int) -> list[StoredInstance]:
-        """Instances whose files are not needed here any more. `age`: seconds since their group's end."""
+    def releasable(self, place: str, age: float, most: int) -> list[StoredInstance]:
+        """Instances whose files are not needed here any more, for they are in the store at `place`.
+
+        `age`: seconds since their group's end.
+        """
         with self._database.reading() as session:
             before = session.now() - age
-            return self._found(
+            return found(
                 session,
-                "JOIN port104_instance i ON i.node = o.node AND i.written = o.written AND i.file = o.file"
+                "JOIN port104_instance i ON i.node = o.node AND i.written = o.written AND i.file = o.file"  # noqa: S608
                 f" JOIN port104_group g ON g.id = i.group_id WHERE {_NOT_NEEDED} AND o.node = ?"
                 " AND o.state = 'stored' AND o.written <= ? AND COALESCE(g.closed, g.last) <= ?"
+                " AND EXISTS (SELECT 1 FROM port104_node n WHERE n.node = o.node AND n.place = ?)"
                 " ORDER BY o.written LIMIT ?",
-                *(self._node, int(before * 1e9), before, most),
+                *(self._node, int(before * 1e9), before, place, most),
             )
 
     def released(self, instances: Sequence[Identity]) -> None:
         """Write down that the files of instances are gone."""
         with self._database.changing() as session:
             session.run_many(
-                f"UPDATE port104_object SET state = 'released' WHERE {_ONE}",  # noqa: S608 - as above
+                f"UPDATE port104_object SET state = 'released' WHERE {ONE}",  # noqa: S608 - as above
                 self._keys(instances),
             )
 
     def replaced(self, most: int) -> list[StoredInstance]:
         """Instances that are in the store, and whose place others took; no run works on them."""
         with self._database.reading() as session:
-            return self._found(
+            return found(
                 session,
                 "JOIN port104_instance i ON i.node = o.node AND i.written = o.written AND i.file = o.file"
                 f" JOIN port104_group g ON g.id = i.group_id WHERE {_NOT_NEEDED} AND o.node = ?"
@@ -187,7 +192,7 @@ class Objects:
                 key
                 for row in self._keys(instances)
                 for (key,) in session.run(
-                    f"SELECT key FROM port104_object WHERE {_ONE} AND key IS NOT NULL",  # noqa: S608 - as above
+                    f"SELECT key FROM port104_object WHERE {ONE} AND key IS NOT NULL",  # noqa: S608 - as above
                     *row,
                 )
             ]
@@ -221,7 +226,7 @@ class Objects:
         return bool(
             session.run(
                 "UPDATE port104_object SET state = 'stored', size = ?, digest = ?, etag = ?"  # noqa: S608
-                f" WHERE {_ONE} AND state = 'waiting' RETURNING file",
+                f" WHERE {ONE} AND state = 'waiting' RETURNING file",
                 *(held.size, held.digest, held.etag),
                 *(self._node, instance.written, instance.file),
             )
@@ -230,21 +235,22 @@ class Objects:
     def _keys(self, instances: Iterable[Identity]) -> list[tuple[str, int, str]]:
         return [(self._node, written, file) for file, written in instances]
 
-    @staticmethod
-    def _found(session: Session, sought: str, *parameters: str | float) -> list[StoredInstance]:
-        return [
-            StoredInstance(file, written, Held(*held))
-            for file, written, *held in session.run(
-                f"SELECT {_SELECTED} FROM port104_object o {sought}",  # noqa: S608 - our own words
-                *parameters,
-            )
-        ]
+
+def found(session: Session, sought: str, *parameters: str | float) -> list[StoredInstance]:
+    """Read stored instances. `sought`: what follows the table `o` in SQL, with `?` for the parameters."""
+    return [
+        StoredInstance(file, written, Held(*held))
+        for file, written, *held in session.run(
+            f"SELECT {SELECTED} FROM port104_object o {sought}",  # noqa: S608 - our own words
+            *parameters,
+        )
+    ]
 
 
 def forget(session: Session, node: str, instances: Iterable[Identity]) -> None:
     """As Objects.forget."""
     rows = [(node, written, file) for file, written in instances]
-    session.run_many(f"DELETE FROM port104_object WHERE {_ONE}", rows)  # noqa: S608 - no value is in it
+    session.run_many(f"DELETE FROM port104_object WHERE {ONE}", rows)  # noqa: S608 - no value is in it
 
 
 def want(session: Session, node: str, arrivals: Iterable[Arrival]) -> None:

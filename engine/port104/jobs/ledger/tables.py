@@ -301,5 +301,13 @@ SCHEMA = Schema(
                 PRIMARY KEY (message_id, path, destination)
             )""",
         ),
+        # place: of an engine, the object store that its instances are in; of an object, the one that it was
+        # left in when its engine got another one (moving.py)
+        (
+            "ALTER TABLE port104_node ADD COLUMN place TEXT",
+            "ALTER TABLE port104_object ADD COLUMN place TEXT",
+            """CREATE INDEX port104_object_elsewhere ON port104_object (node, written, file)
+                WHERE place IS NOT NULL""",
+        ),
     ),
 )

@@ -16,8 +16,9 @@ class ObjectStoreHealth(msgspec.Struct, frozen=True, rename="camel"):
     """How instances get into the object store.
 
     `fault`: why it cannot be used at the moment; instances are stored and wait then. `waiting`: how many do,
-    the first for so many seconds (`waitingSeconds`); null: the ledger cannot be asked, or none waits. Since
-    the start it took so many (`stored`) with so many bytes; `failed`: so many attempts did.
+    the first for so many seconds (`waitingSeconds`); null: the ledger cannot be asked, or none waits.
+    `elsewhere`: how many are in an earlier store alone; null: as above. Since the start it took so many
+    (`stored`) with so many bytes; `failed`: so many attempts did; all of them took `attemptSeconds` together.
     """
 
     fault: str | None
@@ -26,6 +27,8 @@ class ObjectStoreHealth(msgspec.Struct, frozen=True, rename="camel"):
     stored: int
     stored_bytes: int
     failed: int
+    elsewhere: int | None = None
+    attempt_seconds: float = 0.0
 
 
 ReadObjectStore = Callable[[], Awaitable[ObjectStoreHealth | None]]
@@ -41,17 +44,24 @@ def object_store_health_of(
         if storage is None:
             return None
         uploader = storage.uploader
-        figures, waiting, seconds = uploader.figures, None, None
+        figures, waiting, seconds, elsewhere = uploader.figures, None, None, None
         try:
             backlog = await lookout.ask(partial(object_backlog, node=uploader.node))
         except DatabaseError:
             pass  # the ledger's own health says so
         else:
-            waiting = backlog.waiting
+            waiting, elsewhere = backlog.waiting, backlog.elsewhere
             if backlog.oldest is not None:
                 seconds = round(max(0.0, clock() - backlog.oldest), 1)
         return ObjectStoreHealth(
-            uploader.fault, waiting, seconds, figures.stored, figures.bytes, figures.failed
+            uploader.fault,
+            waiting,
+            seconds,
+            figures.stored,
+            figures.bytes,
+            figures.failed,
+            elsewhere,
+            round(figures.seconds, 3),
         )
 
     return read

@@ -41,6 +41,10 @@ GAUGES: dict[str, tuple[str, Callable[[Status], float | None]]] = {
         "Since the first of them was written",
         lambda status: None if status.object_store is None else status.object_store.waiting_seconds,
     ),
+    "port104_object_store_elsewhere": (
+        "Instances that are in an earlier object store alone",
+        lambda status: None if status.object_store is None else status.object_store.elsewhere,
+    ),
     "port104_registry_up": ("1: its database can be used", lambda status: status.registry.fault is None),
 }
 """Name -> what it means, and where it is; None: it is not known."""
@@ -52,6 +56,14 @@ FIGURES = {
     "port104_received_bytes": ("Of the data sets that were stored", "bytes"),
 }
 """Counters: name without _total -> what it means, and which figure of associations it is."""
+
+UPLOADS = {
+    "port104_object_store_stored": ("Instances that the object store took since the start", "stored"),
+    "port104_object_store_bytes": ("Of them", "stored_bytes"),
+    "port104_object_store_failed": ("Attempts to put an instance there that failed", "failed"),
+    "port104_object_store_seconds": ("That all attempts took together", "attempt_seconds"),
+}
+"""Counters, where there is an object store: the same of its health."""
 
 _Labelled = dict[str, tuple[str, str, Callable[["Situation"], Mapping[str, int]]]]
 
@@ -103,6 +115,9 @@ class SituationCollector(Collector):
                 yield GaugeMetricFamily(name, meaning, value=value)
         for name, (meaning, figure) in FIGURES.items():
             yield CounterMetricFamily(name, meaning, value=self._situation.received.figures[figure])
+        if (store := self._situation.status.object_store) is not None:
+            for name, (meaning, figure) in UPLOADS.items():
+                yield CounterMetricFamily(name, meaning, value=getattr(store, figure))
         for kind, families in (
             (CounterMetricFamily, LABELLED_COUNTERS),
             (GaugeMetricFamily, LABELLED_GAUGES),
