@@ -1,5 +1,6 @@
 """Where objects are: URLs of buckets, and keys."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,3 +35,12 @@ def test_the_same_bytes_have_the_same_key_and_others_another_one():
     assert key == place.key_of("n1", "ab/abcd.1.dcm", 1_700_000_000_000_000_001)
     assert key != place.key_of("n1", "ab/abcd.1.dcm", 1_700_000_000_000_000_002)
     assert place.url_of(key) == f"s3://b/{key}"
+
+
+def test_a_place_is_another_one_by_bucket_prefix_and_address_and_by_nothing_else():
+    place = Place(bucket="b", prefix="site/", endpoint="https://minio.example:9000/")
+    assert place.name == "s3://b/site/ at https://minio.example:9000"
+    same = msgspec.structs.replace(place, access_key_id="k", secret_access_key="s", request=1.0)
+    assert same.name == place.name
+    for other in ({"bucket": "c"}, {"prefix": ""}, {"endpoint": None}):
+        assert msgspec.structs.replace(place, **other).name != place.name
