@@ -57,7 +57,7 @@ def digest_of(data_set):
 def copies_of(folder, instance):
     """The files of one UID: the first, and those of other bytes beside it."""
     first = instance_path(folder, "PORT104", instance)
-    return list(first.parent.glob(f"{first.stem}.*"))
+    return [path for path in first.parent.iterdir() if path.name.startswith(f"{first.stem}.")]
 
 
 def named(paths):

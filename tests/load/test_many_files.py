@@ -1,8 +1,12 @@
 """A folder with a million stored instances delays neither the start nor a store."""
 
+import os
 import shutil
 import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from hashlib import blake2b
+from multiprocessing import get_context
 
 import pytest
 
@@ -15,7 +19,7 @@ FILES = 1_000_000
 NAMES_OF_ONE_FILE = 50_000
 LISTENING_SECONDS = 3.0
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
@@ -30,14 +34,22 @@ def fill(folder):
     """Names as the store gives them, spread by a hash; the bytes behind them do not matter."""
     for shelf in range(256):
         (folder / "instances" / f"{shelf:02x}").mkdir(parents=True)
-    for number in range(FILES):
-        name = blake2b(b"%d" % number, digest_size=16).hexdigest()
-        path = folder / "instances" / name[:2] / f"{name}.dcm"
-        if number % NAMES_OF_ONE_FILE == 0:
-            source = path
-            source.write_bytes(bytes(128) + b"DICM")
-        else:
-            path.hardlink_to(source)
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
+        list(processes.map(partial(name_one, folder), range(0, FILES, NAMES_OF_ONE_FILE)))
+
+
+def name_one(folder, first):
+    """Write a file, and give it its names, from the first on."""
+    paths = (path_of(folder, number) for number in range(first, first + NAMES_OF_ONE_FILE))
+    source = next(paths)
+    source.write_bytes(bytes(128) + b"DICM")
+    for path in paths:
+        os.link(source, path)
+
+
+def path_of(folder, number):
+    name = blake2b(b"%d" % number, digest_size=16).hexdigest()
+    return folder / "instances" / name[:2] / f"{name}.dcm"
 
 
 def opened(server):
