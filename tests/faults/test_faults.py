@@ -81,6 +81,7 @@ def echo_seconds(sender):
     return time.monotonic() - began
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("durability", "calls", "milliseconds"),
     [

@@ -15,6 +15,8 @@ ENOUGH, LOW, NONE = 50_000, 10_000, 5_000  # megabytes of 100,000
 # Looks are half a second apart.
 SECONDS = 5.0
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def faults(tmp_path):

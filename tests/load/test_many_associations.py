@@ -12,7 +12,7 @@ from stored import stored_data_set
 
 ASSOCIATIONS = 1000
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

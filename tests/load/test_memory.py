@@ -17,7 +17,7 @@ FRAMES = 512
 LIMIT_BYTES = 16 * MIB
 PDV_BYTES = 256 * 1024
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

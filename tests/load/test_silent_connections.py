@@ -25,7 +25,7 @@ ROUNDS = 6
 BYTES_EACH = 16 * 1024
 STRAYS = 150  # descriptors of what a start and a first instance leave open, and of what is being closed
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 @pytest.fixture
