@@ -466,6 +466,16 @@ async def test_a_quota_is_waited_for(stub, runs):
         await stub.until_made()
 
 
+async def test_an_api_server_that_does_not_know_the_roles_yet_is_asked_again(stub, runs):
+    """As it is for a tenth of a second after it has started."""
+    stub.refusals = [(403, 'cannot create resource "jobs": RBAC: role "port104" not found')] * 3
+    async with runs.engine():
+        name = await stub.until_made()
+        stub.begin(name)
+        stub.end(name)
+        assert await runs.ended() == Ending("succeeded")
+
+
 @pytest.mark.parametrize(
     ("status", "message", "said"),
     [
@@ -473,8 +483,9 @@ async def test_a_quota_is_waited_for(stub, runs):
         (403, 'cannot create resource "jobs"', "the chart's Role"),
     ],
 )
-async def test_what_is_refused_for_good_is_told(stub, runs, status, message, said):
-    stub.refusals = [(status, message)]
+async def test_what_is_refused_for_good_is_told(stub, runs, status, message, said, monkeypatch):
+    monkeypatch.setattr(module, "FORBIDDEN_SECONDS", 0.02)
+    stub.refusals = [(status, message)] * 10_000
     async with runs.engine():
         ending = await runs.ended()
     assert ending.outcome == "failed"

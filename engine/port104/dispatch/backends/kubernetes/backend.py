@@ -39,6 +39,8 @@ log = structlog.get_logger("port104.dispatch")
 
 FIRST_RETRY_SECONDS = 0.25
 LAST_RETRY_SECONDS = 10.0
+# How long a 403 is not taken for an answer: an API server that has just started does not know the roles yet.
+FORBIDDEN_SECONDS = 5.0
 # How often a Job is asked for that no watch told of, and looked at again what keeps one from beginning.
 LOOK_SECONDS = 30.0
 # How long the rest of a log may take once its Job has ended.
@@ -250,12 +252,13 @@ class KubernetesBackend:
         self, attempt: Attempt, ask: Callable[[], Awaitable[AnswerT]], *, refusable: bool = False
     ) -> AnswerT:
         """Ask until there is an answer. Where it is `refusable`, raises ClusterError for a lasting no."""
-        delay, told = FIRST_RETRY_SECONDS, False
+        delay, told, began = FIRST_RETRY_SECONDS, False, trio.current_time()
         while True:
             try:
                 return await ask()
             except ClusterError as fault:
-                if refusable and not fault.passes:
+                lasts = fault.status != 403 or trio.current_time() - began >= FORBIDDEN_SECONDS
+                if refusable and lasts and not fault.passes:
                     raise
                 if not told:
                     log.warning("a run waits for the API server", run=attempt.run.id, reason=str(fault))
