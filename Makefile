@@ -19,7 +19,7 @@ INPUTS ?= 2000000
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test lint native-test hostile-survey fuzz differential coverage crash crash-jobs crash-exports many-studies powercut soak \
-	chart chart-readme crds image-check api-server-check cluster-check sbom guard bench bench-quick bench-senders peers format clean bench-tls
+	chart chart-readme crds image-check cluster-check sbom guard bench bench-quick bench-senders peers format clean bench-tls
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -114,16 +114,6 @@ sbom: $(VENV)/.chart ## what the image's Python environment is made of, as Cyclo
 		--output-file build/sbom/port104.cdx.json build/sbom/environment
 	rm -rf build/sbom/environment
 
-API_SERVER := tests/cluster/apiserver
-
-build/apiserver: $(wildcard $(API_SERVER)/*)
-	@.ci/peers go:golang
-	cd $(API_SERVER) && GOTOOLCHAIN=local go build -ldflags="-s -w" -o $(CURDIR)/$@ .
-
-api-server-check: build build/apiserver ## custom resources from a real API server (Go 1.24, etcd), in five minutes
-	@.ci/peers etcd:etcd-server
-	PORT104_API_SERVER=$(CURDIR)/build/apiserver $(BIN)/python -m pytest tests/cluster/test_real_api_server.py
-
 KUBERNETES := tests/cluster/kubernetes
 
 build/kubernetes: $(wildcard $(KUBERNETES)/*)
@@ -132,9 +122,9 @@ build/kubernetes: $(wildcard $(KUBERNETES)/*)
 	cd $(KUBERNETES) && GOTOOLCHAIN=local go build -ldflags="-s -w" -o $(CURDIR)/$@ tool
 	@touch $@
 
-cluster-check: build $(VENV)/.chart build/kubernetes ## chart and Jobs with Kubernetes' own control plane (Go 1.24, etcd); as root
+cluster-check: build $(VENV)/.chart build/kubernetes ## chart, custom resources and Jobs with Kubernetes' own programs (Go 1.24, etcd), built in ten minutes; as root
 	@.ci/peers etcd:etcd-server
-	PORT104_CLUSTER=$(CURDIR)/build/kubernetes $(BIN)/python -m pytest tests/cluster/test_real_cluster.py
+	PORT104_CLUSTER=$(CURDIR)/build/kubernetes $(BIN)/python -m pytest tests/cluster
 
 peers: ## install the test peers (DCMTK, Orthanc, PostgreSQL, RabbitMQ) where that is possible
 	@.ci/peers $(PEERS)

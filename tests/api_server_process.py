@@ -1,6 +1,6 @@
-"""A real API server of Kubernetes that serves custom resources, on Debian's etcd.
+"""A real API server of Kubernetes on Debian's etcd, with rights and admission as clusters have them.
 
-`make api-server-check` builds it: apiserver/main.go in tests/cluster.
+`make cluster-check` builds it, from the module in tests/cluster/kubernetes.
 """
 
 import itertools
@@ -14,7 +14,10 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import trustme
 import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from engine_process import free_port
 from port104.cluster.place import Place
@@ -25,15 +28,7 @@ NAMESPACE = "imaging"
 DEFINITIONS = Path(__file__).parents[1] / "charts" / "port104" / "crds"
 _PATCH = "application/merge-patch+json"
 _DEFINED = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-# It asks a cluster around it for services, and can do without.
-_ALONE = """
-apiVersion: v1
-kind: Config
-clusters: [{name: none, cluster: {server: "http://127.0.0.1:9"}}]
-contexts: [{name: none, context: {cluster: none, user: none}}]
-users: [{name: none, user: {}}]
-current-context: none
-"""
+_ADMIN = "admin"
 
 
 class RefusedError(Exception):
@@ -45,7 +40,11 @@ class RefusedError(Exception):
 
 
 class ApiServerProcess:
-    """etcd and the server. Use it in a with statement; `folder` is made and removed."""
+    """etcd and the server. Use it in a with statement; `folder` is made and removed.
+
+    Its namespace admits only what the Pod Security Standard "restricted" does. `authority`: signs the
+    certificates of kubelets.
+    """
 
     def __init__(self, program, folder):
         self._program = program
@@ -53,13 +52,13 @@ class ApiServerProcess:
         self._etcd = self._process = None
         self._etcd_port, self.port = free_port(), free_port()
         self._names = map("{}".format, itertools.count())
-        self._headers = {}
+        self.authority = trustme.CA()
 
     @property
     def place(self):
-        return Place(
-            f"https://127.0.0.1:{self.port}", NAMESPACE, None, self._folder / "certs" / "apiserver.crt"
-        )
+        """Where it is, for who may do everything."""
+        authorities = self._folder / "certs" / "apiserver.crt"
+        return Place(f"https://127.0.0.1:{self.port}", NAMESPACE, self._folder / "token", authorities)
 
     def __enter__(self):
         self._folder.mkdir()
@@ -75,7 +74,9 @@ class ApiServerProcess:
         self.start()
         for path in sorted(DEFINITIONS.glob("*.yaml")):
             self.ask("POST", _DEFINED, yaml.safe_load(path.read_text()))
-        self._wait(lambda: all(self._serves(plural) for plural in KINDS))
+        self._wait(self._serves_all)
+        restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
+        self.ask("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE, "labels": restricted}})
         return self
 
     def __exit__(self, *_):
@@ -91,9 +92,18 @@ class ApiServerProcess:
             *("--etcd-servers", f"http://127.0.0.1:{self._etcd_port}"),
             *("--bind-address", "127.0.0.1", "--secure-port", str(self.port)),
             *("--cert-dir", self._folder / "certs"),
-            *self._options(),
+            *("--advertise-address", "127.0.0.1", "--endpoint-reconciler-type", "none"),
+            *("--service-cluster-ip-range", "10.0.0.0/24"),
+            *("--authorization-mode", "RBAC", "--token-auth-file", self._folder / "tokens"),
+            *("--service-account-issuer", "https://kubernetes.default.svc"),
+            *("--service-account-key-file", self._folder / "accounts.pem"),
+            *("--service-account-signing-key-file", self._folder / "accounts.pem"),
+            *("--kubelet-certificate-authority", self._folder / "kubelets.pem"),
+            # Beside those that every cluster has, as PodSecurity: who may say what a Job belongs to.
+            *("--enable-admission-plugins", "OwnerReferencesPermissionEnforcement"),
         )
         self._wait(lambda: self._answers(_DEFINED))
+        self._wait(self._serves_all)
 
     def stop(self):
         """Kill it; what it said stays in etcd."""
@@ -102,11 +112,16 @@ class ApiServerProcess:
 
     def _prepare(self):
         """Write the files that its options name."""
-        (self._folder / "kubeconfig").write_text(_ALONE)
-
-    def _options(self):
-        """Words of its command line, besides those of every API server."""
-        return ["--kubeconfig", self._folder / "kubeconfig"]
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        pem = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+        (self._folder / "accounts.pem").write_bytes(pem)
+        (self._folder / "token").write_text(_ADMIN)
+        (self._folder / "tokens").write_text(f"{_ADMIN},admin,admin,system:masters\n")
+        self.authority.cert_pem.write_to_path(self._folder / "kubelets.pem")
 
     # ---- what users do ----
 
@@ -151,7 +166,7 @@ class ApiServerProcess:
             headers={
                 "Content-Type": _PATCH if method == "PATCH" else "application/json",
                 "Accept": accept,
-                **self._headers,
+                "Authorization": f"Bearer {_ADMIN}",
             },
         )
         context = ssl.create_default_context(cafile=self.place.authorities)
@@ -164,8 +179,10 @@ class ApiServerProcess:
 
     # ---- whether it is there ----
 
-    def _serves(self, plural):
-        return self._answers(BASE + plural)
+    def _serves_all(self):
+        """Whether it serves what is defined: a moment after it was, and after it itself has come up."""
+        defined = self.ask("GET", _DEFINED)["items"]
+        return all(self._answers(BASE + each["spec"]["names"]["plural"]) for each in defined)
 
     def _answers(self, path):
         try:

@@ -61,7 +61,8 @@ def start(words, *, folder, mounts, user, group, environment, working_folder="/"
     who = [f"--reuid={user}", f"--regid={group}", "--clear-groups"]
     nothing = ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
     setpriv = ["/usr/bin/setpriv", *_KILLED_WITH_ITS_PARENT, *who, *nothing]
-    variables = [f"{name}={value}" for name, value in {"PATH": os.environ["PATH"], **environment}.items()]
+    path = f"{Path(sys.prefix, 'bin')}:{os.environ['PATH']}"
+    variables = [f"{name}={value}" for name, value in {"PATH": path, **environment}.items()]
     within = ["chroot", str(folder / "root" / "root"), *setpriv]
     within += ["env", "-i", f"--chdir={working_folder}", *variables]
     unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]

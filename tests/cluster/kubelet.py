@@ -1,13 +1,11 @@
 """The one node of a cluster: what a scheduler and a kubelet do, as far as port104 and its Jobs see of it.
 
-Each pod is bound to it, its container is run for real, with the volumes, user and environment that the pod
-names, and its status is what Kubernetes' own kubelet writes of such a container. The API server has logs
+Each pod is bound to it, its containers are run for real, with the volumes, user and environment that the pod
+names, and its status is what Kubernetes' own kubelet writes of such containers. The API server has logs
 from it by HTTPS.
 """
 
 import contextlib
-import re
-import shutil
 import ssl
 import threading
 import time
@@ -15,20 +13,22 @@ from datetime import UTC, datetime
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from api_server_process import NAMESPACE, RefusedError
+from api_server_process import RefusedError
 from cluster import container
 from cluster.control_plane import CORE
+from cluster.pod_volumes import environment_of, mounts_of
 
 NODE = "node-1"
 POLL_SECONDS = 0.05
 _ANYONE = 65534
 _CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 _HOLDS = {
-    "Pending": ("PodReadyToStartContainers", "Initialized", "PodScheduled"),
+    "Pending": ("PodReadyToStartContainers", "PodScheduled"),
     "Running": _CONDITIONS,
     "Succeeded": ("Initialized", "PodScheduled"),
-    "Failed": ("Initialized", "PodScheduled"),
+    "Failed": ("PodScheduled",),
 }
+_NOT_YET = {"waiting": {"reason": "PodInitializing"}}
 
 
 class Kubelet:
@@ -103,25 +103,36 @@ class Kubelet:
         elif "nodeName" not in pod["spec"]:
             target = {"target": {"kind": "Node", "name": NODE}, "metadata": {"name": metadata["name"]}}
             self._server.ask("POST", f"{CORE}pods/{metadata['name']}/binding", target)
+        elif status["phase"] in ("Succeeded", "Failed"):
+            return
         elif running is None:
             self._begin(pod)
-        elif status["phase"] == "Running" and running.container.exit_code is not None:
-            if pod["spec"]["restartPolicy"] != "Always":
-                self._tell(pod, running.ended())
-            elif self.begins_again:
-                self._begin(pod)
+        elif running.container.exit_code is not None:
+            self._go_on(pod, running)
 
     def _begin(self, pod):
-        [asked] = pod["spec"]["containers"]
-        if asked["image"] not in self._images:
-            reason = {"reason": "ErrImagePull", "message": f"{asked['image']}: not found"}
-            if pod["status"].get("containerStatuses") is None:
-                self._tell(pod, {"waiting": reason})
+        missing = [each["image"] for each in _steps(pod["spec"]) if each["image"] not in self._images]
+        if not missing:
+            running = self._running[pod["metadata"]["uid"]] = _Running(pod)
+            self._start(pod, running)
+        elif "containerStatuses" not in pod["status"]:
+            waiting = {"reason": "ErrImagePull", "message": f"{missing[0]}: not found"}
+            self._tell(pod, [{"waiting": waiting} for _ in _steps(pod["spec"])])
+
+    def _go_on(self, pod, running):
+        """A container has ended: begin the next one, or the same again, or say that it was the last."""
+        last = running.step == len(running.states) - 1
+        if pod["spec"]["restartPolicy"] == "Always":
+            if self.begins_again:
+                running.restarts += 1
+                self._start(pod, running)
             return
-        before = self._running.get(pod["metadata"]["uid"])
-        begun = _Running(pod, self._start(pod, asked, before), before)
-        self._running[pod["metadata"]["uid"]] = begun
-        self._tell(pod, {"running": {"startedAt": begun.started}})
+        running.conclude()
+        if last or running.container.exit_code:
+            self._tell(pod, running.states, "Failed" if running.container.exit_code else "Succeeded")
+        else:
+            running.step += 1
+            self._start(pod, running)
 
     def _end(self, pod, running):
         metadata = pod["metadata"]
@@ -132,115 +143,74 @@ class Kubelet:
             elif time.monotonic() > running.killed_at:
                 running.container.kill()
             return
-        if running is not None and pod["status"]["phase"] == "Running":
-            self._tell(pod, running.ended())
+        if running is not None and pod["status"]["phase"] in ("Pending", "Running"):
+            running.conclude()
+            self._tell(pod, running.states, "Failed")
         now = {"gracePeriodSeconds": 0, "preconditions": {"uid": metadata["uid"]}}
         self._server.ask("DELETE", f"{CORE}pods/{metadata['name']}", now)
 
-    def _tell(self, pod, state):
-        [asked] = pod["spec"]["containers"]
-        phase = "Running" if "running" in state else "Pending"
-        if "terminated" in state:
-            phase = "Failed" if state["terminated"]["exitCode"] else "Succeeded"
-        running = self._running.get(pod["metadata"]["uid"])
-        told = {
-            "name": asked["name"],
-            "image": asked["image"],
-            "imageID": "",
-            "ready": phase == "Running",
-            "restartCount": running.restarts if running else 0,
-            "state": state,
-        }
-        status = {
-            "phase": phase,
-            "conditions": [{"type": each, "status": str(each in _HOLDS[phase])} for each in _CONDITIONS],
-            "containerStatuses": [told],
-            "startTime": now_text(),
-        }
-        self._server.ask("PATCH", f"{CORE}pods/{pod['metadata']['name']}/status", {"status": status})
-
-    # ---- the container ----
-
-    def _start(self, pod, asked, before):
-        security = pod["spec"].get("securityContext", {}) | asked.get("securityContext", {})
+    def _start(self, pod, running):
+        asked = _steps(pod["spec"])[running.step]
         folder = self._folder / pod["metadata"]["uid"]
-        if before is None:
-            folder.mkdir()
-        environment = _environment(pod, asked)
+        folder.mkdir(exist_ok=True)
+        security = pod["spec"].get("securityContext", {}) | asked.get("securityContext", {})
         words = [each.replace("$$", "$") for each in asked.get("command") or self._images[asked["image"]]]
-        return container.start(
+        running.container = container.start(
             [*words, *asked.get("args", [])],
-            folder=folder / str(before.restarts + 1 if before else 0),
-            mounts=[*self._mounts(pod, asked, folder)],
+            folder=folder / f"{asked['name']}-{running.restarts}",
+            mounts=[*mounts_of(self._server, pod, asked, folder, self.claims)],
             user=security.get("runAsUser", _ANYONE),
             group=security.get("runAsGroup", _ANYONE),
-            environment={
-                "KUBERNETES_SERVICE_HOST": "127.0.0.1",
-                "KUBERNETES_SERVICE_PORT": self._server.port,
-                **environment,
-            },
+            environment=environment_of(self._server, pod, asked),
             working_folder=asked.get("workingDir", "/"),
             read_only=security.get("readOnlyRootFilesystem", False),
         )
+        running.begin(asked["name"])
+        self._tell(pod, running.states, "Pending" if running.step < len(running.states) - 1 else "Running")
 
-    def _mounts(self, pod, asked, folder):
-        volumes = {each["name"]: each for each in pod["spec"].get("volumes", [])}
-        for mount in asked.get("volumeMounts", []):
-            source = self._volume(pod, volumes[mount["name"]], folder) / mount.get("subPath", "")
-            yield source, mount["mountPath"], "ro" if mount.get("readOnly") else "rw"
-
-    def _volume(self, pod, volume, folder):
-        """Make a volume, or find it where it was made."""
-        if "persistentVolumeClaim" in volume:
-            claim = self.claims / volume["persistentVolumeClaim"]["claimName"]
-            if not claim.exists():
-                claim.mkdir()
-                shutil.chown(claim, group=pod["spec"]["securityContext"]["fsGroup"])
-                claim.chmod(0o2775)
-            return claim
-        made = folder / volume["name"]
-        if not made.exists():
-            made.mkdir()
-            made.chmod(0o777)
-            for name, text in self._files(pod, volume):
-                (made / name).write_text(text)
-        return made
-
-    def _files(self, pod, volume):
-        if "configMap" in volume:
-            found = self._server.ask("GET", f"{CORE}configmaps/{volume['configMap']['name']}")
-            yield from found["data"].items()
-        elif "projected" in volume:  # the service account's, which the API server puts into each pod
-            spec = {"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": pod["metadata"]["name"]}}
-            account = f"{CORE}serviceaccounts/{pod['spec']['serviceAccountName']}"
-            yield "token", self._server.ask("POST", f"{account}/token", {"spec": spec})["status"]["token"]
-            yield "ca.crt", self._server.place.authorities.read_text()
-            yield "namespace", NAMESPACE
-        else:
-            assert "emptyDir" in volume, volume
+    def _tell(self, pod, states, phase="Pending"):
+        running = self._running.get(pod["metadata"]["uid"])
+        told = [
+            {
+                "name": asked["name"],
+                "image": asked["image"],
+                "imageID": "",
+                "ready": "running" in state,
+                "restartCount": running.restarts if running else 0,
+                "state": state,
+            }
+            for asked, state in zip(_steps(pod["spec"]), states, strict=True)
+        ]
+        status = {
+            "phase": phase,
+            "conditions": [{"type": each, "status": str(each in _HOLDS[phase])} for each in _CONDITIONS],
+            "initContainerStatuses": told[:-1],
+            "containerStatuses": told[-1:],
+            "startTime": _now_text(),
+        }
+        self._server.ask("PATCH", f"{CORE}pods/{pod['metadata']['name']}/status", {"status": status})
 
 
 class _Running:
-    """A pod's container. `killed_at`: when it is, being deleted."""
+    """A pod's containers. `step`: which of them is at work; `killed_at`: when it is, being deleted."""
 
-    def __init__(self, pod, started, before):
+    def __init__(self, pod):
         self.name = pod["metadata"]["name"]
-        self.container = started
-        self.started = now_text()
-        self.restarts = before.restarts + 1 if before else 0
+        self.container = None
+        self.containers = {}
+        self.states = [_NOT_YET for _ in _steps(pod["spec"])]
+        self.step = self.restarts = 0
         self.killed_at = None
 
-    def ended(self):
-        code = self.container.exit_code
-        reason = "Error" if code else "Completed"
-        return {
-            "terminated": {
-                "exitCode": code,
-                "reason": reason,
-                "startedAt": self.started,
-                "finishedAt": now_text(),
-            }
-        }
+    def begin(self, name):
+        self.containers[name] = self.container
+        self.states[self.step] = {"running": {"startedAt": _now_text()}}
+
+    def conclude(self):
+        code, began = self.container.exit_code, self.states[self.step].get("running")
+        if began is not None:
+            ended = {"exitCode": code, "reason": "Error" if code else "Completed", "finishedAt": _now_text()}
+            self.states[self.step] = {"terminated": began | ended}
 
 
 class _LogServer(ThreadingHTTPServer):
@@ -252,14 +222,16 @@ class _Logs(BaseHTTPRequestHandler):
 
     def do_GET(self):
         kubelet = self.server.kubelet
-        pod = kubelet.pod(self.path.partition("?")[0].split("/")[3])
-        if not kubelet.tells_logs or pod is None:
+        _, _, _, name, of = self.path.partition("?")[0].split("/")
+        pod = kubelet.pod(name)
+        if not kubelet.tells_logs or pod is None or of not in pod.containers:
             return self.send_error(500 if pod else 404)
         self.send_response(200)
         self.end_headers()
-        with pod.container.log_path.open("rb") as written:
+        asked = pod.containers[of]
+        with asked.log_path.open("rb") as written:
             while True:
-                over = pod.container.exit_code is not None
+                over = asked.exit_code is not None
                 self.wfile.write(written.read())
                 self.wfile.flush()
                 if over:
@@ -270,17 +242,10 @@ class _Logs(BaseHTTPRequestHandler):
         """Nobody asks for it."""
 
 
-def _environment(pod, asked):
-    """The variables that a container is given, with those before in place of $(NAME)."""
-    found = {}
-    for each in asked.get("env", []):
-        value = each.get("value", "")
-        if "valueFrom" in each:
-            assert each["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
-            value = pod["metadata"]["name"]
-        found[each["name"]] = re.sub(r"\$\((\w+)\)", lambda name: found[name[1]], value)
-    return found
+def _steps(spec):
+    """A pod's containers, one after the other: none here has two at a time."""
+    return [*spec.get("initContainers", []), *spec["containers"]]
 
 
-def now_text():
+def _now_text():
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

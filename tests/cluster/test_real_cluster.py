@@ -5,29 +5,21 @@ a small kubelet runs it and the pods of Jobs as containers: port104 has the righ
 a namespace that admits nothing but the Pod Security Standard "restricted".
 """
 
-import contextlib
 import json
 import os
-import socket
-import sys
-import time
 from pathlib import Path
 
 import pytest
 import yaml
 
-from api_server_process import NAMESPACE, RefusedError
+from api_server_process import NAMESPACE
 from chart.rendered import POD, Rendered
-from cluster.control_plane import CORE, JOBS, ControlPlane
+from cluster.control_plane import CORE, ControlPlane
 from cluster.kubelet import NODE, Kubelet
+from cluster.site import PORT104, TOOL, Site
 from engine_process import free_port
-from port104.wire.command import Status
-from sender import Sender, image
 
 PROGRAMS = os.environ.get("PORT104_CLUSTER")
-CLAIM = f"payloads-{POD}"
-PORT104 = (sys.executable, "-m", "port104")
-TOOL = "registry.example/tool:1"
 SHEETS = sorted((Path(__file__).parents[1] / "chart" / "values").glob("*.yaml"))
 # A container's process 1 hears no signal that it does not ask for.
 UNTIL_TOLD = "trap 'exit 1' TERM; until [ -e output/go ]; do sleep 0.05 & wait; done; rm output/go;"
@@ -39,96 +31,6 @@ pytestmark = [
     pytest.mark.skipif(PROGRAMS is None, reason="takes long to build: make cluster-check"),
     pytest.mark.skipif(os.geteuid() != 0, reason="runs containers: as root"),
 ]
-
-
-class Site:
-    """A cluster with port104 in it."""
-
-    def __init__(self, server, kubelet, port):
-        self.server = server
-        self.kubelet = kubelet
-        self.port = port
-        self.storage = kubelet.claims / CLAIM
-
-    @property
-    def engine(self):
-        return self.kubelet.pod(POD).container
-
-    def said(self, event, **facts):
-        """What port104's newest container logged of that."""
-        lines = (json.loads(line) for line in self.engine.log.splitlines() if line.startswith("{"))
-        return [each for each in lines if each["event"] == event and facts.items() <= each.items()]
-
-    def listens(self):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-            return True
-        return False
-
-    def until(self, condition, seconds=30):
-        """Poll until it is so; returns what it said."""
-        deadline = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < deadline, self.engine.log
-            time.sleep(0.05)
-        return found
-
-    def pipeline(self, name, script, *, image=TOOL, limit=60, **template):
-        """Apply a Pipeline and an AE title for it, and wait until both hold."""
-        template = {"image": image, "command": ["sh", "-c", script], **template}
-        self.server.apply("pipelines", name, {"kubernetes": template, "timeLimit": limit, "retries": 0})
-        settings = {"timeout": 1, f"pipeline-{name}": name}
-        self.server.apply("localaes", name, {"aeTitle": name.upper(), "processorSettings": settings})
-        for plural in ("pipelines", "localaes"):
-            self.until(lambda of=plural: self.server.condition(of, name).get("status") == "True")
-
-    def job(self, name):
-        """Send a study to the AE title; returns the Job that is made of it."""
-        self.send(name)
-        return self.until(lambda: self.server.jobs(**{"ae-title": name.upper()}))[0]
-
-    def send(self, name):
-        with Sender(self.port, called_ae_title=name.upper()) as sender:
-            for number in (1, 2):
-                instance = f"1.2.3.{number}"
-                assert sender.store(instance, image(instance, b"pixels")) == Status.SUCCESS
-            sender.release()
-
-    def attempt(self, job):
-        """The folder of its run."""
-        return self.storage / "runs" / job["metadata"]["annotations"]["port104.io/run"] / "1"
-
-    def begun(self, job):
-        """Wait until its container runs."""
-        self.until(lambda: self.phases(job) == ["Running"])
-
-    def phases(self, job):
-        return [pod["status"]["phase"] for pod in self.server.pods_of(job)]
-
-    def let(self, job):
-        (self.attempt(job) / "output" / "go").touch()
-
-    def ended(self, job):
-        """Wait until port104 says that its run has not failed; returns what it says."""
-        return self._said_of(job, "run ended")
-
-    def failed(self, job):
-        """Wait until port104 says that its run has; returns why."""
-        return self._said_of(job, "run failed")["reason"]
-
-    def _said_of(self, job, event):
-        run = job["metadata"]["annotations"]["port104.io/run"]
-        return self.until(lambda: self.said(event, run=run))[0]
-
-    def gone(self, job):
-        with contextlib.suppress(RefusedError):
-            self.server.ask("GET", f"{JOBS}/{job['metadata']['name']}")
-            return False
-        return self.phases(job) == []
-
-    def cancel(self, job):
-        """As with kubectl exec."""
-        done = self.engine.run(*PORT104, "jobs", "cancel", job["metadata"]["annotations"]["port104.io/job"])
-        assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +119,17 @@ def test_a_study_becomes_results_by_a_job(site):
     assert "kube-api-access" not in json.dumps(pod["spec"]["volumes"])
 
 
+def test_each_of_many_studies_becomes_one_job(site):
+    site.pipeline("many", COPY, concurrency=20)
+    site.send("many", studies=20)
+    jobs = site.until(lambda: (made := site.server.jobs(**{"ae-title": "MANY"}))[19:] and made)
+    ended = [site.ended(job) for job in jobs]
+    assert [(each["outcome"], each["attempt"], each["results"]) for each in ended] == [
+        ("succeeded", 1, 2)
+    ] * 20
+    assert len(site.server.jobs(**{"ae-title": "MANY"})) == 20
+
+
 def test_an_exit_code_is_a_failure(site):
     site.pipeline("failing", "echo it cannot be read >&2; exit 3")
     job = site.job("failing")
@@ -303,6 +216,16 @@ def test_a_job_ends_while_the_api_server_is_away(site):
     assert (ended["outcome"], ended["attempt"], ended["results"]) == ("succeeded", 1, 2)
 
 
+def test_a_run_begins_while_the_api_server_is_away(site):
+    site.pipeline("early", COPY)
+    site.server.stop()
+    site.send("early")
+    site.until(lambda: site.said("run begun", called="EARLY"))
+    site.server.start()
+    [job] = site.until(lambda: site.server.jobs(**{"ae-title": "EARLY"}))
+    assert site.ended(job)["outcome"] == "succeeded"
+
+
 def test_a_job_goes_after_the_time_that_its_pipeline_says(site):
     site.pipeline("passing", COPY, ttlSecondsAfterFinished=1)
     job = site.job("passing")
@@ -318,8 +241,7 @@ def test_a_quota_is_waited_for(site):
     site.until(lambda: site.server.ask("GET", f"{quotas}/none").get("status", {}).get("hard"))
     site.pipeline("waiting", COPY)
     site.send("waiting")
-    [told] = site.until(lambda: site.said("a run waits for the API server"))
-    assert "exceeded quota" in told["reason"]
+    site.until(lambda: "exceeded quota" in str(site.said("a run waits for the API server")))
     site.server.ask("DELETE", f"{quotas}/none")
     [job] = site.until(lambda: site.server.jobs(**{"ae-title": "WAITING"}))
     assert site.ended(job)["outcome"] == "succeeded"
