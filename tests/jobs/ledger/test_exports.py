@@ -297,5 +297,7 @@ def test_what_waited_too_long_for_an_engine_that_is_gone_says_so(database):
     work(database, register_node, "n2", "/n2", "host", 10_000)
     assert work(database, exports.give_up, 500, "not delivered in 7 days", HALF, 11_000, 9) == 2
     (gone,), (lives,) = ask(database, "SELECT why FROM port104_result ORDER BY node")
-    assert gone.startswith("not delivered in 7 days: what it needs is in the storage folder of the engine on")
+    assert gone.startswith(
+        "not delivered in 7 days: what is needed is in the storage folder of the engine on"
+    )
     assert lives == "not delivered in 7 days"

@@ -4,6 +4,7 @@ import pytest
 
 from outgoing import result
 from port104.jobs.ledger.exports import Outcome
+from port104.jobs.ledger.looking.messages import message_backlog
 from port104.jobs.ledger.messages import Message
 from port104.jobs.ledger.nodes import register_node
 from port104.jobs.ledger.outbox import Outbox
@@ -169,6 +170,8 @@ def test_one_whose_engine_is_gone_is_told_of_and_keeps_no_other_out(database, re
         register_node(session, "n1", "/n1", "pod-1", session.now())
     ((engine, count),) = requests.stranded()
     assert (engine.host, count, requests.count_waiting()) == ("pod-2", 1, 1)
+    with database.reading() as session:
+        assert message_backlog(session).why.startswith("export requests that wait: 1; what is needed is in")
     assert requests.overdue(60, 9) == []
     assert requests.overdue(-1, 9) == [(request("m1"), engine)]
 

@@ -25,7 +25,7 @@ class GoneEngine(NamedTuple):
         """Why what only its storage folder has cannot go on, and what to do."""
         since = datetime.fromtimestamp(self.heard, UTC).isoformat(timespec="seconds")
         return (
-            f"what it needs is in the storage folder of the engine on {self.host} (node {self.node}), which"
+            f"what is needed is in the storage folder of the engine on {self.host} (node {self.node}), which"
             f" was not heard of since {since}: start that engine with its folder"
         )
 

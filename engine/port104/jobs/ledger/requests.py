@@ -71,7 +71,7 @@ class Stranded(NamedTuple):
     @property
     def words(self) -> str:
         """Why they wait, and what to do."""
-        return f"export requests that wait: {self.requests}, for {self.engine.words}"
+        return f"export requests that wait: {self.requests}; {self.engine.words}"
 
 
 class Requests:
