@@ -82,13 +82,17 @@ async def test_a_health_check_is_no_news(tmp_path, logged):
 
 
 @pytest.mark.parametrize("header", [HEADER, b"\r\n\r\n\x00\r\nQUIT\n\x21\x00\x00\x00"])
-async def test_who_is_no_proxy_must_not_send_a_header(tmp_path, header):
+async def test_who_is_no_proxy_must_not_send_a_header(tmp_path, logged, header):
     admitted = Admitted(policy=NegotiationPolicy())
     async with serving(tmp_path, verdict=admitted, is_proxy=from_nowhere) as service:
         peer = await RawPeer.connect(service.port)
         await peer.send(header + association_request().encode())
         assert isinstance(await peer.receive(), Abort)
         await peer.close()
+        await until(lambda: [entry for entry in logged if entry["log_level"] == "warning"])
+    [told] = [entry for entry in logged if entry["log_level"] == "warning"]
+    assert (told["event"], told["address"]) == ("PROXY header refused", "127.0.0.1")
+    assert "dicom.scp.proxyProtocol.from" in told["hint"]
 
 
 async def test_who_is_about_to_say_for_whom_does_not_hold_up_the_end(tmp_path):

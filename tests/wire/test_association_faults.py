@@ -31,6 +31,7 @@ from port104.wire.events import (
     ConnectionLost,
     DataSetFragment,
 )
+from port104.wire.faults import PROXY_HEADER
 from port104.wire.pdu import PDV, Abort, PDataTF, UserInformation
 from port104.wire.states import State
 
@@ -56,6 +57,15 @@ def assert_aborted(peer: Peer, incoming: bytes, reason: int) -> None:
     assert peer.take_sent() == Abort(2, reason).encode()
     assert peer.end() == []
     assert peer.association.closed
+
+
+@pytest.mark.parametrize("begin", [b"PROXY TCP4 10.1.2.3 ", b"\r\n\r\n\x00\r\nQUIT\n\x21\x11"])
+def test_a_header_of_the_proxy_protocol_is_known_for_one(begin: bytes) -> None:
+    """Who put a load balancer in front is to find out what is missing."""
+    peer = Peer(Role.ACCEPTOR)
+    peer.feed(begin)
+    assert peer.happened[-1].detail == PROXY_HEADER
+    assert peer.take_sent() == Abort(2, UNRECOGNISED_PDU).encode()
 
 
 # ---- before the association (hostile cases 1 to 10) ----

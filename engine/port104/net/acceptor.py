@@ -23,6 +23,7 @@ from port104.net.session import Session
 from port104.net.tls import SecureSocket
 from port104.net.trace import PDUTrace
 from port104.wire.association import AssociationLimits
+from port104.wire.faults import PROXY_HEADER
 
 log = structlog.get_logger("port104.acceptor")
 
@@ -224,6 +225,8 @@ class Acceptor(Generic[IntakeT]):
                 self._sessions.add(session)
                 self._close_for_another(self._crowd.arrive(session, address))
                 await session.run()
+                if session.why_over == PROXY_HEADER:
+                    self._warn_of_proxy(address)
         except Exception:
             # A fault of ours on one association must not end the others.
             log.exception("association ended by a fault in port104", address=address)
@@ -234,6 +237,14 @@ class Acceptor(Generic[IntakeT]):
                 self._crowd.leave(session)
             if not self._sessions:
                 self._idle.set()
+
+    def _warn_of_proxy(self, address: str) -> None:
+        self._warn(
+            "PROXY header refused",
+            address=address,
+            reason="it came from an address that is not listed",
+            hint="if that is your load balancer, name it in dicom.scp.proxyProtocol.from",
+        )
 
     async def _make_room(self, failure: OSError) -> None:
         self._warn(

@@ -5,7 +5,8 @@ import errno
 # What mends a failed handshake, by OpenSSL's words for it.
 _HINTS = {
     "http request": "the peer speaks HTTP here",
-    "wrong version number": "the peer does not speak TLS: have it call dicom.scp.port, or turn TLS on there",
+    "wrong version number": "the peer does not speak TLS: have it call dicom.scp.port, or turn TLS on there;"
+    " a load balancer that says who calls is to be named in dicom.scp.proxyProtocol.from",
     "unsupported protocol": "the peer knows old versions of TLS only; PS3.15 B.12 asks for 1.2 at least",
     "no shared cipher": "the peer must offer a cipher suite of PS3.15 B.12, and one for the kind of our key",
     "peer did not return a certificate": "have the peer show a certificate, or set"

@@ -106,6 +106,11 @@ class Session(Generic[IntakeT]):
                 await self._close()
             self._account.close()
 
+    @property
+    def why_over(self) -> str:
+        """Why it is over, in words; empty where nothing went wrong."""
+        return self._account.tally.detail
+
     def abort(self, detail: str, hint: str = "") -> None:
         """End the session now: the peer of an association is sent A-ABORT, and the connection is closed."""
         self._account.note_end("aborted by us", detail, hint)

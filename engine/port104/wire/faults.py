@@ -26,9 +26,15 @@ EVENT_OF: dict[int, Evt] = {
     PDUType.ABORT: Evt.EVT16,
 }
 
+# What stands in the place of a PDU's type and length where "PROXY " or the signature of version 2 comes.
+_PROXY_HEADERS = ((0x50, 0x4F585920), (0x0D, 0x0D0A000D))
+PROXY_HEADER = "it begins as a header of the PROXY protocol does"
+
 
 def header_fault(pdu_type: int, length: int) -> RemoteProtocolError | None:
     """Why a PDU of this type cannot state this length, in bytes; None where it can."""
+    if (pdu_type, length) in _PROXY_HEADERS:
+        return RemoteProtocolError(PROXY_HEADER, reason=_UNRECOGNISED_PDU)
     if pdu_type not in EVENT_OF:
         return RemoteProtocolError(f"{pdu_type:02X}H is no PDU type", reason=_UNRECOGNISED_PDU)
     if pdu_type in (PDUType.ASSOCIATE_RQ, PDUType.ASSOCIATE_AC):
