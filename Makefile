@@ -7,7 +7,8 @@ NATIVE := $(wildcard native/*.c native/*.h) native/build.py setup.py
 # The test peers, and the package that each comes from.
 PEERS := storescu:dcmtk echoscu:dcmtk dcmsend:dcmtk dcmdump:dcmtk Orthanc:orthanc \
 	/usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb \
-	pg_lsclusters:postgresql /usr/lib/rabbitmq/bin/rabbitmq-server:rabbitmq-server
+	pg_lsclusters:postgresql /usr/lib/rabbitmq/bin/rabbitmq-server:rabbitmq-server \
+	haproxy:haproxy nginx:nginx /usr/lib/nginx/modules/ngx_stream_module.so:libnginx-mod-stream
 CRASH_ROUNDS ?= 200
 CRASH_JOBS_ROUNDS ?= 200
 CRASH_EXPORTS_ROUNDS ?= 100
@@ -126,7 +127,7 @@ cluster-check: build $(VENV)/.chart build/kubernetes ## chart, custom resources 
 	@.ci/peers etcd:etcd-server
 	PORT104_CLUSTER=$(CURDIR)/build/kubernetes $(BIN)/python -m pytest tests/cluster
 
-peers: ## install the test peers (DCMTK, Orthanc, PostgreSQL, RabbitMQ) where that is possible
+peers: ## install the test peers (DCMTK, Orthanc, PostgreSQL, RabbitMQ, HAProxy, nginx) where that is possible
 	@.ci/peers $(PEERS)
 
 format: build ## format the Python code

@@ -14,10 +14,11 @@ STORAGE_CONTEXT = 3
 
 
 class Sender:
-    """One association. Raises OSError or EOFError when the connection ends."""
+    """One association. Raises OSError or EOFError when the connection ends. `address`: where it is from."""
 
-    def __init__(self, port, *, timeout=30.0, **request):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    def __init__(self, port, *, timeout=30.0, address=None, **request):
+        source = None if address is None else (address, 0)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout, source)
         try:
             self._associate(request)
         except BaseException:
