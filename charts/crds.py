@@ -14,7 +14,7 @@ import yaml
 
 from port104.cluster.resources import API_VERSION, GROUP, VERSION
 from port104.service.api.description import description
-from port104.service.api.operations import REFS, name_of
+from port104.service.api.operations.operation import REFS, name_of
 from port104.service.custom_resources.kinds import RESOURCE_KINDS, ResourceKind
 from port104.service.registration import ORIGIN, WARNINGS
 
