@@ -434,11 +434,11 @@ async def test_a_run_whose_payload_is_not_whole_waits_with_its_reason_and_uses_u
     of_folders = works.dispatcher._of_folders
     asked = []
 
-    async def payload_of(run, members):
+    async def payload_of(run, members, pipeline):
         asked.append(trio.current_time())
         if trio.current_time() < whole:
             raise IncompleteError("waits for 3 instances of another engine")
-        return await of_folders(run, members)
+        return await of_folders(run, members, pipeline)
 
     works.dispatcher._payload_of = payload_of
     async with dispatched(works):
@@ -455,7 +455,7 @@ async def test_a_run_whose_payload_is_not_whole_waits_with_its_reason_and_uses_u
 
 
 async def test_a_run_that_waits_for_its_payload_can_be_cancelled(autojump_clock, works):
-    async def payload_of(run, members):
+    async def payload_of(run, members, pipeline):
         await trio.sleep(10)
         raise IncompleteError("waits")
 

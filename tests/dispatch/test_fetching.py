@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import shutil
 
+import msgspec
 import pytest
 
 from memory_objects import AWAY, MemoryObjects
@@ -12,9 +14,14 @@ from port104.errors import StorageError
 from port104.jobs.ledger.members import Member
 from port104.jobs.ledger.runs import Run
 from port104.objects.held import Held
+from port104.registry.entries import Pipeline
+from port104.registry.job_templates import JobTemplate
 from stored_file import put
 
 RUN = Run("r1", "j1", "g1", "PORT104", "lung", "8ee3", "port104-lung-20231114221320", 1, 1, 5.0)
+
+BY_FILES = Pipeline(name="lung", command=("true",))
+BY_OBJECTS = Pipeline(name="lung", kubernetes=JobTemplate(image="lung:2", payload="objectStore"))
 
 
 class Site:
@@ -44,8 +51,8 @@ class Site:
             Held(key, len(content), digest, "e") if held else None,
         )
 
-    async def make(self, *members):
-        return await self.fetcher.make(RUN, members)
+    async def make(self, *members, pipeline=BY_FILES):
+        return await self.fetcher.make(RUN, members, pipeline)
 
 
 @pytest.fixture
@@ -163,3 +170,41 @@ async def test_a_file_that_leaves_the_folder_meanwhile_lets_the_run_wait(site, m
         await site.make(member)
     monkeypatch.undo()
     assert contents(await site.make(member)).keys() == {"1.2.3.1.dcm"}
+
+
+# ---- for who reads objects ----
+
+
+def listed(folder):
+    return json.loads((folder / "manifest.json").read_bytes())["instances"]
+
+
+async def test_what_is_read_from_the_store_is_listed_and_not_fetched(site):
+    members = [site.member("1.2.3.1"), site.member("1.2.3.2", node="n2"), site.member("1.2.3.3", there=True)]
+    site.store.fault = AWAY  # nothing is asked of it
+    folder = await site.make(*members, pipeline=BY_OBJECTS)
+    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "output"]
+    by_file = {each["file"]: each["object"] for each in listed(folder)}
+    assert by_file == {f"dcm/{each.sop_instance_uid}.dcm": f"s3://bucket/{each.held.key}" for each in members}
+    assert await site.make(*members, pipeline=BY_OBJECTS) == folder
+
+
+async def test_it_says_of_an_instance_what_a_payload_of_files_says(site):
+    member = site.member("1.2.3.1", there=True)
+    of_files = listed(await site.make(member))
+    shutil.rmtree(site.root / "runs")
+    assert listed(await site.make(member, pipeline=BY_OBJECTS)) == of_files
+
+
+async def test_the_same_instance_of_two_engines_is_listed_once_and_another_one_too(site):
+    one = site.member("1.2.3.1")
+    again = msgspec.structs.replace(one, node="n2", held=msgspec.structs.replace(one.held, key="site/n2/x"))
+    other = msgspec.structs.replace(one, held=msgspec.structs.replace(one.held, key="y", digest="0" * 64))
+    names = [each["file"] for each in listed(await site.make(one, again, other, again, pipeline=BY_OBJECTS))]
+    assert names == ["dcm/1.2.3.1.dcm", "dcm/1.2.3.1.1.dcm"]
+
+
+async def test_it_waits_for_what_the_store_has_not_though_it_is_here(site):
+    here = site.member("1.2.3.1", held=False, there=True)
+    with pytest.raises(IncompleteError, match="waits for 1 instances that are not in the object store yet"):
+        await site.make(here, site.member("1.2.3.2"), pipeline=BY_OBJECTS)

@@ -14,6 +14,7 @@ from port104.dispatch.payload import IncompleteError
 from port104.jobs.ledger.looking.objects import object_backlog
 from port104.jobs.ledger.members import members_of
 from port104.jobs.ledger.moving import Moving
+from port104.registry.entries import Pipeline
 from runs import run_of
 
 pytestmark = pytest.mark.usefixtures("no_threads")
@@ -46,7 +47,8 @@ class Site(ObjectSite):
             return [member for group in groups for member in members_of(session, group)]
 
     async def make(self, member):
-        return await Fetcher(self.root, "n1", self.store, 2).make(run_of(), [member])
+        pipeline = Pipeline(name="lung", command=("true",))
+        return await Fetcher(self.root, "n1", self.store, 2).make(run_of(), [member], pipeline)
 
 
 @pytest.fixture

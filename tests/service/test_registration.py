@@ -211,6 +211,8 @@ ENTRIES = st.one_of(
             tolerations=st.lists(st.sampled_from(TOLERATIONS)).map(tuple),
             image_pull_secrets=st.lists(st.sampled_from(["a", "b.c"])).map(tuple),
             image_pull_policy=st.sampled_from(["Always", "Never"]),
+            payload=st.just("objectStore"),
+            payload_size=st.sampled_from(["", "20Gi"]),
             ttl_seconds_after_finished=st.integers(0, 100),
         ),
         environment=st.dictionaries(st.sampled_from(["A", "b_1"]), NAMES),
@@ -333,6 +335,9 @@ JOB_FAULTS = [
     ({"limits": {"memory": True}}, "limits.memory", "expected a quantity"),
     ({"requests": {"": "1"}}, "requests.", "expected the name of a resource"),
     ({"requests": {"UP/er": 1.5}}, "requests.UP/er", "expected the name of a resource"),
+    ({"payload": "s3"}, "payload", ""),
+    ({"payloadSize": "20Gi"}, "payloadSize", "it is for a payload that comes by the objectStore"),
+    ({"payload": "objectStore", "payloadSize": "lots"}, "payloadSize", "expected a quantity"),
     ({"volumes": [{"mountPath": "/a"}]}, "volumes[0].claim", "a volume is one of claim, secret"),
     (
         {"volumes": [{"mountPath": "/a", "claim": "b", "memory": "1Gi"}]},

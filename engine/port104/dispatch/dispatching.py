@@ -39,8 +39,8 @@ log = structlog.get_logger("port104.jobs")
 LOOK_SECONDS = 5.0
 
 
-MakePayload = Callable[[Run, Sequence[Member]], Awaitable[Path]]
-"""Makes the folder of an attempt, or raises as payload.build does."""
+MakePayload = Callable[[Run, Sequence[Member], Pipeline], Awaitable[Path]]
+"""Makes the folder of an attempt of a pipeline, or raises as payload.build does."""
 
 
 def since_boot() -> float:
@@ -217,7 +217,7 @@ class Dispatcher:
             members = await self._desk.insist(lambda ledger: ledger.members_of(run))
             async with self._desk.folders:
                 pass  # whoever found it done with, before it was begun again, has removed what there was
-            folder = await self._payload_of(run, members)
+            folder = await self._payload_of(run, members, pipeline)
             # The last that is done before: what is written down for it is held against our silence later.
             if not await self._confirm(run, pipeline, folder):
                 return None
@@ -250,7 +250,7 @@ class Dispatcher:
             self._announcer.look()
         return confirmed
 
-    async def _of_folders(self, run: Run, members: Sequence[Member]) -> Path:
+    async def _of_folders(self, run: Run, members: Sequence[Member], _: Pipeline) -> Path:
         return await trio.to_thread.run_sync(build, self._root, self._node, run, members)
 
 

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
-from port104.dispatch.payload import MANIFEST, IncompleteError, Shelves, build, folder_of
+from port104.dispatch.payload import MANIFEST, IncompleteError, Shelves, build, build_listed, folder_of
 from port104.errors import StorageError
 from port104.jobs.ledger.members import Member
 from port104.jobs.ledger.runs import Run
 from port104.objects.faults import DamagedObjectError, MissingObjectError, ObjectStoreError
 from port104.objects.held import Held
+from port104.registry.entries import Pipeline
 
 if TYPE_CHECKING:
     from port104.objects.store import ObjectStore
@@ -39,11 +40,16 @@ class Fetcher:
         self._store = store
         self._limiter = trio.CapacityLimiter(at_once)
 
-    async def make(self, run: Run, members: Sequence[Member]) -> Path:
-        """Make the folder of an attempt, as payload.build does.
+    async def make(self, run: Run, members: Sequence[Member], pipeline: Pipeline) -> Path:
+        """Make the folder of an attempt, as payload.build does, or build_listed for who reads objects.
 
         Raises IncompleteError where the run must wait, and StorageError.
         """
+        if pipeline.reads_objects:
+            if lacking := [each for each in members if each.held is None]:
+                raise IncompleteError(_waits_for(lacking))
+            listed = partial(build_listed, self._root, run, members, self._store.place.url_of)
+            return await trio.to_thread.run_sync(listed)
         folder = folder_of(self._root, run)
         away = await trio.to_thread.run_sync(self._away, folder, members)
         shelf = folder.with_name(f"{folder.name}.fetched")

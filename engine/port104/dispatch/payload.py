@@ -68,22 +68,45 @@ def build(
             listed = [_placed(folder, *each, url_of) for each in zip(members, sources, strict=True)]
             _write(folder / MANIFEST, _manifest(run, [each for each in listed if each is not None]))
     except OSError as failure:
-        raise StorageError(
-            f"the payload of run {run.id} cannot be made: {failure.strerror} ({failure.filename or folder});"
-            " check the disk of the storage folder"
-        ) from failure
+        raise _unmade(run, folder, failure) from failure
     return folder
+
+
+def build_listed(root: Path, run: Run, members: Sequence[Member], url_of: Callable[[str], str]) -> Path:
+    """Make the folder of an attempt that reads its instances from the object store, which holds all of them.
+
+    There is no dcm/ in it: the manifest alone tells of them. Raises StorageError when the disk fails.
+    """
+    folder = folder_of(root, run)
+    try:
+        if not (folder / MANIFEST).exists():
+            (folder / OUTPUT).mkdir(parents=True, exist_ok=True)
+            _write(folder / MANIFEST, _manifest(run, [*_listed(members, url_of)]))
+    except OSError as failure:
+        raise _unmade(run, folder, failure) from failure
+    return folder
+
+
+def _listed(members: Sequence[Member], url_of: Callable[[str], str]) -> Iterator[dict[str, Any]]:
+    """Name and describe instances; the same one is listed once, whoever received it."""
+    digests: dict[str, str] = {}
+    for member in members:
+        assert member.held is not None  # noqa: S101 - the store holds all
+        stem, copy = _stem_of(member, Path(member.file)), 0
+        while (name := _name(stem, copy)) in digests and digests[name] != member.held.digest:
+            copy += 1
+        if name not in digests:
+            digests[name] = member.held.digest
+            yield _described(member, name, url_of)
 
 
 def _placed(
     folder: Path, member: Member, source: Path, url_of: Callable[[str], str]
 ) -> dict[str, Any] | None:
     """Put an instance into the payload, and describe it; None where the same one is there already."""
-    uid = member.sop_instance_uid
-    stem = uid if _UID.fullmatch(uid) else source.name.partition(".")[0]
-    copy = 0
+    stem, copy = _stem_of(member, source), 0
     while True:
-        name = f"{INSTANCES}/{stem}{f'.{copy}' if copy else ''}.dcm"
+        name = _name(stem, copy)
         try:
             _link(source, folder / name)
         except FileExistsError:
@@ -91,11 +114,24 @@ def _placed(
                 return None  # two engines received the same
             copy += 1
         else:
-            break
+            return _described(member, name, url_of)
+
+
+def _stem_of(member: Member, source: Path) -> str:
+    uid = member.sop_instance_uid
+    return uid if _UID.fullmatch(uid) else source.name.partition(".")[0]
+
+
+def _name(stem: str, copy: int) -> str:
+    """The path of an instance in a payload; of others with the same UID there are copies."""
+    return f"{INSTANCES}/{stem}{f'.{copy}' if copy else ''}.dcm"
+
+
+def _described(member: Member, name: str, url_of: Callable[[str], str]) -> dict[str, Any]:
     return {
         "file": name,
         "sopClassUid": member.sop_class_uid,
-        "sopInstanceUid": uid,
+        "sopInstanceUid": member.sop_instance_uid,
         "studyInstanceUid": member.study_instance_uid,
         "seriesInstanceUid": member.series_instance_uid,
         "callingAeTitle": member.calling_ae_title,
@@ -152,6 +188,13 @@ def _out_of_reach(member: Member) -> StorageError:
         " engines that share a ledger must see each other's folders under the same paths, so put them on a"
         " volume that all have, each in a folder of its own (storage.temporary), or have an object store"
         " (objectStore.url), and rerun the job"
+    )
+
+
+def _unmade(run: Run, folder: Path, failure: OSError) -> StorageError:
+    return StorageError(
+        f"the payload of run {run.id} cannot be made: {failure.strerror} ({failure.filename or folder});"
+        " check the disk of the storage folder"
     )
 
 

@@ -191,6 +191,11 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     destinations: tuple[str, ...] = ()
     """Names of the destinations that its results go to."""
 
+    @property
+    def reads_objects(self) -> bool:
+        """Whether its payload comes by the object store alone."""
+        return self.kubernetes is not None and self.kubernetes.payload == "objectStore"
+
 
 Entry = LocalAE | Source | Destination | Pipeline
 ENTRY_TYPES: tuple[type[Entry], ...] = (LocalAE, Source, Destination, Pipeline)

@@ -47,6 +47,10 @@ class JobTemplate(msgspec.Struct, frozen=True, kw_only=True):
     """The one container of a Job, and where it may run."""
 
     image: str
+    payload: Literal["volume", "objectStore"] = "volume"
+    """How its pod has the payload, and where its output goes: port104's own volume, or the object store."""
+    payload_size: str = ""
+    """Quantity: room for both on the node's disk, where they come by the object store; empty: no limit."""
     command: tuple[str, ...] = ()
     """Instead of the image's entry point; empty: that."""
     args: tuple[str, ...] = ()

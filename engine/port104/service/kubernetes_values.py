@@ -18,6 +18,7 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-
 _QUALIFIED = re.compile(r"(?:(?P<prefix>[^/]+)/)?(?P<name>[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)")
 _LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _QUANTITY = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?")
+_SECRET_KEY = re.compile(r"[-A-Za-z0-9_.]+")
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
@@ -38,6 +39,13 @@ def given_object_name_fault(text: str) -> str | None:
     if len(text) <= _LONGEST_NAME and _SUBDOMAIN.fullmatch(text):
         return None
     return "a name in Kubernetes has small letters, digits, hyphens and dots"
+
+
+def secret_key_fault(text: str) -> str | None:
+    """The key of a Secret."""
+    if len(text) <= _LONGEST_NAME and _SECRET_KEY.fullmatch(text):
+        return None
+    return "a key of a Secret has letters, digits, hyphens, dots and underscores"
 
 
 def quantity_fault(text: str) -> str | None:

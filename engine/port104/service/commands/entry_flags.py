@@ -215,6 +215,18 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("--folder", "folder", "Or: the folder that each payload is put into.", metavar="PATH"),
         Flag("--image", "kubernetes.image", "Or: the image of a Job in the cluster.", metavar="IMAGE"),
         Flag(
+            "--payload",
+            "kubernetes.payload",
+            "How it has the payload: volume or objectStore; default: volume.",
+            metavar="WORD",
+        ),
+        Flag(
+            "--payload-size",
+            "kubernetes.payloadSize",
+            "With objectStore: room for it on the node, as 20Gi; default: what there is.",
+            metavar="QUANTITY",
+        ),
+        Flag(
             "--image-command",
             "kubernetes.command",
             "Instead of the image's entry point, as typed.",

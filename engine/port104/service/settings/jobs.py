@@ -4,12 +4,27 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from port104.service.settings.kubernetes_jobs import Image, NameOfAnother, SecretKey
 from port104.service.settings.section import Section
 
 Hours = Annotated[float, Meta(ge=0, le=876_000)]
 # At least: what an engine may need from its last word on a run to its beginning, and a command from its time
 # limit to its end.
 Patience = Annotated[float, Meta(ge=60, le=86_400)]
+
+
+class TransferSettings(Section, frozen=True):
+    """The steps of a Job that carry its payload and output by the object store."""
+
+    image: Image | None = None
+    """Their image, port104's. Null (the default): that of port104's own pod."""
+    secret: NameOfAnother = ""
+    """Name of a Secret of the namespace with the access key that they have there. Empty (the default): it is
+    found as Amazon's tools find it, by the service account's web identity or from the node's metadata."""
+    access_key_id_key: SecretKey = "accessKeyId"
+    """Key of the Secret that holds the access key."""
+    secret_access_key_key: SecretKey = "secretAccessKey"  # noqa: S105 - what it is called
+    """Key of the Secret that holds its secret."""
 
 
 class JobsSettings(Section, frozen=True):
@@ -30,3 +45,4 @@ class JobsSettings(Section, frozen=True):
     limit of its pipeline besides, are begun anew by another. Null: never."""
     kubernetes: bool = False
     """Whether pipelines may be Jobs of the cluster whose pod port104 is, which then follows them."""
+    transfer: TransferSettings = TransferSettings()

@@ -26,6 +26,13 @@ ObjectName = Annotated[
         extra_json_schema={"minLength": 1, "maxLength": 253},
     ),
 ]
+SecretKey = Annotated[
+    str,
+    Meta(
+        extra={"check": values.secret_key_fault, "valid": "key of a Secret"},
+        extra_json_schema={"minLength": 1, "maxLength": 253},
+    ),
+]
 Quantity = Annotated[
     str, Meta(extra={"check": values.quantity_fault, "valid": "quantity such as 10Gi, or empty"})
 ]
@@ -119,6 +126,12 @@ class KubernetesSettings(Section, frozen=True):
 
     image: Image
     """The image of the container. It runs as port104's own user and group, without privileges."""
+    payload: Literal["volume", "objectStore"] = "volume"
+    """How it has the payload, and where its output goes: by port104's own `volume`, or by the `objectStore`,
+    which needs `objectStore.url`: then its pod needs no volume of port104's, and no node of it."""
+    payload_size: Quantity = ""
+    """With the object store: room for payload and output on the node's disk, at the most so much. Empty (the
+    default): what the node has."""
     command: Words = ()
     """Instead of the image's entry point. Empty (the default): that."""
     args: Words = ()
@@ -145,3 +158,11 @@ class KubernetesSettings(Section, frozen=True):
     """Its priority class. Empty (the default): the cluster's own."""
     ttl_seconds_after_finished: Annotated[int, Meta(ge=0, le=2_592_000)] = 3600
     """Seconds that the Job stays for people to look at, once port104 has seen and written down its end."""
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """As the base says."""
+        if self.payload_size and self.payload != "objectStore":
+            yield (
+                "payloadSize",
+                "it is for a payload that comes by the objectStore; port104's volume has its own",
+            )
