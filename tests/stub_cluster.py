@@ -58,7 +58,8 @@ class StubCluster(StubApiServer):
         ]
         spec = {
             "nodeName": "node-1",
-            "containers": [{"name": "port104", "volumeMounts": mounts}],
+            "containers": [{"name": "port104", "image": "port104:1", "volumeMounts": mounts}],
+            "imagePullSecrets": [{"name": "registry"}],
             "volumes": [
                 {"name": "config", "configMap": {"name": "port104"}},
                 {"name": "payloads", "persistentVolumeClaim": {"claimName": CLAIM}},
@@ -101,10 +102,23 @@ class StubCluster(StubApiServer):
     def change(self, pod, state):
         self.put("pods", pod, {**self.objects["pods", pod], "status": _status(state)})
 
-    def write(self, pod, data):
-        """As its container does."""
-        self.writings[pod].data += data
-        self.writings[pod].tell()
+    def step(self, pod, **states):
+        """Say how the steps of a pod are that has some: `fetch`, `pipeline` and `deliver`, in turn."""
+        before = self.objects["pods", pod]["status"].get("states", {})
+        status = _status_of_steps(before | states)
+        self.put("pods", pod, {**self.objects["pods", pod], "status": status})
+        for name in before.keys() | states.keys():
+            self.writings.setdefault((pod, name), Writing())
+        for name, state in states.items():
+            if "terminated" in state:
+                self.writings[pod, name].ended = True
+                self.writings[pod, name].tell()
+
+    def write(self, pod, data, step=None):
+        """As its container does, or a step of it."""
+        writing = self.writings[(pod, step) if step else pod]
+        writing.data += data
+        writing.tell()
 
     def end(self, name, code=0, reason="Error"):
         """End the container, and then the Job."""
@@ -132,8 +146,10 @@ class StubCluster(StubApiServer):
         for plural, pod in [*self.objects]:
             if plural == "pods" and pod.startswith(f"{name}-"):
                 self.delete("pods", pod)
-                self.writings[pod].ended = True
-                self.writings[pod].tell()
+                for key, writing in self.writings.items():
+                    if pod in (key, key[0]):
+                        writing.ended = True
+                        writing.tell()
 
     def remove(self, name):
         """As the garbage collector does, or somebody with kubectl."""
@@ -162,7 +178,8 @@ class StubCluster(StubApiServer):
         if (plural, name) not in self.objects:
             return await self._refuse(stream, 404, f'{plural} "{name}" not found')
         if subresource == "log":
-            return await self._log(stream, name)
+            container = parse_qs(urlsplit(request.target).query)["container"][0]
+            return await self._log(stream, name, container)
         if request.method == "GET":
             return await self._say(stream, self.objects[plural, name])
         act = {"PATCH": self._change, "DELETE": self._delete}[request.method]
@@ -198,8 +215,8 @@ class StubCluster(StubApiServer):
             self.remove(name)
         return True
 
-    async def _log(self, stream, pod):
-        writing = self.writings[pod]
+    async def _log(self, stream, pod, container):
+        writing = self.writings.get((pod, container)) or self.writings[pod]
         await stream.send_all(CHUNKED)
         most = self.breaks.pop(0) if self.breaks else None
         sent = 0
@@ -215,6 +232,19 @@ class StubCluster(StubApiServer):
                 await stream.send_all(LAST_CHUNK)
                 return True
             await news.wait()
+
+
+def _status_of_steps(states):
+    """Those that nothing is said of wait."""
+    waiting = {"waiting": {"reason": "PodInitializing"}}
+    found = [{"name": name, "state": states.get(name, waiting)} for name in ("fetch", "pipeline", "deliver")]
+    phase = "Running" if "running" in found[-1]["state"] else "Pending"
+    return {
+        "phase": phase,
+        "initContainerStatuses": found[:2],
+        "containerStatuses": found[2:],
+        "states": states,
+    }
 
 
 def _status(state):

@@ -203,6 +203,13 @@ def test_a_role_for_jobs_has_what_port104_asks_for():
     }
 
 
+def test_jobs_by_the_object_store_have_the_key_of_its_secret():
+    environment = Rendered(values_of("jobs-by-store")).environment
+    told = {key.rpartition("__")[2]: value for key, value in environment.items() if "__TRANSFER__" in key}
+    assert told == {"SECRET": "port104-s3", "ACCESSKEYIDKEY": "accessKeyId", "SECRETACCESSKEYKEY": "secret"}
+    assert not [key for key in Rendered(values_of("object-store")).environment if "__TRANSFER__" in key]
+
+
 def test_a_pod_that_makes_jobs_knows_its_own_name():
     assert Rendered(values_of("jobs")).environment["POD_NAME"] == POD
 

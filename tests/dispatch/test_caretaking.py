@@ -28,7 +28,15 @@ class House:
         self.retention = Retention(succeeded=HOUR, failed=10 * HOUR, instances=None)
         self.database = SqliteDatabase(root / "ledger.sqlite3", SCHEMA, clock=lambda: self.now)
         self.ledger = Ledger(self.database, "n1")
-        self.caretaker = Caretaker(Desk(self.ledger), root, lambda: self.retention, lambda: self.low)
+        self.in_store = set()
+        self.caretaker = Caretaker(
+            Desk(self.ledger), root, lambda: self.retention, lambda: self.low, clear=self.clear
+        )
+
+    async def clear(self, run_ids):
+        """Say of which runs the object store has nothing."""
+        await trio.lowlevel.checkpoint()
+        return [run_id for run_id in run_ids if run_id not in self.in_store]
 
     def study(self, number, **settings):
         """A study of one instance comes and is closed; returns its file, and its runs, which were begun."""
@@ -74,6 +82,20 @@ async def test_a_runs_folder_goes_in_its_time(house):
     assert await house.caretaker.look() == (1, 0)
     assert not house.folder(run).exists()
     assert await house.caretaker.look() == (0, 0)
+
+
+async def test_a_folder_stays_while_the_object_store_has_something_of_its_run(house):
+    (_, (run,)), (_, (other,)) = house.study(1), house.study(2)
+    house.end(run)
+    house.end(other)
+    house.in_store = {run.id}
+    house.now += HOUR
+    assert await house.caretaker.look() == (1, 0)
+    assert house.folder(run).exists()
+    assert not house.folder(other).exists()
+    house.in_store = set()
+    assert await house.caretaker.look() == (1, 0)
+    assert not house.folder(run).exists()
 
 
 @pytest.mark.parametrize("outcome", ["failed", "cancelled"])

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from port104.dispatch.desk import Desk
 from port104.jobs.ledger.ledger import Ledger
 from port104.registry.registry import Registry
 from port104.service.configuration import FaultyConfigurationError, load
-from port104.service.object_store import object_storage_of
+from port104.service.object_store import carrier_of, object_storage_of
 from port104.service.site import Site
 
 URL = {"PORT104_OBJECTSTORE__URL": "s3://imaging/site"}
@@ -57,3 +59,54 @@ def test_the_place_is_what_the_settings_say():
 
 def test_without_a_url_there_is_none():
     assert storage_of(load(None, {}, {}).settings.object_store) is None
+
+
+# ---- what the steps of Jobs are told ----
+
+JOBS = {"PORT104_JOBS__KUBERNETES": "true"}
+
+
+def access_of(**environ):
+    carrier = carrier_of(load(None, URL | JOBS | environ, {}).settings)
+    return carrier.access
+
+
+def test_steps_of_jobs_are_told_of_the_store_and_of_no_key():
+    access = access_of(
+        PORT104_OBJECTSTORE__ENDPOINT="https://minio.example:9000",
+        PORT104_OBJECTSTORE__ACCESSKEYID="us",
+        PORT104_OBJECTSTORE__SECRETACCESSKEY="open sesame",
+        PORT104_OBJECTSTORE__CERTIFICATEAUTHORITIES="/run/ca.pem",
+        PORT104_JOBS__TRANSFER__SECRET="port104-s3",
+        PORT104_JOBS__TRANSFER__ACCESSKEYIDKEY="id",
+        PORT104_JOBS__TRANSFER__IMAGE="mirror/port104:1",
+    )
+    assert "sesame" not in str(access)
+    assert (access.secret, access.keys) == ("port104-s3", ("id", "secretAccessKey"))
+    assert (access.image, access.authorities) == ("mirror/port104:1", "/run/ca.pem")
+    told = {f"PORT104_OBJECTSTORE__{key}": value for key, value in access.settings.items()}
+    read = load(None, told, {}).settings.object_store
+    assert (read.url, read.endpoint) == ("s3://imaging/site", "https://minio.example:9000")
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "REGION": st.sampled_from(["eu-1", "us-east-1"]),
+            "PATHSTYLE": st.sampled_from(["true", "false"]),
+            "CONNECTTIMEOUT": st.sampled_from(["0.25", "30"]),
+            "REQUESTTIMEOUT": st.sampled_from(["120", "7.5"]),
+        },
+    )
+)
+def test_they_are_told_what_holds_here(given_settings):
+    environ = {f"PORT104_OBJECTSTORE__{key}": value for key, value in given_settings.items()}
+    here = load(None, URL | environ, {}).settings.object_store
+    told = {f"PORT104_OBJECTSTORE__{key}": value for key, value in access_of(**environ).settings.items()}
+    assert load(None, told, {}).settings.object_store == here
+
+
+def test_without_jobs_or_a_store_nobody_carries():
+    assert carrier_of(load(None, URL, {}).settings) is None
+    assert carrier_of(load(None, JOBS, {}).settings) is None

@@ -2,7 +2,8 @@
 
 Rules that this room keeps:
 - only what the ledger says is done with is touched (jobs/ledger/retention.py), in this storage folder alone;
-- what is in the object store besides leaves that first: what is known to be there can be removed once more;
+- what is in the object store besides leaves that first: what is known to be there can be removed once more.
+  While it cannot, the rest goes;
 - an instance that came in the meantime under the same name stays: what is removed is looked at once it has no
   name any more that others use.
 """
@@ -48,10 +49,14 @@ Forget = Callable[[Sequence[tuple[str, int]]], Awaitable[None]]
 """Removes instances, by file and time of writing, from the object store. Raises ObjectStoreError."""
 
 
+Clear = Callable[[Sequence[str]], Awaitable[Sequence[str]]]
+"""Removes what runs left in the object store; returns those of which it has nothing."""
+
+
 class Caretaker:
     """Removes what is done with. `retention`: as it is now; `space_is_low`: then nothing waits its time.
 
-    `forget`: has instances leave the object store; None: there is none.
+    `forget`, `clear`: have instances, and what runs left, leave the object store; None: there is none.
     """
 
     def __init__(
@@ -61,12 +66,14 @@ class Caretaker:
         retention: Callable[[], Retention],
         space_is_low: Callable[[], bool],
         forget: Forget | None = None,
+        clear: Clear | None = None,
     ) -> None:
         self._desk = desk
         self._root = root
         self._retention = retention
         self._space_is_low = space_is_low
         self._forget = forget
+        self._clear = clear
 
     async def run(self) -> None:
         """Look each minute, until cancelled."""
@@ -96,7 +103,7 @@ class Caretaker:
         for some in (there[first : first + _AT_ONCE] for first in range(0, len(there), _AT_ONCE)):
             asked = partial(Ledger.left_done_with, run_ids=some, succeeded=kept.succeeded, failed=kept.failed)
             async with self._desk.folders:
-                left = await self._desk.insist(asked)
+                left = await self._cleared(await self._desk.insist(asked))
                 await trio.to_thread.run_sync(_remove_folders, self._root / RUNS, left)
             removed += len(left)
         return removed
@@ -112,10 +119,14 @@ class Caretaker:
             done = await self._desk.insist(
                 lambda ledger: ledger.runs_done_with(retention.succeeded, retention.failed, _AT_ONCE)
             )
-            if done:
-                await trio.to_thread.run_sync(_remove_folders, self._root / RUNS, done)
-                await self._desk.insist(partial(Ledger.write_off_runs, run_ids=done))
-            return len(done)
+            if gone := await self._cleared(done):
+                await trio.to_thread.run_sync(_remove_folders, self._root / RUNS, gone)
+                await self._desk.insist(partial(Ledger.write_off_runs, run_ids=gone))
+            return len(gone)
+
+    async def _cleared(self, run_ids: Sequence[str]) -> Sequence[str]:
+        """Those runs of which nothing is in the object store."""
+        return await self._clear(run_ids) if self._clear is not None and run_ids else run_ids
 
     async def _instances(self, retention: Retention) -> int:
         removed = 0

@@ -121,6 +121,7 @@ class _Parts:
             lambda: retention,
             self.space_is_low,
             None if books.storage is None else books.storage.releaser.forget,
+            None if books.storage is None else books.storage.remover.clear,
         )
         self.data_set_log = DataSetLog()
         self.running = Running(

@@ -13,6 +13,7 @@ import trio
 from port104.cluster.api_server import open_api_server
 from port104.cluster.place import SERVICE_ACCOUNT, place_from
 from port104.dispatch.backends.kubernetes.backend import KubernetesBackend
+from port104.dispatch.backends.kubernetes.carrying import Carrier
 from port104.dispatch.backends.kubernetes.following import JobWatch
 from port104.dispatch.node import node_of
 
@@ -30,11 +31,12 @@ async def making_jobs(
     account: Path = SERVICE_ACCOUNT,
     *,
     wanted: bool,
+    carrier: Carrier | None = None,
 ) -> AsyncIterator[KubernetesBackend | None]:
     """Make and follow Jobs while the block runs, where they are `wanted` and this is a pod; None: it is not.
 
-    `root`: the storage folder. Raises ConfigurationError where the pod may not ask the API server at all,
-    StorageError for the folder.
+    `root`: the storage folder. `carrier`: brings payloads by the object store; None: there is none. Raises
+    ConfigurationError where the pod may not ask the API server at all, StorageError for the folder.
     """
     find = partial(place_from, environ, _SETTING, account)
     place = await trio.to_thread.run_sync(find) if wanted else None
@@ -48,5 +50,6 @@ async def making_jobs(
         watch = JobWatch(server, engine)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch.run)
-            yield KubernetesBackend(watch, environ.get(_POD_NAME) or socket.gethostname(), root)
+            pod = environ.get(_POD_NAME) or socket.gethostname()
+            yield KubernetesBackend(watch, pod, root, carrier)
             nursery.cancel_scope.cancel()

@@ -4,12 +4,16 @@ import random
 
 import msgspec
 
+from port104.dispatch.backends.kubernetes.carrying import Carrier
+from port104.dispatch.backends.kubernetes.steps import Access
 from port104.dispatch.fetching import Fetcher
 from port104.dispatch.releasing import Releaser
+from port104.dispatch.transfer.removing import Remover
 from port104.dispatch.uploading import Uploader
 from port104.objects.opening import open_object_store
 from port104.objects.place import Place, bucket_and_prefix
 from port104.service.settings.object_store import ObjectStoreSettings
+from port104.service.settings.tree import Settings
 from port104.service.site import Site
 
 _HOUR = 3600.0
@@ -21,6 +25,7 @@ class ObjectStorage(msgspec.Struct, frozen=True):
     uploader: Uploader
     fetcher: Fetcher
     releaser: Releaser
+    remover: Remover
 
 
 def object_storage_of(settings: ObjectStoreSettings, site: Site) -> ObjectStorage | None:
@@ -35,7 +40,32 @@ def object_storage_of(settings: ObjectStoreSettings, site: Site) -> ObjectStorag
         uploader,
         Fetcher(site.root, site.node, store, at_once),
         Releaser(site.desk, site.root, store, at_once, keep, uploader.look),
+        Remover(site.root, store),
     )
+
+
+def carrier_of(settings: Settings) -> Carrier | None:
+    """What brings payloads to Jobs; None: there is no store. Raises ConfigurationError as above."""
+    store, transfer = settings.object_store, settings.jobs.transfer
+    if store.url is None or not settings.jobs.kubernetes:
+        return None
+    told = {
+        "URL": store.url,
+        "ENDPOINT": store.endpoint or "",
+        "ALLOWHTTP": "true" if store.allow_http else "false",
+        "REGION": store.region,
+        "PATHSTYLE": "true" if store.path_style else "false",
+        "CONNECTTIMEOUT": f"{store.connect_timeout:g}",
+        "REQUESTTIMEOUT": f"{store.request_timeout:g}",
+    }
+    access = Access(
+        {key: value for key, value in told.items() if value},
+        transfer.secret,
+        (transfer.access_key_id_key, transfer.secret_access_key_key),
+        transfer.image,
+        store.certificate_authorities,
+    )
+    return Carrier(open_object_store(place_of(store, store.url)), access, store.parallel_requests)
 
 
 def place_of(settings: ObjectStoreSettings, url: str) -> Place:

@@ -15,6 +15,7 @@ from port104.service.audit.trail import AuditTrail
 from port104.service.books import Books, keeping_books
 from port104.service.cluster_jobs import making_jobs
 from port104.service.custom_resources.following import CustomResources, following_custom_resources
+from port104.service.object_store import carrier_of
 from port104.service.registrar import Registrar, open_registrar
 from port104.service.settings.storage import StorageSettings
 from port104.service.settings.tree import Settings
@@ -59,7 +60,7 @@ async def opened(settings: Settings, origins: Mapping[str, str]) -> AsyncIterato
             registrar, store.root, wanted=settings.read_ae_titles_from_crd
         ) as resources,
         recording(settings.audit, [*registrar.registry.local_aes]) as trail,
-        making_jobs(store.root, wanted=settings.jobs.kubernetes) as kubernetes,
+        making_jobs(store.root, wanted=settings.jobs.kubernetes, carrier=carrier_of(settings)) as kubernetes,
         keeping_books(
             settings, store.root, lambda: registrar.registry, Backends(kubernetes or NoCluster())
         ) as books,

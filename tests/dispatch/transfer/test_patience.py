@@ -49,7 +49,7 @@ def test_what_works_is_done_once(clock, said):
 
 def test_what_is_away_is_asked_again(clock, said):
     assert patience(clock, said, 300).do(failing(*[AWAY] * 8)) == "done"
-    assert clock.pauses == [0.5, 1, 2, 4, 8, 15, 15, 15]
+    assert clock.pauses == [0.5, 1, 2, 4, 5, 5, 5, 5]
     assert said == ["the object store is away; tried again for 300 s"]
 
 

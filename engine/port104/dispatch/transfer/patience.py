@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from port104.objects.faults import ObjectStoreError
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 """Seconds between two tries; each time twice as long."""
 
 ResultT = TypeVar("ResultT")

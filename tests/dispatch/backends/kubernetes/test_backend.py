@@ -1,6 +1,5 @@
 """A Job per attempt, made once, followed to its end, whatever happens to the API server and to port104."""
 
-import contextlib
 import errno
 import json
 
@@ -9,85 +8,15 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from port104.cluster import watching
-from port104.cluster.api_server import open_api_server
 from port104.dispatch.backends.backend import Ending
 from port104.dispatch.backends.kubernetes import attempt, hindering, pod_log
 from port104.dispatch.backends.kubernetes import backend as module
 from port104.dispatch.backends.kubernetes.attempt import MADE
-from port104.dispatch.backends.kubernetes.backend import KubernetesBackend
-from port104.dispatch.backends.kubernetes.following import JobWatch
-from port104.registry.entries import Pipeline
-from port104.registry.job_templates import JobTemplate
-from stub_api_server import serving_api
-from stub_cluster import POD, StubCluster
+from stub_cluster import POD
 
 ENGINE = "00000000000000e1"
 GONE = "its Job port104-00000000000000a1-1 is gone: somebody deleted it before its end was seen"
 PULL = {"waiting": {"reason": "ImagePullBackOff", "message": "denied"}}
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch):
-    """Retries come soon: the server is in the same process."""
-    for where in (watching, module):
-        monkeypatch.setattr(where, "FIRST_RETRY_SECONDS", 0.005)
-        monkeypatch.setattr(where, "LAST_RETRY_SECONDS", 0.02)
-    monkeypatch.setattr(pod_log, "FLUSH_SECONDS", 0.005)
-    monkeypatch.setattr(pod_log, "AGAIN_SECONDS", 0.005)
-
-
-@pytest.fixture
-def stub(tmp_path):
-    return StubCluster(tmp_path)
-
-
-@pytest.fixture
-def pipeline():
-    return Pipeline(name="covid", id="p-1", kubernetes=JobTemplate(image="lung:2"), time_limit=60.0)
-
-
-class Runs:
-    """An attempt that is carried out while a test plays the cluster."""
-
-    def __init__(self, stub, place, run, pipeline, folder, cancel):
-        self.stub, self.folder, self.cancel = stub, folder, cancel
-        self.ending = None
-        self._place, self._of = place, (run, pipeline, folder, cancel)
-        self._root = folder.parents[2]
-
-    @contextlib.asynccontextmanager
-    async def engine(self):
-        """A port104 that carries it out, and is killed at the end of the block."""
-        with trio.fail_after(10):
-            async with open_api_server(self._place) as server, trio.open_nursery() as nursery:
-                watch = JobWatch(server, ENGINE)
-                nursery.start_soon(watch.run)
-                nursery.start_soon(self._run, KubernetesBackend(watch, POD, self._root))
-                yield
-                nursery.cancel_scope.cancel()
-
-    async def _run(self, backend):
-        self.ending = await backend.run(*self._of)
-
-    async def until(self, condition):
-        while not condition():
-            await trio.sleep(0.002)
-
-    async def ended(self):
-        await self.until(lambda: self.ending is not None)
-        return self.ending
-
-    @property
-    def log(self):
-        file = self.folder / "log"
-        return file.read_bytes() if file.exists() else b""
-
-
-@pytest.fixture
-async def runs(stub, run, pipeline, folder, cancel, tmp_path):
-    async with serving_api(stub, tmp_path) as place:
-        yield Runs(stub, place, run, pipeline, folder, cancel)
 
 
 async def test_a_job_is_made_followed_and_its_output_kept(stub, runs, folder):
@@ -180,6 +109,15 @@ async def test_an_image_that_cannot_be_pulled_is_given_up(stub, runs, monkeypatc
     assert ending.outcome == "failed"
     assert "ImagePullBackOff: denied: check its name and tag" in ending.why
     assert stub.jobs == []  # nothing goes on of what was given up
+
+
+async def test_a_payload_that_was_listed_for_the_object_store_is_made_anew(stub, runs, folder):
+    """Its pipeline had its payload from there when it was made; a volume would show it nothing."""
+    (folder / "dcm" / "1.2.3.dcm").unlink()
+    (folder / "dcm").rmdir()
+    async with runs.engine():
+        assert "changed since its payload was made" in (await runs.ended()).why
+    assert stub.created == 0
 
 
 # ---- once ----

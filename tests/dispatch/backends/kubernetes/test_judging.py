@@ -6,11 +6,14 @@ from port104.cluster.resources import Metadata, Resource
 from port104.dispatch.backends.backend import Ending
 from port104.dispatch.backends.kubernetes.hindering import HINDERED_SECONDS, Hindrances
 from port104.dispatch.backends.kubernetes.judging import (
+    containers_of,
     ending_of,
+    goes_on,
     has_begun,
     has_ended,
     has_stopped,
     hindrance_of,
+    is_over,
 )
 
 
@@ -218,3 +221,85 @@ def test_a_job_without_a_pod_is_told_of_after_a_while_and_waited_for():
     assert hindrances.why == ""
     assert hindrances.hear([], 100) is None  # its time limit has removed it
     assert hindrances.why == ""
+
+
+# ---- where a pod has steps ----
+
+
+def steps(fetch=None, pipeline=None, deliver=None, **status):
+    """A pod whose containers run in turn."""
+    initialising = {"waiting": {"reason": "PodInitializing"}}
+    first, second, third = (
+        {"name": name, "state": state or initialising}
+        for name, state in (("fetch", fetch), ("pipeline", pipeline), ("deliver", deliver))
+    )
+    status = {"initContainerStatuses": [first, second], "containerStatuses": [third], **status}
+    return Resource(Metadata(name="x"), status=status)
+
+
+RUNS, DONE = {"running": {}}, {"terminated": {"exitCode": 0}}
+
+
+def failed(code=1, message="", reason="Error"):
+    return {"terminated": {"exitCode": code, "reason": reason, "message": message}}
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        (
+            steps(
+                failed(3, "port104: x; tried again for 300 s\nport104: the payload cannot be fetched: x\n")
+            ),
+            "the payload cannot be fetched: x",
+        ),
+        (
+            steps(failed(1, "Traceback\nKeyError: 'DOE^JANE'")),
+            "its payload could not be fetched (exit code 1); what port104 wrote there is in its log",
+        ),
+        (
+            steps(failed(137, reason="OOMKilled")),
+            "its payload could not be fetched (exit code 137, by signal 9); what port104 wrote there",
+        ),
+        (steps(DONE, failed(3, "port104: DOE^JANE")), "ended with exit code 3; what it wrote is in its log"),
+        (steps(DONE, DONE, failed(1, "port104: the output cannot be delivered: y")), "the output cannot be"),
+        (steps(DONE, DONE, failed(2)), "its output could not be delivered (exit code 2); what port104 wrote"),
+    ],
+)
+def test_the_step_that_failed_is_told(status, why):
+    assert ending_of(job(FAILED), [status], 60).why.startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("status", "begun", "over", "on"),
+    [
+        (steps(), [], False, False),
+        (steps(RUNS), ["fetch"], False, True),
+        (steps(DONE), ["fetch"], False, False),
+        (steps(DONE, RUNS), ["fetch", "pipeline"], False, True),
+        (steps(DONE, WAITING), ["fetch"], False, False),
+        (steps(DONE, failed()), ["fetch", "pipeline"], True, True),
+        (steps(DONE, DONE, RUNS), ["fetch", "pipeline", "deliver"], False, True),
+        (steps(DONE, DONE, DONE), ["fetch", "pipeline", "deliver"], True, True),
+    ],
+)
+def test_how_far_it_is(status, begun, over, on):
+    names = ("fetch", "pipeline", "deliver")
+    assert [name for name in names if has_begun(status, name)] == begun
+    assert (is_over(status), goes_on(status)) == (over, on)
+
+
+def test_what_hinders_a_later_step_is_told():
+    hindrances = Hindrances("port104-a1-1")
+    assert hindrances.hear([steps(DONE)], 0) is None
+    assert hindrances.hear([steps(DONE, WAITING)], 5).reason == "ImagePullBackOff"
+    assert hindrances.last(5 + HINDERED_SECONDS)
+    assert hindrances.hear([steps(DONE, RUNS)], 6) is None
+    assert hindrances.why == ""
+
+
+def test_containers_are_known_in_their_order():
+    spec = {"initContainers": [{"name": "fetch"}, {"name": "pipeline"}], "containers": [{"name": "deliver"}]}
+    made = Resource(Metadata(), spec={"template": {"spec": spec}})
+    assert containers_of(made) == ("fetch", "pipeline", "deliver")
+    assert containers_of(Resource(Metadata(), spec=5)) == ()

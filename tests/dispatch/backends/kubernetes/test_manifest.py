@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from lacking import lacking
 from port104.cluster.resources import OwnerReference
 from port104.dispatch.backends.kubernetes.manifest import Order, job_of
-from port104.dispatch.backends.kubernetes.whereabouts import Whereabouts
+from port104.dispatch.backends.kubernetes.steps import Access, ByObjects, Consignment
+from port104.dispatch.backends.kubernetes.whereabouts import OwnImage, Whereabouts
+from port104.dispatch.transfer.shelf import Shelf
 from port104.registry.entries import Pipeline
 from port104.registry.job_templates import JobTemplate, JobVolume, Toleration
 from runs import run_of
@@ -19,6 +21,14 @@ from runs import run_of
 VERSIONS = ("1.27", "1.37")
 OWNER = OwnerReference("apps/v1", "StatefulSet", "port104", "uid-1", controller=True)
 AT = Whereabouts("payloads-port104-0", PurePosixPath("site/storage"), "node-1", OWNER)
+OWN = OwnImage("port104:1", "Always", ("registry", "mirror"), OWNER)
+BY_OBJECTS = ByObjects(
+    OWN,
+    Access({"URL": "s3://imaging/site", "ALLOWHTTP": "false"}, "port104-s3", ("id", "secret")),
+    Shelf("site/", "00000000000000a1", 2),
+    Consignment(5120, "0a" * 32, there=True),
+    "-----BEGIN CERTIFICATE-----",
+)
 RUN = run_of(called_ae_title="COVID AET", attempt=2)
 FULL = JobTemplate(
     image="registry.example/lung:2",
@@ -63,13 +73,17 @@ def container_of(manifest):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("template", [FULL, JobTemplate(image="x")], ids=["full", "least"])
-def test_kubernetes_takes_it(version, template):
+@pytest.mark.parametrize(
+    ("template", "at"),
+    [(FULL, AT), (JobTemplate(image="x"), AT), (FULL, BY_OBJECTS), (JobTemplate(image="x"), BY_OBJECTS)],
+    ids=["full", "least", "full by objects", "least by objects"],
+)
+def test_kubernetes_takes_it(version, template, at):
     try:
         import kubernetes_validate  # noqa: PLC0415 - `make build` does not install it
     except ImportError:
         lacking("the schemas of Kubernetes are not installed: make chart")
-    kubernetes_validate.validate(job_of(order(template)), version, strict=True)
+    kubernetes_validate.validate(job_of(order(template, at=at)), version, strict=True)
 
 
 def test_it_runs_once_and_ends_in_time():
@@ -178,6 +192,77 @@ def test_everything_that_an_entry_says_is_there():
     assert pod["imagePullSecrets"] == [{"name": "registry"}]
     assert pod["serviceAccountName"] == "lung"
     assert (pod["runtimeClassName"], pod["priorityClassName"]) == ("nvidia", "urgent")
+
+
+# ---- by the object store ----
+
+
+def steps_of(manifest):
+    pod = pod_of(manifest)
+    return [*pod["initContainers"], *pod["containers"]]
+
+
+def test_its_steps_run_in_turn_around_the_pipeline():
+    fetch, pipeline, deliver = steps_of(job_of(order(at=BY_OBJECTS)))
+    assert fetch["command"] == [
+        *("port104", "payload", "fetch", "00000000000000a1", "2", "--size", "5120", "--sha256", "0a" * 32)
+    ]
+    assert deliver["command"] == ["port104", "payload", "deliver", "00000000000000a1", "2"]
+    assert [each["name"] for each in (fetch, pipeline, deliver)] == ["fetch", "pipeline", "deliver"]
+    assert {fetch["image"], deliver["image"]} == {"port104:1"}
+    by_volume = container_of(job_of(order()))
+    paths = {each["mountPath"]: each.pop("subPath", None) for each in by_volume["volumeMounts"]}
+    seen = {each["mountPath"]: each.pop("subPath", None) for each in pipeline["volumeMounts"]}
+    assert pipeline == by_volume
+    assert paths.keys() == seen.keys()
+    assert [seen[f"/payload/{part}"] for part in ("dcm", "manifest.json", "output")] == [
+        *("dcm", "manifest.json", "output")
+    ]
+
+
+def test_it_needs_no_volume_of_ours_and_no_node():
+    pod = pod_of(job_of(order(JobTemplate(image="x", payload_size="20Gi"), at=BY_OBJECTS)))
+    assert "affinity" not in pod
+    assert pod["volumes"][0] == {"name": "payload", "emptyDir": {"sizeLimit": "20Gi"}}
+    assert "persistentVolumeClaim" not in str(pod["volumes"])
+    assert pod["imagePullSecrets"] == [{"name": "registry"}, {"name": "mirror"}]
+    plain = pod_of(job_of(order(JobTemplate(image="x"), at=BY_OBJECTS)))
+    assert plain["volumes"][0] == {"name": "payload", "emptyDir": {}}
+
+
+def test_credentials_are_those_of_the_steps_alone():
+    fetch, pipeline, deliver = steps_of(job_of(order(at=BY_OBJECTS, environment={"THREADS": "4"})))
+    for step in (fetch, deliver):
+        said = {each["name"].removeprefix("PORT104_OBJECTSTORE__"): each for each in step["env"]}
+        assert said["ACCESSKEYID"]["valueFrom"] == {"secretKeyRef": {"name": "port104-s3", "key": "id"}}
+        assert said["SECRETACCESSKEY"]["valueFrom"]["secretKeyRef"]["key"] == "secret"
+        assert said["URL"]["value"] == "s3://imaging/site"
+        assert said["CERTIFICATEAUTHORITIES"]["value"] == "/run/port104/authorities.pem"
+        assert "THREADS" not in said
+        assert step["securityContext"]["readOnlyRootFilesystem"]
+    assert "port104-s3" not in str(pipeline)
+    assert "OBJECTSTORE" not in str(pipeline)
+    bare = msgspec.structs.replace(BY_OBJECTS, access=Access({"URL": "s3://imaging"}), certificates="")
+    manifest = job_of(order(at=bare))
+    assert "secretKeyRef" not in str(manifest)
+    assert "authorities" not in str(manifest)
+
+
+def test_the_last_step_sees_what_was_left_and_cannot_change_it():
+    _, _, deliver = steps_of(job_of(order(at=BY_OBJECTS)))
+    assert deliver["volumeMounts"][0] == {
+        "name": "payload",
+        "mountPath": "/payload/output",
+        "subPath": "output",
+        "readOnly": True,
+    }
+
+
+def test_certificates_of_the_store_are_told_by_an_annotation():
+    template = job_of(order(at=BY_OBJECTS))["spec"]["template"]
+    assert template["metadata"]["annotations"]["port104.io/authorities"] == BY_OBJECTS.certificates
+    assert template["metadata"]["annotations"]["port104.io/run"] == RUN.id
+    assert "port104.io/authorities" not in job_of(order())["spec"]["template"]["metadata"]["annotations"]
 
 
 WORDS = st.text(min_size=1, max_size=20)

@@ -6,7 +6,7 @@ import pytest
 
 from port104.cluster.api_server import open_api_server
 from port104.cluster.faults import ClusterError
-from port104.dispatch.backends.kubernetes.whereabouts import NoWayError, look_round
+from port104.dispatch.backends.kubernetes.whereabouts import NoWayError, OwnImage, look_at_image, look_round
 from stub_api_server import serving_api
 from stub_cluster import CLAIM, POD, StubCluster
 
@@ -18,12 +18,12 @@ def stub():
     return StubCluster(ROOT)
 
 
-async def found(stub, account, root=ROOT):
+async def found(stub, account, root=ROOT, look=look_round):
     """Where it is; what is raised comes out as it is, and not in the groups of nurseries."""
     fault = None
     async with serving_api(stub, account) as place, open_api_server(place) as server:
         try:
-            return await look_round(server, POD, root)
+            return await look(server, POD, root)
         except (NoWayError, ClusterError) as raised:
             fault = raised
     raise fault
@@ -92,3 +92,36 @@ async def test_a_pod_that_there_is_not(stub, tmp_path):
     stub.delete("pods", POD)
     with pytest.raises(ClusterError, match='pods "port104-0" not found'):
         await found(stub, tmp_path)
+
+
+# ---- the image ----
+
+
+def image(given=None):
+    return lambda server, pod, root: look_at_image(server, pod, root, given)
+
+
+async def test_the_image_is_that_of_the_container_with_the_storage_folder(stub, tmp_path):
+    spec = stub.objects["pods", POD]["spec"]
+    spec["containers"] = [{"name": "sidecar", "image": "x:1"}, *spec["containers"]]
+    spec["containers"][1]["imagePullPolicy"] = "Always"
+    seen = await found(stub, tmp_path, look=image())
+    assert seen == OwnImage("port104:1", "Always", ("registry",), seen.owner)
+    assert seen.owner.kind == "StatefulSet"
+
+
+async def test_the_only_container_needs_no_volume(stub, tmp_path):
+    assert (await found(stub, tmp_path, Path("/srv"), image())).image == "port104:1"
+
+
+async def test_an_image_that_is_given_is_taken(stub, tmp_path):
+    stub.objects["pods", POD]["spec"]["containers"] = []
+    seen = await found(stub, tmp_path, look=image("mirror/port104:2"))
+    assert (seen.image, seen.pull_policy, seen.pull_secrets) == ("mirror/port104:2", "", ("registry",))
+
+
+@pytest.mark.parametrize("containers", [[], [{"name": "a"}], [{"image": "a"}, {"image": "b"}]])
+async def test_an_image_that_cannot_be_seen_is_to_be_named(stub, tmp_path, containers):
+    stub.objects["pods", POD]["spec"]["containers"] = containers
+    with pytest.raises(NoWayError, match=r"name it \(jobs.transfer.image\)"):
+        await found(stub, tmp_path, look=image())

@@ -1,6 +1,7 @@
 """One attempt that is a Job: what is known of it, and what its folder says.
 
     kubernetes-job.json   the UID of the Job that was made: one that is gone is not made anew
+    consignment.json      what the object store was given for it: not given again, and removed in the end
     outcome.json          how it ended, written before the Job may go; what is in it survives a power cut
 
 What touches the folder waits for the disk: call it from a worker thread.
@@ -13,9 +14,11 @@ import msgspec
 from port104.cluster.resources import Resource
 from port104.dispatch.backends.backend import Ending
 from port104.dispatch.backends.kubernetes.labels import ATTEMPT, RUN, name_of
+from port104.dispatch.backends.kubernetes.steps import Consignment
 from port104.dispatch.backends.supervision import OUTCOME
 from port104.dispatch.backends.supervisor import sync_tree
-from port104.dispatch.payload import OUTPUT
+from port104.dispatch.payload import INSTANCES, OUTPUT
+from port104.dispatch.transfer.removing import CONSIGNED
 from port104.jobs.ledger.runs import Run
 from port104.registry.entries import Pipeline
 from port104.registry.job_templates import JobTemplate
@@ -63,6 +66,21 @@ class Attempt:
     def write_made(self, uid: str) -> None:
         """Write down which Job was made. Raises OSError."""
         write_whole(self.folder / MADE, msgspec.json.encode(_Made(uid)))
+
+    def consignment(self) -> Consignment | None:
+        """What the object store was given for it; None: nothing. Raises OSError."""
+        try:
+            return msgspec.json.decode((self.folder / CONSIGNED).read_bytes(), type=Consignment)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+    def write_consignment(self, consignment: Consignment) -> None:
+        """Write down what the object store was given. Raises OSError."""
+        write_whole(self.folder / CONSIGNED, msgspec.json.encode(consignment))
+
+    def has_instances(self) -> bool:
+        """Whether instances are in its folder, and not in the object store alone."""
+        return (self.folder / INSTANCES).exists()
 
     def write_down(self, ending: Ending) -> Ending:
         """Make durable what it left, and then how it ended; returns that. Raises OSError."""

@@ -22,17 +22,27 @@ from port104.cluster.resources import Resource
 from port104.dispatch.backends.backend import Ending
 from port104.dispatch.backends.cancelling import unless_cancelled
 from port104.dispatch.backends.kubernetes.attempt import Attempt
+from port104.dispatch.backends.kubernetes.carrying import Carrier
 from port104.dispatch.backends.kubernetes.following import JobWatch, belongs_to
 from port104.dispatch.backends.kubernetes.hindering import HINDERED_SECONDS, Hindrances
 from port104.dispatch.backends.kubernetes.judging import ending_of, has_begun, has_ended
 from port104.dispatch.backends.kubernetes.labels import ATTEMPT, RUN
 from port104.dispatch.backends.kubernetes.manifest import Order, job_of
 from port104.dispatch.backends.kubernetes.pod_log import PodLog
-from port104.dispatch.backends.kubernetes.whereabouts import NoWayError, Whereabouts, look_round
+from port104.dispatch.backends.kubernetes.steps import ByObjects, Consignment
+from port104.dispatch.backends.kubernetes.whereabouts import (
+    NoWayError,
+    OwnImage,
+    Whereabouts,
+    look_at_image,
+    look_round,
+)
 from port104.dispatch.backends.supervision import outcome_in
 from port104.dispatch.run_log import LOG
+from port104.dispatch.transfer.documents import FaultyDocumentError
 from port104.errors import Port104Error
 from port104.jobs.ledger.runs import Run
+from port104.objects.faults import DamagedObjectError, MissingObjectError, ObjectStoreError
 from port104.registry.entries import Pipeline
 
 log = structlog.get_logger("port104.dispatch")
@@ -57,13 +67,18 @@ class _FaultyAttemptError(Port104Error):
 class KubernetesBackend:
     """Makes and follows Jobs. A Backend. Whoever has one runs its watch."""
 
-    def __init__(self, watch: JobWatch, pod: str, root: Path) -> None:
-        """`pod`: our own pod's name; `root`: the storage folder."""
+    def __init__(self, watch: JobWatch, pod: str, root: Path, carrier: Carrier | None = None) -> None:
+        """`pod`: our own pod's name; `root`: the storage folder.
+
+        `carrier`: brings payloads by the object store; None: there is none.
+        """
         self._watch = watch
         self._server = watch.server
         self._pod = pod
         self._root = root
+        self._carrier = carrier
         self._at: Whereabouts | None = None
+        self._own: OwnImage | None = None
 
     @property
     def fault(self) -> str | None:
@@ -77,6 +92,7 @@ class KubernetesBackend:
         try:
             known = await _on_disk(attempt, partial(outcome_in, folder))
             if known is not None:
+                await self._clear(attempt)
                 return known
             ending = await unless_cancelled(cancel, partial(self._seen_through, attempt))
             # One that is cancelled at once may have been made before port104 was killed.
@@ -87,6 +103,7 @@ class KubernetesBackend:
             ending = Ending("failed", str(fault))
         if attempt.ended:
             await self._let_go(attempt)
+        await self._clear(attempt)
         return ending
 
     async def _seen_through(self, attempt: Attempt) -> Ending:
@@ -104,6 +121,12 @@ class KubernetesBackend:
                 with trio.move_on_after(LOG_SECONDS):
                     await pod_log.kept.wait()
             nursery.cancel_scope.cancel()
+        if ending.outcome != "succeeded":
+            return ending
+        try:
+            await self._take(attempt)
+        except _FaultyAttemptError as fault:
+            return Ending("failed", str(fault))
         return ending
 
     # ---- its beginning ----
@@ -123,7 +146,7 @@ class KubernetesBackend:
 
     async def _made(self, attempt: Attempt) -> Resource:
         with trio.move_on_at(attempt.deadline) as scope:
-            at = await self._insist(attempt, self._looked_round, refusable=True)
+            at = await self._insist(attempt, await self._way_of(attempt), refusable=True)
             job = await self._insist(attempt, partial(self._create, attempt, at), refusable=True)
         if scope.cancelled_caught:
             limit = attempt.pipeline.time_limit
@@ -136,12 +159,45 @@ class KubernetesBackend:
             )
         return job
 
+    async def _way_of(self, attempt: Attempt) -> Callable[[], Awaitable[Whereabouts | ByObjects]]:
+        """How it is found out what its pod must know to have the payload. Raises _FaultyAttemptError."""
+        if attempt.pipeline.reads_objects:
+            return partial(self._by_objects, attempt, *await self._consigned(attempt))
+        if not await _on_disk(attempt, attempt.has_instances):
+            raise _FaultyAttemptError("its pipeline changed since its payload was made, for the object store")
+        return self._looked_round
+
+    async def _consigned(self, attempt: Attempt) -> tuple[Carrier, Consignment]:
+        """See that the object store has what the attempt's Job needs. Raises _FaultyAttemptError."""
+        if self._carrier is None:
+            raise _FaultyAttemptError(
+                "its payload comes by the object store (kubernetes.payload), and there is none: set"
+                " objectStore.url"
+            )
+        known = await _on_disk(attempt, attempt.consignment)
+        if known is None or not known.there:
+            await _on_disk(attempt, partial(attempt.write_consignment, Consignment()))
+            try:
+                known = await _despite_disk(attempt, partial(self._carrier.put, attempt))
+            except DamagedObjectError as fault:
+                raise _FaultyAttemptError(
+                    f"its payload cannot be put into the object store: {fault}"
+                ) from fault
+            await _on_disk(attempt, partial(attempt.write_consignment, known))
+        return self._carrier, known
+
+    async def _by_objects(self, attempt: Attempt, carrier: Carrier, consignment: Consignment) -> ByObjects:
+        if self._own is None:
+            self._own = await look_at_image(self._server, self._pod, self._root, carrier.access.image)
+        certificates = await trio.to_thread.run_sync(carrier.certificates)
+        return ByObjects(self._own, carrier.access, carrier.shelf_of(attempt), consignment, certificates)
+
     async def _looked_round(self) -> Whereabouts:
         if self._at is None:
             self._at = await look_round(self._server, self._pod, self._root)
         return self._at
 
-    async def _create(self, attempt: Attempt, at: Whereabouts) -> Resource | None:
+    async def _create(self, attempt: Attempt, at: Whereabouts | ByObjects) -> Resource | None:
         """Make it, or find the one that was made: an answer may have been lost, or an engine killed."""
         order = Order(
             run=attempt.run,
@@ -207,6 +263,17 @@ class KubernetesBackend:
             return Ending("failed", f"{ending.why}; {before}")
         return ending
 
+    async def _take(self, attempt: Attempt) -> None:
+        """Have what it left in output/, where it left it in the object store. Raises _FaultyAttemptError."""
+        if self._carrier is None or await _on_disk(attempt, attempt.consignment) is None:
+            return
+        try:
+            await _despite_disk(attempt, partial(self._carrier.take, attempt))
+        except (FaultyDocumentError, MissingObjectError, DamagedObjectError) as fault:
+            raise _FaultyAttemptError(
+                f"what it left cannot be taken from the object store: {fault}"
+            ) from fault
+
     # ---- its end ----
 
     async def _removed(self, attempt: Attempt) -> None:
@@ -224,6 +291,15 @@ class KubernetesBackend:
         except ClusterError as fault:
             if fault.status not in (404, 409):
                 raise
+
+    async def _clear(self, attempt: Attempt) -> None:
+        """Remove what the object store has of it; what cannot be is removed with the folder of the run."""
+        if self._carrier is None or await _on_disk(attempt, attempt.consignment) is None:
+            return
+        try:
+            await self._carrier.remove(attempt)
+        except (ObjectStoreError, OSError) as fault:
+            log.info("a run's objects stay until its folder goes", run=attempt.run.id, reason=str(fault))
 
     async def _let_go(self, attempt: Attempt) -> None:
         """Let Kubernetes remove a Job that has ended after a while; else it does so later."""
@@ -268,11 +344,16 @@ class KubernetesBackend:
 
 
 async def _on_disk(attempt: Attempt, work: Callable[[], AnswerT]) -> AnswerT:
+    """Do it in a worker thread, as _despite_disk does."""
+    return await _despite_disk(attempt, partial(trio.to_thread.run_sync, work))
+
+
+async def _despite_disk(attempt: Attempt, work: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
     """Do it, as often as the folder cannot be reached. Raises _FaultyAttemptError where it is gone."""
     told = False
     while True:
         try:
-            return await trio.to_thread.run_sync(work)
+            return await work()
         except FileNotFoundError as failure:
             raise _FaultyAttemptError(f"its folder is gone: {attempt.folder}") from failure
         except OSError as failure:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from port104.cluster.resources import Resource
-from port104.dispatch.backends.kubernetes.judging import Hindrance, has_begun, hindrance_of, without_pod
+from port104.dispatch.backends.kubernetes.judging import Hindrance, goes_on, hindrance_of, without_pod
 
 # A registry may be away for a moment, and a Secret come a moment after what names it.
 HINDERED_SECONDS = 300.0
 
 
 class Hindrances:
-    """What kept one Job from beginning. `why`: the newest of it, in words; empty: it has begun."""
+    """What kept one Job from beginning, or its next step. `why`: the newest, in words; empty: nothing."""
 
     def __init__(self, job: str) -> None:
         """`job`: its name."""
@@ -32,7 +32,7 @@ class Hindrances:
         if found is None or self._found is None or found.reason != self._found.reason:
             self._found_since = now
         self._found = found
-        if any(map(has_begun, pods)):
+        if any(map(goes_on, pods)):
             self.why = ""
         if found is None or now - self._found_since < found.patience:
             return None
@@ -49,6 +49,6 @@ class Hindrances:
     def _look(self, pods: Sequence[Resource]) -> Hindrance | None:
         """Find what it is now; a pod that has begun loses its volumes again at its end."""
         self._has_pod = self._has_pod or bool(pods)
-        if any(map(has_begun, pods)):
+        if any(map(goes_on, pods)):
             return None
         return hindrance_of(pods) if self._has_pod else without_pod(self._job)

@@ -15,6 +15,13 @@ from typing import Any
 import msgspec
 
 from port104.dispatch.backends.kubernetes.labels import annotations_of, labels_of, name_of
+from port104.dispatch.backends.kubernetes.steps import (
+    ByObjects,
+    annotations_of_steps,
+    deliver_step,
+    fetch_step,
+    volumes_of_steps,
+)
 from port104.dispatch.backends.kubernetes.whereabouts import Whereabouts
 from port104.dispatch.backends.variables import variables_of
 from port104.dispatch.payload import INSTANCES, MANIFEST, OUTPUT, RUNS
@@ -41,7 +48,7 @@ class Order(msgspec.Struct, frozen=True):
     run: Run
     pipeline: Pipeline
     template: JobTemplate
-    at: Whereabouts
+    at: Whereabouts | ByObjects
     engine: str
     seconds: float | None
     user: int
@@ -68,7 +75,7 @@ def job_of(order: Order) -> Manifest:
         "backoffLimit": 0,  # port104 itself tries again, in an attempt of its own
         "ttlSecondsAfterFinished": _UNSEEN_SECONDS,
         "template": {
-            "metadata": {"labels": labels, "annotations": annotations_of(run)},
+            "metadata": {"labels": labels, "annotations": annotations_of(run) | _own_annotations(order)},
             "spec": _pod(order),
         },
     }
@@ -90,21 +97,49 @@ def _pod(order: Order) -> Manifest:
             "runAsNonRoot": order.user != 0,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(order)],
+        **_steps(order),
         "volumes": [
-            {"name": _PAYLOAD_VOLUME, "persistentVolumeClaim": {"claimName": order.at.claim}},
+            *_payload_volumes(order),
             *({"name": _volume_name(n), **_source(each)} for n, each in enumerate(template.volumes)),
         ],
         "nodeSelector": dict(template.node_selector),
         "tolerations": [*map(_toleration, template.tolerations)],
-        "imagePullSecrets": [{"name": each} for each in template.image_pull_secrets],
+        "imagePullSecrets": [{"name": each} for each in _pull_secrets(order)],
         "serviceAccountName": template.service_account_name,
         "runtimeClassName": template.runtime_class_name,
         "priorityClassName": template.priority_class_name,
     }
-    if order.at.node is not None:
+    if isinstance(order.at, Whereabouts) and order.at.node is not None:
         pod["affinity"] = _on_node(order.at.node)
     return _said(pod)
+
+
+def _steps(order: Order) -> Manifest:
+    """Its containers, in turn where there are several (steps.py)."""
+    at = order.at
+    if isinstance(at, Whereabouts):
+        return {"containers": [_container(order)]}
+    return {
+        "initContainers": [fetch_step(at, _PAYLOAD_VOLUME), _container(order)],
+        "containers": [deliver_step(at, _PAYLOAD_VOLUME)],
+    }
+
+
+def _payload_volumes(order: Order) -> list[Manifest]:
+    at = order.at
+    if isinstance(at, Whereabouts):
+        return [{"name": _PAYLOAD_VOLUME, "persistentVolumeClaim": {"claimName": at.claim}}]
+    room = _said({"sizeLimit": order.template.payload_size})
+    return [{"name": _PAYLOAD_VOLUME, "emptyDir": room}, *volumes_of_steps(at)]
+
+
+def _own_annotations(order: Order) -> dict[str, str]:
+    return annotations_of_steps(order.at) if isinstance(order.at, ByObjects) else {}
+
+
+def _pull_secrets(order: Order) -> list[str]:
+    own = order.at.own.pull_secrets if isinstance(order.at, ByObjects) else ()
+    return [*dict.fromkeys((*order.template.image_pull_secrets, *own))]
 
 
 def _container(order: Order) -> Manifest:
@@ -137,8 +172,10 @@ def _environment(order: Order) -> dict[str, str]:
 
 
 def _payload_mounts(order: Order) -> Iterator[Manifest]:
-    """Three parts of the attempt's folder, side by side: a mount within another is not ordered everywhere."""
-    folder = order.at.path / RUNS / order.run.id / str(order.run.attempt)
+    """Three parts of the payload's folder, side by side: a mount within another is not ordered everywhere."""
+    folder = PurePosixPath()
+    if isinstance(order.at, Whereabouts):
+        folder = order.at.path / RUNS / order.run.id / str(order.run.attempt)
     for name in (INSTANCES, MANIFEST, OUTPUT):
         mount = {"name": _PAYLOAD_VOLUME, "mountPath": f"{PAYLOAD}/{name}", "subPath": str(folder / name)}
         yield mount if name == OUTPUT else mount | {"readOnly": True}

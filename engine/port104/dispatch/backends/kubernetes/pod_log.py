@@ -1,4 +1,4 @@
-"""Keeps what a Job's container writes in the log of the attempt, while it writes it.
+"""Keeps what a Job's containers write, one after the other, in the log of the attempt, while it writes it.
 
 Kubernetes has a log only as long as the pod, and removes the pod of a Job that took too long: what was not
 read before is lost.
@@ -14,8 +14,7 @@ from port104.cluster.collection import PODS
 from port104.cluster.faults import ClusterError
 from port104.cluster.resources import Resource
 from port104.dispatch.backends.kubernetes.following import JobWatch
-from port104.dispatch.backends.kubernetes.judging import has_begun, has_stopped
-from port104.dispatch.backends.kubernetes.manifest import CONTAINER
+from port104.dispatch.backends.kubernetes.judging import containers_of, has_begun, has_stopped, is_over
 from port104.dispatch.backends.supervision import LOG_FIRST, LOG_LAST
 from port104.dispatch.backends.supervisor import Log
 
@@ -40,13 +39,17 @@ class PodLog:
         self.kept = trio.Event()
 
     async def run(self) -> None:
-        """Keep it until the container has ended, or the pod is gone."""
+        """Keep it until the last container has ended, or the pod is over or gone."""
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._keeping.flush)
-                pod = await self._pod()
-                self.begun = True
-                await self._follow(pod)
+                for container in containers_of(self._job):
+                    pod = await self._pod(container)
+                    if pod is None:
+                        break
+                    self.begun = True
+                    self._keeping.begin_log()
+                    await self._follow(pod, container)
                 nursery.cancel_scope.cancel()
         finally:
             with trio.CancelScope(shield=True):
@@ -57,21 +60,24 @@ class PodLog:
         """Put words of our own before what the container will write."""
         self._keeping.say(words)
 
-    async def _pod(self) -> str:
-        """Wait for a pod that has a log; returns its name."""
+    async def _pod(self, container: str) -> str | None:
+        """Wait for a pod that has a log of the container; returns its name, None: there will be none."""
         while True:
             news = self._watch.news
-            for pod in self._watch.pods_of(self._job):
-                if has_begun(pod):
+            pods = self._watch.pods_of(self._job)
+            for pod in pods:
+                if has_begun(pod, container):
                     return pod.metadata.name
+            if any(map(is_over, pods)) or (self.begun and not pods):
+                return None
             await news.wait()
 
-    async def _follow(self, pod: str) -> None:
+    async def _follow(self, pod: str, container: str) -> None:
         while True:
             self._keeping.from_the_beginning()
             try:
-                await self._watch.server.follow_log(pod, CONTAINER, self._keeping.take)
-                if has_stopped(await self._watch.server.read(PODS, pod)):
+                await self._watch.server.follow_log(pod, container, self._keeping.take)
+                if has_stopped(await self._watch.server.read(PODS, pod), container):
                     return
             except ClusterError as fault:
                 if not fault.passes:
@@ -95,10 +101,17 @@ class _Keeping:
         self._waiting = bytearray()
         self._taken = 0
         self._seen = 0
+        self._ends_a_line = True
 
     def from_the_beginning(self) -> None:
         """Hear that what comes next is the log's first byte."""
         self._seen = 0
+
+    def begin_log(self) -> None:
+        """Hear that what comes next is of another log."""
+        if not self._ends_a_line:
+            self._waiting += b"\n"
+        self._taken, self._ends_a_line = 0, True
 
     def take(self, data: bytes) -> None:
         """Take what came."""
@@ -106,6 +119,7 @@ class _Keeping:
         self._seen += len(data)
         self._taken = max(self._taken, self._seen)
         self._waiting += data[known:]
+        self._ends_a_line = data.endswith(b"\n")
 
     def say(self, words: str) -> None:
         """Take words of our own, which begin a line."""

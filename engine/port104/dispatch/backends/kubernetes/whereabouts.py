@@ -1,4 +1,4 @@
-"""Where port104's own pod has the storage folder from, so that a Job's pod can have a part of it too.
+"""What port104's own pod has that a Job's needs too: the volume of the storage folder, or the image.
 
 It is read off the pod itself: what a setting would say could contradict it.
 """
@@ -33,6 +33,15 @@ class Whereabouts(msgspec.Struct, frozen=True):
     owner: OwnerReference | None
 
 
+class OwnImage(msgspec.Struct, frozen=True):
+    """Of port104: `image`, how it is pulled, and the names of the Secrets for that. `owner`: as above."""
+
+    image: str
+    pull_policy: str
+    pull_secrets: tuple[str, ...]
+    owner: OwnerReference | None
+
+
 class _Mount(msgspec.Struct, frozen=True, rename="camel"):
     name: str
     mount_path: str
@@ -42,6 +51,8 @@ class _Mount(msgspec.Struct, frozen=True, rename="camel"):
 
 class _Container(msgspec.Struct, frozen=True, rename="camel"):
     volume_mounts: tuple[_Mount, ...] = ()
+    image: str = ""
+    image_pull_policy: str = ""
 
 
 class _Claim(msgspec.Struct, frozen=True, rename="camel"):
@@ -53,8 +64,13 @@ class _Volume(msgspec.Struct, frozen=True, rename="camel"):
     persistent_volume_claim: _Claim | None = None
 
 
+class _PullSecret(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
 class _Pod(msgspec.Struct, frozen=True, rename="camel"):
     containers: tuple[_Container, ...] = ()
+    image_pull_secrets: tuple[_PullSecret, ...] = ()
     volumes: tuple[_Volume, ...] = ()
     node_name: str = ""
 
@@ -70,6 +86,25 @@ async def look_round(server: ApiServer, pod_name: str, root: Path) -> Whereabout
     claim, path = place_of(spec, root)
     modes = _read((await server.read(CLAIMS, claim)).spec, _ClaimStatus).access_modes
     return Whereabouts(claim, path, _node_for(claim, modes, spec.node_name), owner_of(pod))
+
+
+async def look_at_image(server: ApiServer, pod_name: str, root: Path, given: str | None) -> OwnImage:
+    """Find out which image our own container is of: the one that has `root`, or the only one.
+
+    `given`: the one to take instead. Raises NoWayError, ClusterError.
+    """
+    pod = await server.read(PODS, pod_name)
+    spec = _read(pod.spec, _Pod)
+    secrets = tuple(each.name for each in spec.image_pull_secrets if each.name)
+    if given is not None:
+        return OwnImage(given, "", secrets, owner_of(pod))
+    ours = [each for each in spec.containers if any(_holds(mount, root) for mount in each.volume_mounts)]
+    found = (ours or list(spec.containers))[:2]
+    if len(found) != 1 or not found[0].image:
+        raise NoWayError(
+            "which image port104 itself is of cannot be seen in its pod: name it (jobs.transfer.image)"
+        )
+    return OwnImage(found[0].image, found[0].image_pull_policy, secrets, owner_of(pod))
 
 
 def place_of(pod: _Pod, root: Path) -> tuple[str, PurePosixPath]:
