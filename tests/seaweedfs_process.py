@@ -56,6 +56,11 @@ class SeaweedFS:
         """Where its S3 gateway is."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def runs(self):
+        """Whether it was started, and not stopped since."""
+        return self._process is not None
+
     def __enter__(self):
         (self._folder / "identities.json").write_text(json.dumps(_IDENTITIES))
         for _ in range(_ATTEMPTS):
