@@ -208,3 +208,12 @@ async def test_it_waits_for_what_the_store_has_not_though_it_is_here(site):
     here = site.member("1.2.3.1", held=False, there=True)
     with pytest.raises(IncompleteError, match="waits for 1 instances that are not in the object store yet"):
         await site.make(here, site.member("1.2.3.2"), pipeline=BY_OBJECTS)
+
+
+async def test_it_waits_for_what_another_store_has(site):
+    """Until port104 has found a copy in this one."""
+    away = msgspec.structs.replace(site.member("1.2.3.1"), place="s3://before/site")
+    with pytest.raises(IncompleteError, match="in another object store, s3://before/site: copy them"):
+        await site.make(away, pipeline=BY_OBJECTS)
+    there = msgspec.structs.replace(away, place=site.store.place.name)
+    assert len(listed(await site.make(there, pipeline=BY_OBJECTS))) == 1

@@ -46,8 +46,7 @@ class Fetcher:
         Raises IncompleteError where the run must wait, and StorageError.
         """
         if pipeline.reads_objects:
-            if lacking := [each for each in members if each.held is None]:
-                raise IncompleteError(_waits_for(lacking))
+            self._see_that_all_are_there(members)
             listed = partial(build_listed, self._root, run, members, self._store.place.url_of)
             return await trio.to_thread.run_sync(listed)
         folder = folder_of(self._root, run)
@@ -66,6 +65,14 @@ class Fetcher:
         )
         await trio.to_thread.run_sync(partial(shutil.rmtree, shelf, ignore_errors=True))
         return made
+
+    def _see_that_all_are_there(self, members: Sequence[Member]) -> None:
+        """See that the object store has every instance. Raises IncompleteError."""
+        if lacking := [each for each in members if each.held is None]:
+            raise IncompleteError(_waits_for(lacking))
+        for member in members:
+            if elsewhere := self._elsewhere(member):
+                raise IncompleteError(_is_in(elsewhere))
 
     def _away(self, folder: Path, members: Sequence[Member]) -> list[Member]:
         """Which instances are to be fetched. Raises IncompleteError where another engine has one alone."""
@@ -128,10 +135,7 @@ class Fetcher:
                 self._store.fetch(held, target)
         except MissingObjectError as fault:
             if elsewhere is not None:
-                raise IncompleteError(
-                    f"waits for instances that are in another object store, {elsewhere}: copy them from"
-                    " there, under their keys, or set objectStore.url back"
-                ) from fault
+                raise IncompleteError(_is_in(elsewhere)) from fault
             raise StorageError(f"an instance of the job cannot be had: {fault}") from fault
         except DamagedObjectError as fault:
             raise StorageError(f"an instance of the job cannot be had: {fault}") from fault
@@ -140,6 +144,13 @@ class Fetcher:
                 f"an instance of the job cannot be written: {failure.strerror} ({target.parent}); check the"
                 " disk of the storage folder"
             ) from failure
+
+
+def _is_in(elsewhere: str) -> str:
+    return (
+        f"waits for instances that are in another object store, {elsewhere}: copy them from there, under"
+        " their keys, or set objectStore.url back"
+    )
 
 
 def _waits_for(members: Sequence[Member]) -> str:
