@@ -13,6 +13,7 @@ from port104.objects.faults import DamagedObjectError, MissingObjectError, Objec
 from port104.objects.held import Held
 from port104.objects.opening import open_object_store
 from port104.objects.place import Place
+from port104.objects.reasons import reason_of
 from port104.objects.store import ObjectStore
 from scripted_s3 import CUT, DAMAGE, HANG, OTHER_ETAG, TRUNCATE, ScriptedS3, error, serving_s3
 
@@ -176,3 +177,9 @@ def test_without_obstore_it_is_said_how_to_install_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "port104.objects.store", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'port104\[objectstore\]'"):
         open_object_store(Place(bucket="b"))
+
+
+def test_credentials_that_are_nowhere_are_told_of_for_engines_and_for_jobs():
+    said = reason_of("Generic S3 error: ... http://169.254.169.254/latest/api/token ... timed out\n\n...")
+    assert "give objectStore.accessKeyId" in said
+    assert "jobs.transfer.secret" in said

@@ -44,7 +44,10 @@ _OF_CAUSES = {
 }
 # Where a machine of Amazon's tells its credentials: obstore asks there when it has found none elsewhere.
 _METADATA = "169.254.169.254"
-_NO_CREDENTIALS = "there are no credentials: give objectStore.accessKeyId and objectStore.secretAccessKey"
+_NO_CREDENTIALS = (
+    "there are no credentials: give objectStore.accessKeyId and objectStore.secretAccessKey, and to the pods"
+    " of Jobs a Secret with both (jobs.transfer.secret)"
+)
 _LONGEST = 200
 
 
