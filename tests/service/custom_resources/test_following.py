@@ -107,7 +107,7 @@ async def test_its_status_says_that_it_holds_and_what_it_lacks(stub, run):
 async def test_what_does_not_hold_is_told_in_status_and_event_once(stub, run):
     async with run("GIVEN") as registrar:
         stub.apply("localaes", "covid", {"aeTitle": "COVIDAET"})
-        await until(lambda: "COVIDAET" in titles(registrar))
+        await until(lambda: "status" in stub.objects["localaes", "covid"])
         stub.apply("localaes", "covid", {"aeTitle": "MUCH_TOO_LONG_FOR_AN_AE_TITLE"})
         await until(lambda: len(stub.events) == 1)
         condition = stub.condition("localaes", "covid")
@@ -124,6 +124,27 @@ async def test_what_does_not_hold_is_told_in_status_and_event_once(stub, run):
         assert len(stub.events) == 1
         patches = [request for request in stub.requests if request.method == "PATCH"]
         assert len(patches) == 3
+
+
+async def test_a_spec_that_was_not_judged_yet_is_not_told_to_hold(stub, run, monkeypatch):
+    async with run("GIVEN") as registrar:
+        stub.apply("localaes", "covid", {"aeTitle": "COVIDAET"})
+        await until(lambda: "status" in stub.objects["localaes", "covid"])
+        declare, heard, go_on = registrar.declare, trio.Event(), trio.Event()
+
+        async def slow(judge):
+            heard.set()
+            await go_on.wait()
+            await declare(judge)
+
+        monkeypatch.setattr(registrar, "declare", slow)
+        stub.apply("localaes", "covid", {"aeTitle": "MUCH_TOO_LONG_FOR_AN_AE_TITLE"})
+        await heard.wait()
+        await trio.sleep(2 * following.TELL_SECONDS)
+        assert stub.condition("localaes", "covid")["observedGeneration"] == 1
+        go_on.set()
+        await until(lambda: stub.condition("localaes", "covid")["observedGeneration"] == 2)
+        assert stub.condition("localaes", "covid")["status"] == "False"
 
 
 async def test_what_resources_declare_is_changed_there_only(stub, run):

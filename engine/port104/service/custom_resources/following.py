@@ -171,17 +171,19 @@ class CustomResources:
                 await self._verdicts.wait()
             self._verdicts = trio.Event()
             told: dict[Key, Told] = {}
-            for key, verdict in self._judge.verdicts.items():
-                resource = self._resource(key)
-                if resource is not None and (this := await self._tell_of(key, verdict, resource)):
-                    told[key] = this
+            judge = self._judge
+            for each in judge.declarations:
+                resource = self._resource(each)
+                this = resource and await self._tell_of(each.key, judge.verdicts[each.key], resource)
+                if this:
+                    told[each.key] = this
             self._told = told  # and of what is gone nothing is remembered
 
-    def _resource(self, key: Key) -> Resource | None:
+    def _resource(self, judged: Declaration) -> Resource | None:
         """The resource, where it is there and still is the one that was judged."""
-        plural, uid = key
-        found = self._watchers[plural].mirror.resources.values()
-        return next((each for each in found if each.metadata.uid == uid), None)
+        found = self._watchers[judged.plural].mirror.resources.values()
+        same = (judged.uid, judged.generation)
+        return next((each for each in found if (each.metadata.uid, each.metadata.generation) == same), None)
 
     async def _tell_of(self, key: Key, verdict: Verdict, resource: Resource) -> Told | None:
         """Write its status, and an Event where it does not hold; what was told, None: it could not be."""
