@@ -498,6 +498,35 @@ async def test_a_log_that_may_not_be_read_is_told_of_in_its_place(stub, runs, mo
     assert b"[port104: the rest of the log cannot be had: the API server answered 403" in runs.log
 
 
+async def test_a_log_ends_a_moment_before_its_container(stub, runs, monkeypatch):
+    monkeypatch.setattr(pod_log, "AGAIN_SECONDS", 60.0)
+    async with runs.engine():
+        name = await stub.until_made()
+        pod = stub.begin(name)
+        stub.write(pod, b"all of it")
+        await runs.until(lambda: runs.log)
+        stub.writings[pod].ended = True
+        stub.writings[pod].tell()
+        await runs.until(lambda: stub.requests[-1].target.endswith(f"/pods/{pod}"))
+        stub.end(name)
+        assert await runs.ended() == Ending("succeeded")
+    assert runs.log == b"all of it"
+
+
+async def test_a_log_that_cannot_be_had_in_time_is_told_of_in_its_place(stub, runs, monkeypatch):
+    async def failing(stream, *_):
+        return await stub._refuse(stream, 500, "the node does not answer")
+
+    monkeypatch.setattr(stub, "_log", failing)
+    monkeypatch.setattr(module, "LOG_SECONDS", 0.05)
+    async with runs.engine():
+        name = await stub.until_made()
+        stub.begin(name)
+        stub.end(name)
+        assert await runs.ended() == Ending("succeeded")
+    assert b"[port104: the rest of the log cannot be had: the API server answered 500" in runs.log
+
+
 # ---- the disk ----
 
 

@@ -118,8 +118,10 @@ class KubernetesBackend:
             nursery.start_soon(pod_log.run)
             ending = await self._followed(attempt, job, pod_log)
             if attempt.ended and (attempt.has_log or pod_log.begun):
-                with trio.move_on_after(LOG_SECONDS):
+                with trio.move_on_after(LOG_SECONDS) as patience:
                     await pod_log.kept.wait()
+                if patience.cancelled_caught:
+                    pod_log.give_up()
             nursery.cancel_scope.cancel()
         if ending.outcome != "succeeded":
             return ending

@@ -35,6 +35,7 @@ class PodLog:
         self._watch = watch
         self._job = job
         self._keeping = _Keeping(file)
+        self._trouble = "it did not end in time"
         self.begun = False
         self.kept = trio.Event()
 
@@ -60,6 +61,10 @@ class PodLog:
         """Put words of our own before what the container will write."""
         self._keeping.say(words)
 
+    def give_up(self) -> None:
+        """Say that what is kept may not be all."""
+        self.say(f"the rest of the log cannot be had: {self._trouble}")
+
     async def _pod(self, container: str) -> str | None:
         """Wait for a pod that has a log of the container; returns its name, None: there will be none."""
         while True:
@@ -79,12 +84,25 @@ class PodLog:
                 await self._watch.server.follow_log(pod, container, self._keeping.take)
                 if has_stopped(await self._watch.server.read(PODS, pod), container):
                     return
+                # The node tells of the end a moment after the log has ended.
+                with trio.move_on_after(AGAIN_SECONDS):
+                    await self._until_stopped(pod, container)
             except ClusterError as fault:
                 if not fault.passes:
                     if fault.status != 404:  # the pod is gone, and what there was is here
                         self._keeping.say(f"the rest of the log cannot be had: {fault}")
                     return
-            await trio.sleep(AGAIN_SECONDS)
+                self._trouble = str(fault)
+                await trio.sleep(AGAIN_SECONDS)
+
+    async def _until_stopped(self, pod: str, container: str) -> None:
+        """Wait until the container has ended, or the pod is gone, as far as the watch knows."""
+        while True:
+            news = self._watch.news
+            found = [each for each in self._watch.pods_of(self._job) if each.metadata.name == pod]
+            if all(has_stopped(each, container) for each in found):
+                return
+            await news.wait()
 
 
 class _Keeping:
