@@ -61,8 +61,9 @@ class Runs:
             async with open_api_server(self._place) as server, trio.open_nursery() as nursery:
                 watch = JobWatch(server, ENGINE)
                 nursery.start_soon(watch.run)
-                nursery.start_soon(self._run, KubernetesBackend(watch, POD, self._root, self.carrier))
-                yield
+                backend = KubernetesBackend(watch, POD, self._root, self.carrier)
+                nursery.start_soon(self._run, backend)
+                yield backend
                 nursery.cancel_scope.cancel()
 
     async def _run(self, backend):

@@ -12,7 +12,7 @@ from port104.dispatch.backends.backend import Ending
 from port104.dispatch.backends.kubernetes import attempt, hindering, pod_log
 from port104.dispatch.backends.kubernetes import backend as module
 from port104.dispatch.backends.kubernetes.attempt import MADE
-from stub_cluster import POD
+from stub_cluster import OWNER, POD
 
 ENGINE = "00000000000000e1"
 GONE = "its Job port104-00000000000000a1-1 is gone: somebody deleted it before its end was seen"
@@ -36,6 +36,21 @@ async def test_a_job_is_made_followed_and_its_output_kept(stub, runs, folder):
     assert runs.log == b"one\ntwo\n"
     assert json.loads((folder / "outcome.json").read_bytes()) == {"outcome": "succeeded", "why": ""}
     assert stub.created == 1
+
+
+async def test_a_job_belongs_to_the_statefulset_that_there_is_now(stub, runs, run, pipeline, folder, cancel):
+    """One that takes the place of another may leave the pod as it is."""
+    async with runs.engine() as backend, trio.open_nursery() as nursery:
+        await stub.until_made()
+        pod = stub.objects["pods", POD]
+        stub.put("pods", POD, pod | {"metadata": {"ownerReferences": [OWNER | {"uid": "another"}]}})
+        second, other = msgspec.structs.replace(run, id="00000000000000a2"), folder.parents[1] / "a2" / "1"
+        (other / "dcm").mkdir(parents=True)
+        nursery.start_soon(backend.run, second, pipeline, other, cancel)
+        await stub.until_made(2)
+        nursery.cancel_scope.cancel()
+    owners = [job["metadata"]["ownerReferences"][0]["uid"] for job in stub.jobs]
+    assert owners == [OWNER["uid"], "another"]
 
 
 async def test_a_job_stays_for_a_while_once_its_end_is_written_down(stub, runs, pipeline):

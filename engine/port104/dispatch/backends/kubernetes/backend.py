@@ -32,7 +32,6 @@ from port104.dispatch.backends.kubernetes.pod_log import PodLog
 from port104.dispatch.backends.kubernetes.steps import ByObjects, Consignment
 from port104.dispatch.backends.kubernetes.whereabouts import (
     NoWayError,
-    OwnImage,
     Whereabouts,
     look_at_image,
     look_round,
@@ -77,8 +76,6 @@ class KubernetesBackend:
         self._pod = pod
         self._root = root
         self._carrier = carrier
-        self._at: Whereabouts | None = None
-        self._own: OwnImage | None = None
 
     @property
     def fault(self) -> str | None:
@@ -167,7 +164,8 @@ class KubernetesBackend:
             return partial(self._by_objects, attempt, *await self._consigned(attempt))
         if not await _on_disk(attempt, attempt.has_instances):
             raise _FaultyAttemptError("its pipeline changed since its payload was made, for the object store")
-        return self._looked_round
+        # Each time: an upgrade may put another StatefulSet in the place of the one that the pod was made by.
+        return partial(look_round, self._server, self._pod, self._root)
 
     async def _consigned(self, attempt: Attempt) -> tuple[Carrier, Consignment]:
         """See that the object store has what the attempt's Job needs. Raises _FaultyAttemptError."""
@@ -189,15 +187,9 @@ class KubernetesBackend:
         return self._carrier, known
 
     async def _by_objects(self, attempt: Attempt, carrier: Carrier, consignment: Consignment) -> ByObjects:
-        if self._own is None:
-            self._own = await look_at_image(self._server, self._pod, self._root, carrier.access.image)
+        own = await look_at_image(self._server, self._pod, self._root, carrier.access.image)
         certificates = await trio.to_thread.run_sync(carrier.certificates)
-        return ByObjects(self._own, carrier.access, carrier.shelf_of(attempt), consignment, certificates)
-
-    async def _looked_round(self) -> Whereabouts:
-        if self._at is None:
-            self._at = await look_round(self._server, self._pod, self._root)
-        return self._at
+        return ByObjects(own, carrier.access, carrier.shelf_of(attempt), consignment, certificates)
 
     async def _create(self, attempt: Attempt, at: Whereabouts | ByObjects) -> Resource | None:
         """Make it, or find the one that was made: an answer may have been lost, or an engine killed."""
