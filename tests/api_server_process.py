@@ -134,11 +134,11 @@ class ApiServerProcess:
             "spec": spec,
         }
         try:
-            made["metadata"] = self.read(plural, name)["metadata"]
-        except RefusedError:
+            self.ask("PATCH", f"{BASE}{plural}/{name}", {"spec": spec})
+        except RefusedError as refusal:
+            if refusal.status != 404:
+                raise
             self.ask("POST", BASE + plural, made)
-        else:
-            self.ask("PUT", f"{BASE}{plural}/{name}", made)
 
     def delete(self, plural, name):
         self.ask("DELETE", f"{BASE}{plural}/{name}")

@@ -5,7 +5,7 @@ There is no scheduler and no node: `kubelet.py` plays these.
 
 import re
 
-from api_server_process import NAMESPACE, ApiServerProcess
+from api_server_process import NAMESPACE, ApiServerProcess, RefusedError
 from engine_process import free_port
 
 CORE = f"/api/v1/namespaces/{NAMESPACE}/"
@@ -65,6 +65,14 @@ class ControlPlane(ApiServerProcess):
         """As kubectl apply does it the first time. Raises RefusedError."""
         for each in manifests:
             self.ask("POST", f"{_path_of(each)}?fieldValidation=Strict{query}", each)
+
+    def exists(self, path):
+        try:
+            self.ask("GET", path)
+        except RefusedError as refusal:
+            assert refusal.status == 404
+            return False
+        return True
 
     def jobs(self, **labels):
         """The Jobs that have these labels of port104."""

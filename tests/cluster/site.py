@@ -6,7 +6,6 @@ import socket
 import sys
 import time
 
-from api_server_process import RefusedError
 from chart.rendered import POD
 from cluster.control_plane import JOBS
 from port104.wire.command import Status
@@ -100,10 +99,7 @@ class Site:
         return self.until(lambda: self.said(event, run=run))[0]
 
     def gone(self, job):
-        with contextlib.suppress(RefusedError):
-            self.server.ask("GET", f"{JOBS}/{job['metadata']['name']}")
-            return False
-        return self.phases(job) == []
+        return not self.server.exists(f"{JOBS}/{job['metadata']['name']}") and self.phases(job) == []
 
     def cancel(self, job):
         """As with kubectl exec."""

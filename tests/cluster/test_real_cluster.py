@@ -5,6 +5,7 @@ a small kubelet runs it and the pods of Jobs as containers: port104 has the righ
 a namespace that admits nothing but the Pod Security Standard "restricted".
 """
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -12,13 +13,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from api_server_process import NAMESPACE
+from api_server_process import NAMESPACE, RefusedError
 from chart.rendered import POD, Rendered
 from cluster.control_plane import CORE, ControlPlane
 from cluster.kubelet import NODE, Kubelet
 from cluster.site import PORT104, TOOL, Site
 from engine_process import free_port
 
+STATEFUL_SET = f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets/port104"
 PROGRAMS = os.environ.get("PORT104_CLUSTER")
 SHEETS = sorted((Path(__file__).parents[1] / "chart" / "values").glob("*.yaml"))
 # A container's process 1 hears no signal that it does not ask for.
@@ -40,18 +42,22 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def site(server, tmp_path_factory):
+def site(server, seaweedfs, tmp_path_factory):
     port = free_port()
+    store = seaweedfs.new_bucket()
+    keys = {key: store.pop(key) for key in ("accessKeyId", "secretAccessKey")}
     config = {
         "readAeTitlesFromCrd": True,
         "jobs": {"kubernetes": True},
         "dicom": {"scp": {"port": port, "host": "127.0.0.1", "rejectUnknownSources": False}},
         "storage": {"watermarkPercent": 100, "reserveSpaceGB": 0},
+        "objectStore": store,
         "log": {"format": "json"},
     }
-    chart = Rendered({"config": config})
+    chart = Rendered({"config": config, "objectStore": {"existingSecret": "port104-s3"}})
     images = {chart.container["image"]: PORT104, TOOL: ()}
     with Kubelet(server, tmp_path_factory.mktemp("node") / "kubelet", images) as kubelet:
+        server.ask("POST", f"{CORE}secrets", {"metadata": {"name": "port104-s3"}, "stringData": keys})
         server.install(chart.manifests)
         started = Site(server, kubelet, port)
         started.until(lambda: kubelet.pod(POD) is not None and started.listens())
@@ -60,10 +66,14 @@ def site(server, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _refused_nothing(request):
-    """Whatever a test does: port104 has the rights that it needs."""
+    """Whatever a test does: port104 has the rights that it needs, once the API server knows the roles."""
+    site = request.getfixturevalue("site") if "site" in request.fixturenames else None
+    before = site.engine.log if site is not None else ""
     yield
-    if "site" in request.fixturenames and (pod := request.getfixturevalue("site").kubelet.pod(POD)):
-        refusals = [line for line in pod.container.log.splitlines() if " answered 403 " in line]
+    if site is not None and "api_server_is_away" not in request.node.name:
+        refusals = [
+            line for line in site.engine.log.removeprefix(before).splitlines() if " answered 403 " in line
+        ]
         assert [line for line in refusals if "exceeded quota" not in line] == []
 
 
@@ -71,6 +81,20 @@ def _refused_nothing(request):
 def test_every_manifest_of_the_chart_is_taken(server, values):
     manifests = Rendered(yaml.safe_load(values.read_text()), name="other").manifests
     server.install([each for each in manifests if each["kind"] != "ServiceMonitor"], "&dryRun=All")
+
+
+@pytest.mark.parametrize(
+    "values", [each for each in SHEETS if "Override" not in each.read_text()], ids=lambda path: path.stem
+)
+def test_an_upgrade_is_taken_where_the_claims_stay(site, values):
+    before = Rendered({}).one("StatefulSet")
+    after = Rendered(yaml.safe_load(values.read_text())).one("StatefulSet")
+    claims, others = (each["spec"].get("volumeClaimTemplates") for each in (before, after))
+    taken = contextlib.nullcontext()
+    if claims != others:
+        taken = pytest.raises(RefusedError, match="updates to statefulset spec")
+    with taken:
+        site.server.ask("PUT", f"{STATEFUL_SET}?dryRun=All", after)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +152,26 @@ def test_each_of_many_studies_becomes_one_job(site):
         ("succeeded", 1, 2)
     ] * 20
     assert len(site.server.jobs(**{"ae-title": "MANY"})) == 20
+
+
+def test_payload_and_output_go_by_the_object_store(site):
+    site.pipeline("carried", f"{COPY}; env", payload="objectStore", payloadSize="1Gi")
+    job = site.job("carried")
+    ended = site.ended(job)
+    assert (ended["outcome"], ended["results"], ended["attempt"]) == ("succeeded", 2, 1)
+    log = (site.attempt(job) / "log").read_text()
+    assert "an image works\n" in log
+    assert "OBJECTSTORE" not in log
+    [pod] = site.server.pods_of(job)
+    assert not [each for each in pod["spec"]["volumes"] if "persistentVolumeClaim" in each]
+    assert "affinity" not in pod["spec"]
+
+
+def test_a_step_that_fails_ends_the_pod(site):
+    site.pipeline("stopped", "echo it cannot be read >&2; exit 3", payload="objectStore")
+    job = site.job("stopped")
+    assert site.failed(job) == "ended with exit code 3; what it wrote is in its log"
+    assert "it cannot be read\n" in (site.attempt(job) / "log").read_text()
 
 
 def test_an_exit_code_is_a_failure(site):
@@ -252,6 +296,7 @@ def test_a_log_that_cannot_be_had_fails_no_run(site, monkeypatch):
     site.pipeline("silent", COPY)
     job = site.job("silent")
     assert site.ended(job)["outcome"] == "succeeded"
+    assert "the rest of the log cannot be had" in (site.attempt(job) / "log").read_text()
 
 
 def test_what_does_not_hold_is_told_as_an_event(site):
@@ -268,10 +313,31 @@ def test_what_does_not_hold_is_told_as_an_event(site):
     assert site.server.condition("localaes", "second")["message"] == event["message"]
 
 
+def test_jobs_belong_to_a_statefulset_that_takes_the_place_of_another(site):
+    """As for a larger volume: the pod stays, and what belongs to what there is no more is collected."""
+    before = site.engine
+    made = site.server.ask("GET", STATEFUL_SET)
+    site.server.ask("DELETE", f"{STATEFUL_SET}?propagationPolicy=Orphan")
+    site.until(lambda: not site.server.exists(STATEFUL_SET))
+    manifest = {key: made[key] for key in ("apiVersion", "kind", "spec")}
+    metadata = {key: made["metadata"][key] for key in ("name", "labels")}
+    site.server.install([manifest | {"metadata": metadata}])
+    site.pipeline("replaced", UNTIL_TOLD + COPY)
+    job = site.job("replaced")
+    site.begun(job)
+    site.let(job)
+    assert site.ended(job)["outcome"] == "succeeded"
+    assert (
+        job["metadata"]["ownerReferences"][0]["uid"]
+        == site.server.ask("GET", STATEFUL_SET)["metadata"]["uid"]
+    )
+    assert site.engine is before
+
+
 def test_jobs_go_with_the_release(site):
     """The last of them: port104 is gone afterwards."""
     site.pipeline("owned", UNTIL_TOLD)
     job = site.job("owned")
     site.begun(job)
-    site.server.ask("DELETE", f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets/port104")
+    site.server.ask("DELETE", STATEFUL_SET)
     site.until(lambda: site.gone(job))
