@@ -411,6 +411,78 @@ static int test_storing(way chosen)
     return cases;
 }
 
+/* ---- a whole file whose final name a power cut took ---- */
+
+static void take_back(const file *stored)
+{
+    static uint8_t content[P104_META_ROOM + SMALL];
+    char path[100];
+    char ready[160];
+    p104_sum sum;
+    snprintf(path, sizeof path, "instances/%.2s/%s.dcm", stored->name, stored->name);
+    FILE *opened = fopen(below_root(path), "rb");
+    CHECK(opened);
+    size_t length = fread(content, 1, sizeof content, opened);
+    fclose(opened);
+    p104_sum_start(&sum);
+    p104_sum_add(&sum, content, length);
+    snprintf(ready, sizeof ready, "%s/parts/%016x.%s.%016zx.%016llx.keep.ready", root, 7, stored->name, length,
+             (unsigned long long)p104_sum_of(&sum));
+    CHECK(rename(below_root(path), ready) == 0);
+}
+
+/* Returns how many files got their name; no descriptor is left. */
+static uint64_t recovered(int expected)
+{
+    int error;
+    int before = open_descriptors();
+    p104_spool_counts counts = {0};
+    p104_spool *spool = open_spool(P104_DURABILITY_SYNC, 0, &error);
+    disarm();
+    CHECK(spool ? error == 0 : error == expected);
+    if (spool) {
+        p104_spool_count(spool, &counts);
+        CHECK(counts.torn == 0 && counts.recovered + counts.left == 1);
+        p104_spool_close(spool);
+    }
+    CHECK(open_descriptors() == before);
+    return counts.recovered;
+}
+
+/* The start fails, or goes on without the file; the next one gives it its name. */
+static int test_finishing(void)
+{
+    static const struct {
+        const char *name;
+        int error;
+    } CALLS[] = {
+        {"malloc", ENOMEM}, {"realloc", ENOMEM}, {"openat", EMFILE}, {"openat", EINTR}, {"syncfs", EIO}, {"renameat2", EIO},
+    };
+    int error;
+    int cases = 0;
+    p104_spool *spool = open_spool(P104_DURABILITY_OS, 0, &error);
+    CHECK(spool && converse(spool, (way){P104_DURABILITY_OS, NULL, P104_OVERWRITE, 0, 0}) == 2);
+    p104_spool_close(spool);
+    for (size_t call = 0; call < sizeof CALLS / sizeof *CALLS; call++) {
+        long place = 0;
+        int met;
+        do { /* as for opening */
+            take_back(&files[0]);
+            arm(CALLS[call].name, place, CALLS[call].error);
+            int named = recovered(CALLS[call].error) == 1;
+            met = fault.failed;
+            CHECK(named || met);
+            CHECK(named || recovered(0) == 1);
+            CHECK(entries_in(below_root("parts")) == 0);
+            check_file(&files[0]);
+            place += place > 6 && place < 250 ? 240 : 1;
+            cases++;
+        } while (met);
+    }
+    remove_files();
+    return cases;
+}
+
 /* A peer that does not read its answers, and what queues them fails: behind a lost one no other is sent. */
 static int test_sending(void)
 {
@@ -440,7 +512,7 @@ static int test_sending(void)
 int main(void)
 {
     CHECK(mkdtemp(root));
-    int cases = test_opening(0) + test_opening(1) + test_sending();
+    int cases = test_opening(0) + test_opening(1) + test_sending() + test_finishing();
     for (int durability = P104_DURABILITY_OS; durability <= P104_DURABILITY_SYNC; durability++)
         for (int fed = 0; fed < 2; fed++)
             for (int overwrite = 0; overwrite < 2; overwrite++)
