@@ -63,7 +63,7 @@ def test_a_replica_is_drained_and_nothing_of_it_is_missed(tmp_path, settings, ro
         leaves.engine.wait_for(lambda: not leaves.is_ready())
         leaves.leave_the_service()
         out, err = drained.communicate(timeout=70)
-        assert (drained.returncode, "waiting for" in err) == (0, True), out
+        assert (drained.returncode, "waiting for" in err) == (0, True), out + err
         assert leaves.engine.terminate() == 0
         shutil.rmtree(leaves.folder)
 
