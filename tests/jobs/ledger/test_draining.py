@@ -19,13 +19,9 @@ from port104.jobs.ledger.results import register
 from port104.jobs.ledger.runs import begin, end, make_job
 from port104.objects.held import Held
 from port104.wire.commitment import CommitmentRequest, Reference
+from transaction import work
 
 NOW = 2000.0
-
-
-def work(database, function, *arguments):
-    with database.changing() as session:
-        return function(session, *arguments)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from port104.jobs.ledger.results import Result, register
 from port104.jobs.ledger.runs import make_job
 from port104.jobs.ledger.tables import SCHEMA
 from port104.jobs.planning import plan
+from transaction import work
 
 HALF = 0.5
 
@@ -25,11 +26,6 @@ def result(number, destination="PACS"):
         sop_instance_uid=f"1.2.{number}",
         state="waiting",
     )
-
-
-def work(database, function, *arguments):
-    with database.changing() as session:
-        return function(session, *arguments)
 
 
 def put(database, *numbers, destination="PACS", run="r", now=100.0, node="n1"):

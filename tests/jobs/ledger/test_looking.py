@@ -20,16 +20,12 @@ from port104.jobs.ledger.looking.ways import ways
 from port104.jobs.ledger.nodes import register_node
 from port104.jobs.ledger.results import Result, register
 from port104.jobs.ledger.runs import begin, cancel, end, make_job, postpone
+from transaction import work
 
 SETTINGS = {"pipeline-a": "A", "pipeline-b": "B"}
 ALL = Page()
 LATE_WITH_ALL = msgspec.structs.replace(RULE, late="all")
 NOWHERE = ["x", "WzFd", "WyJ4IiwieCJd", "\u00fc", "A\0", "e30", "WzFlOTk5LCJ4Il0"]
-
-
-def work(database, function, *arguments):
-    with database.changing() as session:
-        return function(session, *arguments)
 
 
 def come(database, *arrivals, now=100.0, node="n1"):

@@ -9,14 +9,10 @@ from port104.jobs.ledger.arrivals import record
 from port104.jobs.ledger.closing import close_due
 from port104.jobs.ledger.nodes import confirm, hear, register_node, take_over
 from port104.jobs.ledger.runs import begin, cancel, end, make_job, postpone, under_way
+from transaction import work
 
 BEGUN, PATIENCE, LIMIT = 1000.0, 60.0, 3600.0
 LOST = BEGUN + PATIENCE + LIMIT
-
-
-def work(database, function, *arguments):
-    with database.changing() as session:
-        return function(session, *arguments)
 
 
 def make_runs(database, patience=PATIENCE):

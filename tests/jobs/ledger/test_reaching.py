@@ -11,13 +11,9 @@ from port104.jobs.ledger.objects import StoredInstance
 from port104.jobs.ledger.reaching import others
 from port104.jobs.ledger.runs import begin, make_job
 from port104.objects.held import Held
+from transaction import work
 
 NOW, PATIENCE = 2000.0, 60.0
-
-
-def work(database, function, *arguments):
-    with database.changing() as session:
-        return function(session, *arguments)
 
 
 def make_run(database, *nodes, patience=PATIENCE):

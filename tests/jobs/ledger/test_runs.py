@@ -8,6 +8,7 @@ from arrivals import arrival, plan_by
 from port104.jobs.ledger.arrivals import record
 from port104.jobs.ledger.closing import close_due
 from port104.jobs.ledger.runs import begin, cancel, end, make_job, next_due, postpone, rerun, under_way
+from transaction import work
 
 SETTINGS = {"pipeline-a": "A", "pipeline-b": "B"}
 NO_LIMIT = {"A": 99, "B": 99}
@@ -25,11 +26,6 @@ def close(database, number=1, now=100.0, **settings):
         )
     )
     return jobs[0]
-
-
-def work(database, function, *arguments):
-    with database.changing() as session:
-        return function(session, *arguments)
 
 
 def states(database):
