@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -25,6 +24,7 @@ from port104.dispatch.node import is_folder_of
 from port104.errors import Port104Error, StorageError
 from port104.jobs.ledger.members import Member
 from port104.jobs.ledger.runs import Run
+from port104.jobs.times import iso
 from port104.objects.held import Held
 
 RUNS = "runs"
@@ -135,7 +135,7 @@ def _described(member: Member, name: str, url_of: Callable[[str], str]) -> dict[
         "studyInstanceUid": member.study_instance_uid,
         "seriesInstanceUid": member.series_instance_uid,
         "callingAeTitle": member.calling_ae_title,
-        "received": _iso(member.received),
+        "received": iso(member.received),
         **_object(member.held, url_of),
     }
 
@@ -228,7 +228,3 @@ def _write(file: Path, document: dict[str, Any]) -> None:
     new = file.with_name(file.name + ".new")
     new.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2))
     os.replace(new, file)  # noqa: PTH105 - says what it does
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

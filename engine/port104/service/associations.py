@@ -11,12 +11,12 @@ import heapq
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
 import trio
 
+from port104.jobs.times import iso
 from port104.net.contracts import AssociationEnd, AssociationStart
 from port104.wire.pdu import AssociateRQ
 
@@ -213,7 +213,7 @@ class AssociationLog:
             user=told.user,
             contexts=_contexts(told),
             figures=Figures(**told.figures()),
-            start=_iso(running.at),
+            start=iso(running.at),
             duration=self._seconds_since(running.since),
         )
 
@@ -231,8 +231,8 @@ class AssociationLog:
             user=running.told.user if running else None,
             contexts=_contexts(running.told) if running else (),
             figures=Figures(**end.figures),
-            start=_iso(running.at if running else now),
-            end=_iso(now),
+            start=iso(running.at if running else now),
+            end=iso(now),
             duration=self._seconds_since(running.since) if running else 0.0,
             outcome=end.outcome,
             reason=end.why or None,
@@ -248,7 +248,3 @@ def _contexts(start: AssociationStart) -> tuple[PresentationContext, ...]:
         PresentationContext(number, context.abstract_syntax, context.transfer_syntax)
         for number, context in start.contexts.items()
     )
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -7,18 +7,10 @@ import msgspec
 
 from port104.database.session import Session
 from port104.jobs.exporting import ExportState, Tally
-from port104.jobs.ledger.looking.pages import (
-    Conditions,
-    Found,
-    Listing,
-    Page,
-    iso,
-    iso_or_none,
-    read_page,
-    sought,
-)
+from port104.jobs.ledger.looking.pages import Conditions, Found, Listing, Page, read_page, sought
 from port104.jobs.ledger.looking.pauses import Pause, Pauses
 from port104.jobs.ledger.looking.results import MOST_RESULTS, Result, read_results
+from port104.jobs.times import iso, iso_or_none
 
 
 class Export(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -6,16 +6,8 @@ from typing import Any, Literal
 import msgspec
 
 from port104.database.session import Session
-from port104.jobs.ledger.looking.pages import (
-    Conditions,
-    Found,
-    Listing,
-    Page,
-    iso,
-    iso_or_none,
-    read_page,
-    sought,
-)
+from port104.jobs.ledger.looking.pages import Conditions, Found, Listing, Page, read_page, sought
+from port104.jobs.times import iso, iso_or_none
 
 GroupState = Literal["open", "holding", "closed"]
 STATES: tuple[GroupState, ...] = ("open", "holding", "closed")

@@ -15,12 +15,12 @@ from port104.jobs.ledger.looking.pages import (
     Listing,
     Page,
     Whole,
-    iso,
     page_of,
     read_page,
     read_rows,
     sought,
 )
+from port104.jobs.times import iso
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -9,18 +9,10 @@ import msgspec
 from port104.database.session import Session
 from port104.jobs.ledger.looking.exports import Export, exports_of_runs
 from port104.jobs.ledger.looking.groups import Group, group
-from port104.jobs.ledger.looking.pages import (
-    Conditions,
-    Found,
-    Listing,
-    Page,
-    iso,
-    iso_or_none,
-    read_page,
-    sought,
-)
+from port104.jobs.ledger.looking.pages import Conditions, Found, Listing, Page, read_page, sought
 from port104.jobs.ledger.looking.results import MOST_RESULTS, Result, read_results
 from port104.jobs.planning import PRIORITIES
+from port104.jobs.times import iso, iso_or_none
 
 State = Literal["running", "waiting", "failed", "cancelled", "succeeded"]
 STATES: tuple[State, ...] = ("running", "waiting", "failed", "cancelled", "succeeded")

@@ -3,7 +3,6 @@
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
@@ -109,16 +108,6 @@ def page_of(
 def sought(text: str) -> str:
     """The text as a database may be asked for it: what none could hold becomes what is nowhere."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-
-
-def iso(seconds: float) -> str:
-    """A time, UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def iso_or_none(seconds: float | None) -> str | None:
-    """The same, of what may not have happened."""
-    return None if seconds is None else iso(seconds)
 
 
 def _written_key(key: Sequence[Any]) -> str:

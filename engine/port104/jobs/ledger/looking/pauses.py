@@ -6,7 +6,7 @@ import msgspec
 
 from port104.database.session import Session
 from port104.jobs.ledger.gone import GoneEngine, gone_engines
-from port104.jobs.ledger.looking.pages import iso, iso_or_none
+from port104.jobs.times import iso, iso_or_none
 
 # By then an engine that sees the storage folder of one that is gone has sent what is due, or says why not.
 _LATE_SECONDS = 60.0

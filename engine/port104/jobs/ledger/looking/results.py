@@ -7,7 +7,7 @@ import msgspec
 
 from port104.database.session import Session
 from port104.jobs.exporting import ResultState
-from port104.jobs.ledger.looking.pages import iso, iso_or_none
+from port104.jobs.times import iso, iso_or_none
 
 MOST_RESULTS = 1000
 """Results that are told of one job, or one export: a run may leave a hundred thousand."""
