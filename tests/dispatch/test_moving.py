@@ -121,7 +121,7 @@ async def test_a_file_that_went_right_before_a_kill_is_not_forgotten(site):
     assert (site.states(), site.elsewhere(), site.store.objects) == (["released"] * 2, 2, {})
 
 
-@pytest.mark.parametrize("step", ["part", "leave", "arrive"])
+@pytest.mark.parametrize("step", ["part", "arrive"])
 @pytest.mark.parametrize("then", ["other", "bucket"])
 async def test_what_is_cut_off_is_begun_again_or_undone(site, monkeypatch, step, then):
     class KilledError(Exception):
@@ -148,13 +148,13 @@ async def test_what_is_cut_off_is_begun_again_or_undone(site, monkeypatch, step,
 
 async def test_it_waits_for_the_ledger(site, monkeypatch):
     failures = iter([DatabaseError("away"), DatabaseError("away")])
-    work = Moving.leave
+    work = Moving.part
 
-    def leave(self, *given):
+    def part(self, *given):
         for failure in failures:
             raise failure
         return work(self, *given)
 
-    monkeypatch.setattr(Moving, "leave", leave)
+    monkeypatch.setattr(Moving, "part", part)
     await move_in(site.desk, site.root, "s3://other/ at Amazon S3")
     assert site.elsewhere() == 1

@@ -12,7 +12,8 @@ import trio
 
 from port104.dispatch.desk import Desk
 from port104.jobs.ledger.ledger import Ledger
-from port104.jobs.ledger.objects import Identity
+from port104.jobs.ledger.moving import Standing
+from port104.jobs.ledger.objects import BEFORE_ALL, Identity
 
 log = structlog.get_logger("port104.objects")
 
@@ -39,20 +40,19 @@ async def move_in(desk: Desk, root: Path, place: str) -> None:
 
 async def _move(desk: Desk, root: Path, before: str) -> tuple[int, int]:
     """Returns how many instances are to be put into the new store, and how many stay in the one before."""
-    again = left = 0
-    while some := await desk.insist(lambda ledger: ledger.moving.stored(_AT_ONCE)):
+    again, left, after = 0, 0, BEFORE_ALL
+    while some := await desk.insist(partial(_some, after=after)):
         here = await trio.to_thread.run_sync(_those_here, root, some)
-        gone = [*({*some} - {*here})]
-        await desk.insist(partial(_part, here=here, gone=gone, place=before))
-        again, left = again + len(here), left + len(gone)
-    while count := await desk.insist(lambda ledger: ledger.moving.leave(before, _AT_ONCE)):
-        left += count
+        gone = [each.identity for each in some if each.identity not in here]
+        await desk.insist(partial(_part, here=[*here], gone=gone, place=before))
+        again, left, after = again + len(here), left + len(gone), some[-1].identity
     return again, left
 
 
-def _those_here(root: Path, instances: list[Identity]) -> list[Identity]:
+def _those_here(root: Path, instances: list[Standing]) -> set[Identity]:
     """Those whose files are still as they were written. Blocks on the disk."""
-    return [each for each in instances if _is_here(root / "instances" / each[0], each[1])]
+    known = (each.identity for each in instances if each.here)
+    return {(file, written) for file, written in known if _is_here(root / "instances" / file, written)}
 
 
 def _is_here(path: Path, written: int) -> bool:
@@ -60,6 +60,10 @@ def _is_here(path: Path, written: int) -> bool:
         return path.stat().st_mtime_ns == written
     except FileNotFoundError:
         return False
+
+
+def _some(ledger: Ledger, after: Identity) -> list[Standing]:
+    return ledger.moving.some(after, _AT_ONCE)
 
 
 def _part(ledger: Ledger, here: list[Identity], gone: list[Identity], place: str) -> None:

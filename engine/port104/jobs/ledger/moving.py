@@ -7,17 +7,17 @@ Rules that this room keeps:
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from port104.database.session import Database
-from port104.jobs.ledger.objects import (
-    BEFORE_ALL,
-    ONE,
-    Identity,
-    StoredInstance,
-    found,
-)
+from port104.jobs.ledger.objects import BEFORE_ALL, ONE, Identity, StoredInstance, found
 
-_ALL_OF = "(node, written, file) IN (SELECT node, written, file FROM port104_object WHERE node = ?"
+
+class Standing(NamedTuple):
+    """An instance that an object store has. `here`: the ledger says that the storage folder has it too."""
+
+    identity: Identity
+    here: bool
 
 
 class Moving:
@@ -33,26 +33,28 @@ class Moving:
             rows = session.run("SELECT place FROM port104_node WHERE node = ?", self._node)
         return rows[0][0] if rows else None
 
-    def stored(self, most: int) -> list[Identity]:
-        """Some of the instances that are in the storage folder and in the store of before."""
+    def some(self, after: Identity, most: int) -> list[Standing]:
+        """Some of the instances that are in the store of before, in the order of their writing."""
         with self._database.reading() as session:
             rows = session.run(
-                "SELECT file, written FROM port104_object WHERE node = ? AND state = 'stored'"
+                "SELECT file, written, state FROM port104_object WHERE node = ? AND (written, file) > (?, ?)"
+                " AND (state = 'stored' OR state = 'released' AND place IS NULL)"
                 " ORDER BY written, file LIMIT ?",
-                *(self._node, most),
+                *(self._node, after[1], after[0], most),
             )
-        return [(file, written) for file, written in rows]
+        return [Standing((file, written), state == "stored") for file, written, state in rows]
 
     def part(self, here: Sequence[Identity], gone: Sequence[Identity], place: str) -> None:
-        """Let those wait whose files are here, and say that those whose files are gone are at `place`.
+        """Let those wait whose files are here, and say that those whose files are not are at `place`.
 
         What others took the place of is forgotten.
         """
         with self._database.changing() as session:
+            now = session.now()
             session.run_many(
                 "UPDATE port104_object SET state = 'waiting', due = ?, key = NULL, size = NULL,"  # noqa: S608
                 f" digest = NULL, etag = NULL WHERE {ONE}",
-                [(session.now(), *row) for row in self._keys(here)],
+                [(now, *row) for row in self._keys(here)],
             )
             session.run_many(
                 f"UPDATE port104_object SET state = 'released', place = ? WHERE {ONE}",  # noqa: S608
@@ -64,19 +66,6 @@ class Moving:
                 " AND i.file = port104_object.file AND i.state = 'kept')",
                 self._keys(gone),
             )
-
-    def leave(self, place: str, most: int) -> int:
-        """Say of some instances that are in the store of before alone that they are at `place`.
-
-        Returns how many.
-        """
-        with self._database.changing() as session:
-            rows = session.run(
-                f"UPDATE port104_object SET place = ? WHERE {_ALL_OF} AND state = 'released'"  # noqa: S608
-                " AND place IS NULL LIMIT ?) RETURNING file",
-                *(place, self._node, most),
-            )
-        return len(rows)
 
     def arrive(self, place: str) -> None:
         """Write down that its objects are at `place` from now on; what was left there is there again."""
