@@ -102,6 +102,8 @@ class Releaser:
             there = [each.identity for each in await self._those_that_are_there(some)]
             await self._desk.insist(partial(_copied, instances=there))
             copied, after = copied + len(there), some[-1].identity
+            if not there:
+                break  # nobody copies them, or not that far yet
         return copied
 
     async def forget(self, instances: Sequence[Identity]) -> None:
