@@ -50,6 +50,19 @@ async def test_what_the_store_has_lost_stays_and_is_put_there_again(autojump_clo
     assert await site.releaser.look(space_is_low=True) == 1
 
 
+async def test_nothing_is_lost_where_nothing_can_be_read(autojump_clock, site, monkeypatch):
+    path, _ = await site.study(1)
+
+    def refuse(_):
+        raise AWAY
+
+    monkeypatch.setattr(site.store, "has", lambda _: False)
+    monkeypatch.setattr(site.store, "check", refuse)
+    with pytest.raises(ObjectStoreError):
+        await site.releaser.look(space_is_low=True)
+    assert (path.exists(), site.states(), site.lost) == (True, ["stored"], [])
+
+
 async def test_nothing_goes_while_the_store_is_away(autojump_clock, site):
     path, _ = await site.study(1)
     site.store.fault = AWAY

@@ -98,6 +98,13 @@ def test_where_the_word_of_the_store_is_another_one_the_object_is_read_back(open
     assert not opened.has(held)  # it has changed its word: the object is another one
 
 
+def test_an_object_that_is_refused_is_not_known_to_be_there(opened, server, tmp_path):
+    held = put(opened, tmp_path)
+    server.faults = {"HEAD": [error(403, "AccessDenied")]}  # as S3 does where no list is allowed
+    assert not opened.has(held)
+    assert opened.has(held)
+
+
 def test_other_bytes_are_not_taken_for_the_same(opened, server, tmp_path):
     server.faults = {"PUT": [DAMAGE]}
     with pytest.raises(DamagedObjectError, match=r"s3://bucket/site/n1/a; check its disks"):

@@ -120,6 +120,7 @@ class Releaser:
         known = {each.identity for each in there}
         lost = [each for each in instances if each.identity not in known]
         if lost:
+            await self._see_that_it_answers()
             log.warning(
                 "the object store has lost instances; they are put there again",
                 instances=len(lost),
@@ -129,6 +130,11 @@ class Releaser:
             await self._desk.insist(lambda ledger: ledger.objects.wait_again(again))
             self._lost()
         return there
+
+    async def _see_that_it_answers(self) -> None:
+        """See that objects can be read: where none can, none is lost. Raises ObjectStoreError."""
+        node = await self._desk.insist(lambda ledger: ledger.node)
+        await trio.to_thread.run_sync(self._store.check, f"{node}/node", limiter=self._limiter)
 
     async def _those_that_are_there(self, instances: Sequence[StoredInstance]) -> list[StoredInstance]:
         """Ask the store for each. Raises ObjectStoreError."""

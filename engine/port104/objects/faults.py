@@ -7,6 +7,10 @@ class ObjectStoreError(Port104Error):
     """The store cannot be used at the moment, for this object or any."""
 
 
+class RefusedError(ObjectStoreError):
+    """The store does not allow it. Of an object that is gone it says so too, where no list is allowed."""
+
+
 class MissingObjectError(Port104Error):
     """The store has no such object."""
 

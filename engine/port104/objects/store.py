@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import BaseError, PermissionDeniedError
 
 from port104.objects.digests import PART_BYTES, Facts, digest_of, facts_of, facts_of_parts
-from port104.objects.faults import DamagedObjectError, MissingObjectError, ObjectStoreError
+from port104.objects.faults import DamagedObjectError, MissingObjectError, ObjectStoreError, RefusedError
 from port104.objects.held import Held
 from port104.objects.place import Place
 from port104.objects.reasons import code_of, reason_of
@@ -79,11 +79,14 @@ class ObjectStore:
         return bytes(content)
 
     def has(self, held: Held) -> bool:
-        """Whether the object is there, with the size and the ETag that it was stored with."""
+        """Whether the object is known to be there, with the size and the ETag that it was stored with.
+
+        Where no list is allowed (s3:ListBucket) S3 refuses an object that is gone: that is none then.
+        """
         try:
             with self._translated():
                 found = obstore.head(self._store(), held.key)
-        except MissingObjectError:
+        except (MissingObjectError, RefusedError):
             return False
         return (found["size"], _bare(found["e_tag"])) == (held.size, held.etag)
 
@@ -198,6 +201,8 @@ class ObjectStore:
                 f"an object is gone from the bucket {self.place.bucket}: has somebody removed it, or a rule"
                 " of the bucket? Keep those off port104's prefix"
             ) from fault
+        except PermissionDeniedError as fault:
+            raise RefusedError(self._words(reason_of(str(fault)))) from fault
         except (BaseError, ValueError) as fault:
             raise ObjectStoreError(self._words(reason_of(str(fault)))) from fault
 
