@@ -1,5 +1,6 @@
 """What is lost comes back: databases from their backups, what a backup lacks from the stored files."""
 
+import json
 import shutil
 import sqlite3
 
@@ -81,6 +82,53 @@ def test_without_one_the_ledger_is_made_of_the_files_and_all_is_run_again(tmp_pa
         (row, *_) = server.command("instances").splitlines()
         assert "PEER" in row  # who called stands in the file
         assert server.terminate() == 0
+
+
+def test_a_damaged_ledger_starts_nothing_and_may_be_taken_away(tmp_path, settings):
+    folder = tmp_path / "payloads"
+    with engine(folder, **settings) as server:
+        send(server, "1.1")
+        server.wait_for(lambda: len(studies_run(tmp_path)) == 1, 20)
+        assert server.terminate() == 0
+    ledger = folder / "ledger.sqlite3"
+    ledger.write_bytes(ledger.read_bytes()[:4096] + b"damage" * 4096)
+    with pytest.raises(AssertionError, match=r"the ledger in \S+ is damaged"), engine(folder, **settings):
+        pass
+    for file in folder.glob("ledger.sqlite3*"):
+        file.unlink()
+    with engine(folder, **settings) as server:
+        assert server.terminate() == 0
+
+
+def test_the_job_of_an_instance_that_is_gone_fails_and_is_run_again_once_it_is_back(tmp_path, settings):
+    settings["scp"]["aeTitles"][0]["processorSettings"]["timeout"] = 3
+    settings["pipelines"][0]["retries"] = 0
+    with engine(tmp_path / "payloads", **settings) as server:
+        send(server, "1.1")
+        gone = server.stored_files()[0]
+        server.wait_for(lambda: len(server.command("instances").splitlines()) == 3, 20)
+        gone.rename(tmp_path / "gone.dcm")
+        server.wait_for(lambda: "failed" in server.command("jobs", "list"), 20)
+        (fault,) = [each for each in server.log_entries() if each["event"] == "run failed"]
+        assert gone.name in fault["reason"]
+        (tmp_path / "gone.dcm").rename(gone)
+        (job,) = json.loads(server.command("jobs", "list", "-o", "json"))
+        server.command("jobs", "rerun", job["id"])
+        server.wait_for(lambda: studies_run(tmp_path) == [("1.1", 3)], 20)
+        assert server.terminate() == 0
+
+
+def test_without_the_name_of_the_node_its_instances_are_those_of_another_engine(tmp_path, settings):
+    folder = tmp_path / "payloads"
+    with engine(folder, **settings) as server:
+        send(server, "1.1")
+        server.wait_for(lambda: len(studies_run(tmp_path)) == 1, 20)
+        assert server.terminate() == 0
+    (folder / "node").unlink()
+    with engine(folder, **settings) as server:
+        server.wait_for(lambda: len(studies_run(tmp_path)) == 2, 20)
+        assert server.terminate() == 0
+    assert studies_run(tmp_path) == [("1.1", 3)] * 2
 
 
 @pytest.mark.peer
