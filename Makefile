@@ -20,7 +20,7 @@ INPUTS ?= 2000000
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test lint native-test hostile-survey fuzz differential coverage crash crash-jobs crash-exports many-studies powercut soak \
-	chart chart-readme crds image-check cluster-check sbom guard bench bench-quick bench-senders peers format clean bench-tls
+	chart chart-readme crds image-check upgrade-check cluster-check sbom guard bench bench-quick bench-senders bench-tls peers format clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -107,6 +107,9 @@ crds: build ## write the definitions of custom resources anew, after the setting
 image-check: build $(VENV)/.chart ## carry out the Dockerfile's steps in a Debian of debootstrap, in two minutes; as root
 	@.ci/peers debootstrap:debootstrap
 	PORT104_IMAGE_STEPS=1 $(BIN)/python -m pytest tests/image
+
+upgrade-check: build peers ## an earlier version, compiled from the history, beside this one and before it, in half a minute
+	PORT104_UPGRADE=1 $(BIN)/python -m pytest tests/process/test_upgrade.py
 
 sbom: $(VENV)/.chart ## what the image's Python environment is made of, as CycloneDX, into build/sbom
 	rm -rf build/sbom && $(PYTHON) -m venv --without-pip build/sbom/environment

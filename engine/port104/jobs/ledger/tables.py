@@ -7,6 +7,8 @@ is not closed, which an index enforces: what two engines receive at the same tim
 Instances stand in the order of their writing, so that a new one touches the pages that the one before did; an
 index by file, whose name is a hash, would touch another page for each. For the same reason UIDs, which many
 make up at random, are in order inside of each group only; of studies the groups are known, not the instances.
+
+Whoever adds a migration writes down what the version before it leaves: tests/earlier/dumping.py.
 """
 
 from port104.database.schema import Schema

@@ -1,0 +1,226 @@
+BEGIN TRANSACTION;
+CREATE TABLE port104_commitment (
+                node TEXT NOT NULL,
+                calling TEXT NOT NULL,
+                transaction_uid TEXT NOT NULL,
+                called TEXT NOT NULL,
+                address TEXT NOT NULL,
+                request TEXT NOT NULL,
+                asked DOUBLE PRECISION NOT NULL,
+                attempt INTEGER NOT NULL,
+                due DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (node, calling, transaction_uid)
+            );
+CREATE TABLE port104_export (
+                id TEXT NOT NULL PRIMARY KEY,
+                run_id TEXT NOT NULL,
+                destination TEXT NOT NULL,
+                state TEXT NOT NULL,
+                registered DOUBLE PRECISION NOT NULL,
+                ended DOUBLE PRECISION,
+                total BIGINT NOT NULL,
+                delivered BIGINT NOT NULL,
+                failed BIGINT NOT NULL,
+                cancelled BIGINT NOT NULL
+            );
+INSERT INTO "port104_export" VALUES('f6b3828dd2e9a45c','546f161591648e3d','PACS','waiting',1.79603866975229263308e+09,NULL,2,0,0,0);
+CREATE TABLE port104_group (
+                id TEXT NOT NULL PRIMARY KEY,
+                called TEXT NOT NULL,
+                tag BIGINT NOT NULL,
+                value TEXT NOT NULL,
+                state TEXT NOT NULL,
+                opened DOUBLE PRECISION NOT NULL,
+                last DOUBLE PRECISION NOT NULL,
+                due DOUBLE PRECISION,
+                reason TEXT,
+                closed DOUBLE PRECISION,
+                instances BIGINT NOT NULL,
+                announced BIGINT,
+                follows TEXT,
+                with_all INTEGER NOT NULL,
+                cleaned INTEGER NOT NULL
+            );
+INSERT INTO "port104_group" VALUES('76e4fcfe0922d7eb','SENDS',2097165,'1.1','closed',1.7960386685489060878e+09,1.79603866858832836154e+09,1.79603866958832836158e+09,'idle',1.79603866959967374801e+09,2,NULL,NULL,0,0);
+INSERT INTO "port104_group" VALUES('c7110e7351f3f606','FAILS',2097165,'1.2','closed',1.79603866855405902864e+09,1.7960386685617818832e+09,1.79603866956178188319e+09,'idle',1.79603866957287836079e+09,2,NULL,NULL,0,0);
+INSERT INTO "port104_group" VALUES('50a9615456063ea1','LATE',2097165,'1.3','open',1.7960386698137624264e+09,1.7960386698137624264e+09,1.79603868981376242641e+09,'idle',NULL,2,NULL,NULL,0,0);
+CREATE TABLE port104_instance (
+                node TEXT NOT NULL,
+                file TEXT NOT NULL,
+                written BIGINT NOT NULL,
+                received DOUBLE PRECISION NOT NULL,
+                state TEXT NOT NULL,
+                called TEXT NOT NULL,
+                calling TEXT NOT NULL,
+                address TEXT NOT NULL,
+                sop_class TEXT NOT NULL,
+                sop_instance TEXT NOT NULL,
+                study TEXT NOT NULL,
+                series TEXT NOT NULL,
+                group_id TEXT NOT NULL,
+                PRIMARY KEY (node, written, file)
+            ) WITHOUT ROWID;
+INSERT INTO "port104_instance" VALUES('a2f89fd4f5167421','0f/0fcdec90369fea0df7de85b7046f4dfb.dcm',1796038668536294075,1.79603866853629422183e+09,'kept','SENDS','PEER','','1.2.840.10008.5.1.4.1.1.7','1.1.1','1.1','','76e4fcfe0922d7eb');
+INSERT INTO "port104_instance" VALUES('a2f89fd4f5167421','c8/c85d7d9a94e75278dcc55d67dccb20a1.dcm',1796038668540294075,1.79603866854029417033e+09,'kept','SENDS','PEER','','1.2.840.10008.5.1.4.1.1.7','1.1.2','1.1','','76e4fcfe0922d7eb');
+INSERT INTO "port104_instance" VALUES('a2f89fd4f5167421','1c/1c2f0fab59f063dc225c18fa774a00ba.dcm',1796038668544294075,1.79603866854429411892e+09,'kept','FAILS','PEER','','1.2.840.10008.5.1.4.1.1.7','1.2.2','1.2','','c7110e7351f3f606');
+INSERT INTO "port104_instance" VALUES('a2f89fd4f5167421','54/54701a1150e3ae589ed9622ac7d51dc0.dcm',1796038668544294075,1.79603866854429411892e+09,'kept','FAILS','PEER','','1.2.840.10008.5.1.4.1.1.7','1.2.1','1.2','','c7110e7351f3f606');
+INSERT INTO "port104_instance" VALUES('a2f89fd4f5167421','c7/c715bff3652208db97797043bc8a3301.dcm',1796038669756072890,1.79603866976107883453e+09,'kept','LATE','PEER','127.0.0.1','1.2.840.10008.5.1.4.1.1.7','1.3.1','1.3','','50a9615456063ea1');
+INSERT INTO "port104_instance" VALUES('a2f89fd4f5167421','de/dee0b28ba1ecec470891bfb35f0afc1e.dcm',1796038669756294119,1.79603866976107883453e+09,'kept','LATE','PEER','127.0.0.1','1.2.840.10008.5.1.4.1.1.7','1.3.2','1.3','','50a9615456063ea1');
+CREATE TABLE port104_job (
+                id TEXT NOT NULL PRIMARY KEY,
+                group_id TEXT NOT NULL,
+                called TEXT NOT NULL,
+                priority INTEGER NOT NULL,
+                retry_delay DOUBLE PRECISION NOT NULL,
+                created DOUBLE PRECISION NOT NULL
+            );
+INSERT INTO "port104_job" VALUES('2a90030faf9a4905','c7110e7351f3f606','FAILS',1,20.0,1.79603866957287836079e+09);
+INSERT INTO "port104_job" VALUES('58a834d21f92dfb5','76e4fcfe0922d7eb','SENDS',1,20.0,1.79603866959967374801e+09);
+CREATE TABLE port104_ledger (version INTEGER NOT NULL);
+INSERT INTO "port104_ledger" VALUES(10);
+CREATE TABLE port104_message (
+                id TEXT NOT NULL PRIMARY KEY,
+                routing_key TEXT NOT NULL,
+                kind TEXT NOT NULL,
+                correlation_id TEXT NOT NULL,
+                body TEXT NOT NULL,
+                created DOUBLE PRECISION NOT NULL,
+                due DOUBLE PRECISION NOT NULL,
+                attempt INTEGER NOT NULL,
+                why TEXT NOT NULL,
+                holder TEXT NOT NULL,
+                held_until DOUBLE PRECISION NOT NULL,
+                sent DOUBLE PRECISION
+            );
+CREATE TABLE port104_node (
+                node TEXT NOT NULL PRIMARY KEY,
+                root TEXT NOT NULL,
+                host TEXT NOT NULL,
+                started DOUBLE PRECISION NOT NULL
+            , heard DOUBLE PRECISION NOT NULL DEFAULT 0, patience DOUBLE PRECISION, drained DOUBLE PRECISION);
+INSERT INTO "port104_node" VALUES('a2f89fd4f5167421','/payloads','host',1.79603866842793250088e+09,1.79603866961506271359e+09,300.0,NULL);
+CREATE TABLE port104_object (
+                node TEXT NOT NULL,
+                written BIGINT NOT NULL,
+                file TEXT NOT NULL,
+                state TEXT NOT NULL,
+                due DOUBLE PRECISION NOT NULL,
+                key TEXT,
+                size BIGINT,
+                digest TEXT,
+                etag TEXT,
+                PRIMARY KEY (node, written, file)
+            ) WITHOUT ROWID;
+CREATE TABLE port104_pause (
+                node TEXT NOT NULL,
+                destination TEXT NOT NULL,
+                why TEXT NOT NULL,
+                since DOUBLE PRECISION NOT NULL,
+                due DOUBLE PRECISION,
+                PRIMARY KEY (node, destination)
+            );
+INSERT INTO "port104_pause" VALUES('a2f89fd4f5167421','PACS','127.0.0.1:9 cannot be reached: Connection refused; look at the port: the host is there, and nobody listens on it',1.79603866976378512385e+09,1.79603867272886276243e+09);
+CREATE TABLE port104_request (
+                message_id TEXT NOT NULL PRIMARY KEY,
+                node TEXT NOT NULL,
+                run_id TEXT NOT NULL,
+                document TEXT NOT NULL,
+                state TEXT NOT NULL,
+                received DOUBLE PRECISION NOT NULL,
+                ended DOUBLE PRECISION
+            );
+CREATE TABLE port104_requested (
+                message_id TEXT NOT NULL,
+                path TEXT NOT NULL,
+                destination TEXT NOT NULL,
+                file TEXT NOT NULL,
+                status INTEGER,
+                why TEXT NOT NULL,
+                PRIMARY KEY (message_id, path, destination)
+            );
+CREATE TABLE port104_result (
+                run_id TEXT NOT NULL,
+                file TEXT NOT NULL,
+                destination TEXT NOT NULL,
+                node TEXT NOT NULL,
+                sop_class TEXT NOT NULL,
+                sop_instance TEXT NOT NULL,
+                state TEXT NOT NULL,
+                why TEXT NOT NULL,
+                registered DOUBLE PRECISION NOT NULL, asked DOUBLE PRECISION NOT NULL DEFAULT 0, attempt INTEGER NOT NULL DEFAULT 0, due DOUBLE PRECISION NOT NULL DEFAULT 0, status INTEGER, ended DOUBLE PRECISION, holder TEXT NOT NULL DEFAULT '', held_until DOUBLE PRECISION NOT NULL DEFAULT 0, cancelling INTEGER NOT NULL DEFAULT 0, transaction_uid TEXT NOT NULL DEFAULT '',
+                PRIMARY KEY (run_id, file, destination)
+            );
+INSERT INTO "port104_result" VALUES('546f161591648e3d','runs/546f161591648e3d/1/output/1.1.1.dcm','PACS','a2f89fd4f5167421','1.2.840.10008.5.1.4.1.1.7','1.1.1','waiting','',1.79603866975229263308e+09,1.79603866975229263308e+09,0,1.79603866976053452497e+09,NULL,NULL,'',1.79603872975595808035e+09,0,'');
+INSERT INTO "port104_result" VALUES('546f161591648e3d','runs/546f161591648e3d/1/output/1.1.2.dcm','PACS','a2f89fd4f5167421','1.2.840.10008.5.1.4.1.1.7','1.1.2','waiting','',1.79603866975229263308e+09,1.79603866975229263308e+09,0,1.79603866976053452497e+09,NULL,NULL,'',1.79603872975595808035e+09,0,'');
+CREATE TABLE port104_run (
+                id TEXT NOT NULL PRIMARY KEY,
+                job_id TEXT NOT NULL,
+                pipeline TEXT NOT NULL,
+                pipeline_id TEXT NOT NULL,
+                name TEXT NOT NULL,
+                state TEXT NOT NULL,
+                priority INTEGER NOT NULL,
+                attempt INTEGER NOT NULL,
+                first INTEGER NOT NULL,
+                due DOUBLE PRECISION NOT NULL,
+                node TEXT,
+                started DOUBLE PRECISION,
+                ended DOUBLE PRECISION,
+                why TEXT NOT NULL,
+                to_be_cancelled INTEGER NOT NULL,
+                cleaned INTEGER NOT NULL
+            , time_limit DOUBLE PRECISION NOT NULL DEFAULT 1e12);
+INSERT INTO "port104_run" VALUES('cd592aa1e85531c8','2a90030faf9a4905','fail','c1','fails-fail-20261130113749','waiting',1,1,1,1.79603868974040722849e+09,'a2f89fd4f5167421',1.79603866958545613282e+09,1.79603866974040722844e+09,'ended with exit code 1; what it wrote is in its log',0,0,3600.0);
+INSERT INTO "port104_run" VALUES('546f161591648e3d','58a834d21f92dfb5','copy','c0','sends-copy-20261130113749','succeeded',1,1,1,1.79603866959967374801e+09,'a2f89fd4f5167421',1.79603866960752534863e+09,1.79603866975229263308e+09,'',0,0,3600.0);
+CREATE TABLE port104_study (
+                study TEXT NOT NULL,
+                group_id TEXT NOT NULL,
+                PRIMARY KEY (study, group_id)
+            ) WITHOUT ROWID;
+INSERT INTO "port104_study" VALUES('1.1','76e4fcfe0922d7eb');
+INSERT INTO "port104_study" VALUES('1.2','c7110e7351f3f606');
+INSERT INTO "port104_study" VALUES('1.3','50a9615456063ea1');
+CREATE UNIQUE INDEX port104_group_not_closed ON port104_group (called, tag, value)
+                WHERE state <> 'closed';
+CREATE INDEX port104_group_of_value ON port104_group (called, tag, value, opened);
+CREATE INDEX port104_group_due ON port104_group (due) WHERE state = 'open';
+CREATE INDEX port104_group_of_time ON port104_group (opened);
+CREATE INDEX port104_group_not_closed_of_time ON port104_group (state, opened)
+                WHERE state <> 'closed';
+CREATE INDEX port104_group_to_clean ON port104_group (closed)
+                WHERE state = 'closed' AND cleaned = 0;
+CREATE INDEX port104_job_of_group ON port104_job (group_id);
+CREATE INDEX port104_job_of_time ON port104_job (created);
+CREATE INDEX port104_run_of_job ON port104_run (job_id, state);
+CREATE INDEX port104_run_not_succeeded ON port104_run (state, job_id)
+                WHERE state <> 'succeeded';
+CREATE INDEX port104_run_to_do ON port104_run (pipeline_id, state)
+                WHERE state = 'waiting' OR state = 'running';
+CREATE INDEX port104_run_to_clean ON port104_run (node, ended)
+                WHERE cleaned = 0 AND ended IS NOT NULL;
+CREATE INDEX port104_result_waiting ON port104_result (node, destination, due)
+                WHERE state = 'waiting';
+CREATE INDEX port104_result_waiting_of_time ON port104_result (asked)
+                WHERE state = 'waiting';
+CREATE INDEX port104_result_sending ON port104_result (holder) WHERE state = 'sending';
+CREATE UNIQUE INDEX port104_export_of_run ON port104_export (run_id, destination);
+CREATE INDEX port104_export_of_time ON port104_export (registered);
+CREATE INDEX port104_export_of_destination ON port104_export (destination, registered);
+CREATE INDEX port104_export_not_delivered ON port104_export (state, registered)
+                WHERE state <> 'delivered';
+CREATE INDEX port104_instance_of_group ON port104_instance (group_id, sop_instance);
+CREATE INDEX port104_commitment_due ON port104_commitment (node, due);
+CREATE INDEX port104_result_committing ON port104_result (node, destination, due)
+                WHERE state = 'committing';
+CREATE INDEX port104_result_of_transaction ON port104_result (transaction_uid)
+                WHERE state = 'committing';
+CREATE INDEX port104_message_to_send ON port104_message (due) WHERE sent IS NULL;
+CREATE INDEX port104_message_sent ON port104_message (sent) WHERE sent IS NOT NULL;
+CREATE INDEX port104_object_waiting ON port104_object (node, due, written)
+                WHERE state = 'waiting';
+CREATE INDEX port104_object_stored ON port104_object (node, written) WHERE state = 'stored';
+CREATE INDEX port104_object_released ON port104_object (node, file) WHERE state = 'released';
+CREATE INDEX port104_request_open ON port104_request (state, received)
+                WHERE state <> 'ended';
+CREATE INDEX port104_request_ended ON port104_request (ended) WHERE ended IS NOT NULL;
+COMMIT;

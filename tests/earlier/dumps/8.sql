@@ -1,0 +1,189 @@
+BEGIN TRANSACTION;
+CREATE TABLE port104_commitment (
+                node TEXT NOT NULL,
+                calling TEXT NOT NULL,
+                transaction_uid TEXT NOT NULL,
+                called TEXT NOT NULL,
+                address TEXT NOT NULL,
+                request TEXT NOT NULL,
+                asked DOUBLE PRECISION NOT NULL,
+                attempt INTEGER NOT NULL,
+                due DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (node, calling, transaction_uid)
+            );
+CREATE TABLE port104_export (
+                id TEXT NOT NULL PRIMARY KEY,
+                run_id TEXT NOT NULL,
+                destination TEXT NOT NULL,
+                state TEXT NOT NULL,
+                registered DOUBLE PRECISION NOT NULL,
+                ended DOUBLE PRECISION,
+                total BIGINT NOT NULL,
+                delivered BIGINT NOT NULL,
+                failed BIGINT NOT NULL,
+                cancelled BIGINT NOT NULL
+            );
+INSERT INTO "port104_export" VALUES('5ac228952863c74a','28c747bde305c8a2','PACS','waiting',1.79603661251075577736e+09,NULL,2,0,0,0);
+CREATE TABLE port104_group (
+                id TEXT NOT NULL PRIMARY KEY,
+                called TEXT NOT NULL,
+                tag BIGINT NOT NULL,
+                value TEXT NOT NULL,
+                state TEXT NOT NULL,
+                opened DOUBLE PRECISION NOT NULL,
+                last DOUBLE PRECISION NOT NULL,
+                due DOUBLE PRECISION,
+                reason TEXT,
+                closed DOUBLE PRECISION,
+                instances BIGINT NOT NULL,
+                announced BIGINT,
+                follows TEXT,
+                with_all INTEGER NOT NULL,
+                cleaned INTEGER NOT NULL
+            );
+INSERT INTO "port104_group" VALUES('eb76dc12d5483efc','SENDS',2097165,'1.1','closed',1.7960366113892931938e+09,1.79603661142970418927e+09,1.7960366124297041893e+09,'idle',1.79603661244116663935e+09,2,NULL,NULL,0,0);
+INSERT INTO "port104_group" VALUES('dd4523033b49a056','FAILS',2097165,'1.2','closed',1.79603661139310359952e+09,1.79603661140547513964e+09,1.79603661240547513968e+09,'idle',1.7960366124176537991e+09,2,NULL,NULL,0,0);
+INSERT INTO "port104_group" VALUES('09649515204e830b','LATE',2097165,'1.3','open',1.79603661257608795162e+09,1.79603661257608795162e+09,1.79603663257608795163e+09,'idle',NULL,2,NULL,NULL,0,0);
+CREATE TABLE port104_instance (
+                node TEXT NOT NULL,
+                file TEXT NOT NULL,
+                written BIGINT NOT NULL,
+                received DOUBLE PRECISION NOT NULL,
+                state TEXT NOT NULL,
+                called TEXT NOT NULL,
+                calling TEXT NOT NULL,
+                address TEXT NOT NULL,
+                sop_class TEXT NOT NULL,
+                sop_instance TEXT NOT NULL,
+                study TEXT NOT NULL,
+                series TEXT NOT NULL,
+                group_id TEXT NOT NULL,
+                PRIMARY KEY (node, written, file)
+            ) WITHOUT ROWID;
+INSERT INTO "port104_instance" VALUES('d4c5f394f5dbce65','0f/0fcdec90369fea0df7de85b7046f4dfb.dcm',1796036611372219687,1.79603661137221956253e+09,'kept','SENDS','PEER','','1.2.840.10008.5.1.4.1.1.7','1.1.1','1.1','','eb76dc12d5483efc');
+INSERT INTO "port104_instance" VALUES('d4c5f394f5dbce65','c8/c85d7d9a94e75278dcc55d67dccb20a1.dcm',1796036611376219687,1.79603661137621974943e+09,'kept','SENDS','PEER','','1.2.840.10008.5.1.4.1.1.7','1.1.2','1.1','','eb76dc12d5483efc');
+INSERT INTO "port104_instance" VALUES('d4c5f394f5dbce65','1c/1c2f0fab59f063dc225c18fa774a00ba.dcm',1796036611380219687,1.79603661138021969793e+09,'kept','FAILS','PEER','','1.2.840.10008.5.1.4.1.1.7','1.2.2','1.2','','dd4523033b49a056');
+INSERT INTO "port104_instance" VALUES('d4c5f394f5dbce65','54/54701a1150e3ae589ed9622ac7d51dc0.dcm',1796036611380219687,1.79603661138021969793e+09,'kept','FAILS','PEER','','1.2.840.10008.5.1.4.1.1.7','1.2.1','1.2','','dd4523033b49a056');
+INSERT INTO "port104_instance" VALUES('d4c5f394f5dbce65','c7/c715bff3652208db97797043bc8a3301.dcm',1796036612514982636,1.79603661252018904689e+09,'kept','LATE','PEER','127.0.0.1','1.2.840.10008.5.1.4.1.1.7','1.3.1','1.3','','09649515204e830b');
+INSERT INTO "port104_instance" VALUES('d4c5f394f5dbce65','de/dee0b28ba1ecec470891bfb35f0afc1e.dcm',1796036612516219728,1.79603661252018904689e+09,'kept','LATE','PEER','127.0.0.1','1.2.840.10008.5.1.4.1.1.7','1.3.2','1.3','','09649515204e830b');
+CREATE TABLE port104_job (
+                id TEXT NOT NULL PRIMARY KEY,
+                group_id TEXT NOT NULL,
+                called TEXT NOT NULL,
+                priority INTEGER NOT NULL,
+                retry_delay DOUBLE PRECISION NOT NULL,
+                created DOUBLE PRECISION NOT NULL
+            );
+INSERT INTO "port104_job" VALUES('6467bbb70039b297','dd4523033b49a056','FAILS',1,20.0,1.7960366124176537991e+09);
+INSERT INTO "port104_job" VALUES('8c5f1429462a6964','eb76dc12d5483efc','SENDS',1,20.0,1.79603661244116663935e+09);
+CREATE TABLE port104_ledger (version INTEGER NOT NULL);
+INSERT INTO "port104_ledger" VALUES(8);
+CREATE TABLE port104_message (
+                id TEXT NOT NULL PRIMARY KEY,
+                routing_key TEXT NOT NULL,
+                kind TEXT NOT NULL,
+                correlation_id TEXT NOT NULL,
+                body TEXT NOT NULL,
+                created DOUBLE PRECISION NOT NULL,
+                due DOUBLE PRECISION NOT NULL,
+                attempt INTEGER NOT NULL,
+                why TEXT NOT NULL,
+                holder TEXT NOT NULL,
+                held_until DOUBLE PRECISION NOT NULL,
+                sent DOUBLE PRECISION
+            );
+CREATE TABLE port104_node (
+                node TEXT NOT NULL PRIMARY KEY,
+                root TEXT NOT NULL,
+                host TEXT NOT NULL,
+                started DOUBLE PRECISION NOT NULL
+            , heard DOUBLE PRECISION NOT NULL DEFAULT 0, patience DOUBLE PRECISION, drained DOUBLE PRECISION);
+INSERT INTO "port104_node" VALUES('d4c5f394f5dbce65','/payloads','host',1.79603661126063966746e+09,1.79603661244753599161e+09,300.0,NULL);
+CREATE TABLE port104_pause (
+                node TEXT NOT NULL,
+                destination TEXT NOT NULL,
+                why TEXT NOT NULL,
+                since DOUBLE PRECISION NOT NULL,
+                due DOUBLE PRECISION,
+                PRIMARY KEY (node, destination)
+            );
+INSERT INTO "port104_pause" VALUES('d4c5f394f5dbce65','PACS','127.0.0.1:9 cannot be reached: Connection refused; look at the port: the host is there, and nobody listens on it',1.79603661252223229406e+09,1.79603661595842933659e+09);
+CREATE TABLE port104_result (
+                run_id TEXT NOT NULL,
+                file TEXT NOT NULL,
+                destination TEXT NOT NULL,
+                node TEXT NOT NULL,
+                sop_class TEXT NOT NULL,
+                sop_instance TEXT NOT NULL,
+                state TEXT NOT NULL,
+                why TEXT NOT NULL,
+                registered DOUBLE PRECISION NOT NULL, asked DOUBLE PRECISION NOT NULL DEFAULT 0, attempt INTEGER NOT NULL DEFAULT 0, due DOUBLE PRECISION NOT NULL DEFAULT 0, status INTEGER, ended DOUBLE PRECISION, holder TEXT NOT NULL DEFAULT '', held_until DOUBLE PRECISION NOT NULL DEFAULT 0, cancelling INTEGER NOT NULL DEFAULT 0, transaction_uid TEXT NOT NULL DEFAULT '',
+                PRIMARY KEY (run_id, file, destination)
+            );
+INSERT INTO "port104_result" VALUES('28c747bde305c8a2','runs/28c747bde305c8a2/1/output/1.1.1.dcm','PACS','d4c5f394f5dbce65','1.2.840.10008.5.1.4.1.1.7','1.1.1','waiting','',1.79603661251075577736e+09,1.79603661251075577736e+09,0,1.7960366125215232372e+09,NULL,NULL,'',1.7960366725175290108e+09,0,'');
+INSERT INTO "port104_result" VALUES('28c747bde305c8a2','runs/28c747bde305c8a2/1/output/1.1.2.dcm','PACS','d4c5f394f5dbce65','1.2.840.10008.5.1.4.1.1.7','1.1.2','waiting','',1.79603661251075577736e+09,1.79603661251075577736e+09,0,1.7960366125215232372e+09,NULL,NULL,'',1.7960366725175290108e+09,0,'');
+CREATE TABLE port104_run (
+                id TEXT NOT NULL PRIMARY KEY,
+                job_id TEXT NOT NULL,
+                pipeline TEXT NOT NULL,
+                pipeline_id TEXT NOT NULL,
+                name TEXT NOT NULL,
+                state TEXT NOT NULL,
+                priority INTEGER NOT NULL,
+                attempt INTEGER NOT NULL,
+                first INTEGER NOT NULL,
+                due DOUBLE PRECISION NOT NULL,
+                node TEXT,
+                started DOUBLE PRECISION,
+                ended DOUBLE PRECISION,
+                why TEXT NOT NULL,
+                to_be_cancelled INTEGER NOT NULL,
+                cleaned INTEGER NOT NULL
+            , time_limit DOUBLE PRECISION NOT NULL DEFAULT 1e12);
+INSERT INTO "port104_run" VALUES('21cc8762761cc1e4','6467bbb70039b297','fail','c1','fails-fail-20261130110332','waiting',1,1,1,1.79603663247426414487e+09,'d4c5f394f5dbce65',1.79603661242002487184e+09,1.79603661247426414485e+09,'ended with exit code 1; what it wrote is in its log',0,0,3600.0);
+INSERT INTO "port104_run" VALUES('28c747bde305c8a2','8c5f1429462a6964','copy','c0','sends-copy-20261130110332','succeeded',1,1,1,1.79603661244116663935e+09,'d4c5f394f5dbce65',1.79603661244448041915e+09,1.79603661251075577736e+09,'',0,0,3600.0);
+CREATE TABLE port104_study (
+                study TEXT NOT NULL,
+                group_id TEXT NOT NULL,
+                PRIMARY KEY (study, group_id)
+            ) WITHOUT ROWID;
+INSERT INTO "port104_study" VALUES('1.1','eb76dc12d5483efc');
+INSERT INTO "port104_study" VALUES('1.2','dd4523033b49a056');
+INSERT INTO "port104_study" VALUES('1.3','09649515204e830b');
+CREATE UNIQUE INDEX port104_group_not_closed ON port104_group (called, tag, value)
+                WHERE state <> 'closed';
+CREATE INDEX port104_group_of_value ON port104_group (called, tag, value, opened);
+CREATE INDEX port104_group_due ON port104_group (due) WHERE state = 'open';
+CREATE INDEX port104_group_of_time ON port104_group (opened);
+CREATE INDEX port104_group_not_closed_of_time ON port104_group (state, opened)
+                WHERE state <> 'closed';
+CREATE INDEX port104_group_to_clean ON port104_group (closed)
+                WHERE state = 'closed' AND cleaned = 0;
+CREATE INDEX port104_job_of_group ON port104_job (group_id);
+CREATE INDEX port104_job_of_time ON port104_job (created);
+CREATE INDEX port104_run_of_job ON port104_run (job_id, state);
+CREATE INDEX port104_run_not_succeeded ON port104_run (state, job_id)
+                WHERE state <> 'succeeded';
+CREATE INDEX port104_run_to_do ON port104_run (pipeline_id, state)
+                WHERE state = 'waiting' OR state = 'running';
+CREATE INDEX port104_run_to_clean ON port104_run (node, ended)
+                WHERE cleaned = 0 AND ended IS NOT NULL;
+CREATE INDEX port104_result_waiting ON port104_result (node, destination, due)
+                WHERE state = 'waiting';
+CREATE INDEX port104_result_waiting_of_time ON port104_result (asked)
+                WHERE state = 'waiting';
+CREATE INDEX port104_result_sending ON port104_result (holder) WHERE state = 'sending';
+CREATE UNIQUE INDEX port104_export_of_run ON port104_export (run_id, destination);
+CREATE INDEX port104_export_of_time ON port104_export (registered);
+CREATE INDEX port104_export_of_destination ON port104_export (destination, registered);
+CREATE INDEX port104_export_not_delivered ON port104_export (state, registered)
+                WHERE state <> 'delivered';
+CREATE INDEX port104_instance_of_group ON port104_instance (group_id, sop_instance);
+CREATE INDEX port104_commitment_due ON port104_commitment (node, due);
+CREATE INDEX port104_result_committing ON port104_result (node, destination, due)
+                WHERE state = 'committing';
+CREATE INDEX port104_result_of_transaction ON port104_result (transaction_uid)
+                WHERE state = 'committing';
+CREATE INDEX port104_message_to_send ON port104_message (due) WHERE sent IS NULL;
+CREATE INDEX port104_message_sent ON port104_message (sent) WHERE sent IS NOT NULL;
+COMMIT;
