@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import promql_parser
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -205,11 +206,26 @@ METRICS = [
 ]
 
 
+OPERATIONS = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+COUNTED = {"rate", "increase"}  # what asks for a counter
+ALERTS = [
+    expression.replace("\\|", "|")
+    for row in re.findall(r"^\| [^`|]+ \| (`port104_.*|`[a-z_]+\(.*)$", OPERATIONS, re.MULTILINE)
+    for expression in re.findall(r"`([^`]+)`", re.split(r"(?<!\\)\|", row)[0])
+]
+
+
 def test_alerts_are_on_metrics_that_there_are():
-    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
-    named = set(re.findall(r"port104_[a-z_]+", page))
+    named = set(re.findall(r"port104_[a-z_]+", OPERATIONS))
     assert named
     assert named <= {*METRICS, *events.GAUGES}
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_is_one_that_prometheus_takes(alert):
+    promql_parser.parse(alert)
+    for function, metric in re.findall(r"(\w+)\((port104_\w+)", alert):
+        assert (function in COUNTED) == metric.endswith("_total")
 
 
 @pytest.mark.parametrize("name", METRICS)
