@@ -64,15 +64,15 @@ class Chain:
         records = journal.records()
         paths = paths_by_inode(self._disk, here / "held")
 
-        def cut(target):
+        def cut(target, *, last=False):
             adversary = Adversary(random.Random(self._chance.random()))
             image = after_power_cut(before, records, adversary, self._without)
-            build(here / target, before, image, paths)
+            build(here / target, before, image, paths, last=last)
             return adversary
 
         adversary = cut("looked-at")
         faults = self._look_at(here / "looked-at")
-        cut("next")
+        cut("next", last=True)
         if faults:
             return [f"{self}, {adversary}, kept in {here}", *faults]
         self._go_on(here)

@@ -5,9 +5,6 @@ import shutil
 
 from powercut.model import Tree
 
-# What goes into the engine's journal is no longer, with its header (native/journal.h).
-_WRITTEN_OVER = 32 * 1024
-
 
 def read_tree(root):
     """The tree below `root`, as the model takes it."""
@@ -37,11 +34,11 @@ def paths_by_inode(*roots):
     return found
 
 
-def build(root, before, image, paths):
+def build(root, before, image, paths, *, last=False):
     """Make `root` and below it what `image` tells; `paths` finds the bytes by inode.
 
-    Whole files of some length are hard links: nobody changes them any more. Others are copied, for a start
-    writes over them in place.
+    `last`: nobody needs those files any more, and the whole ones are hard links. Else they are copies, for a
+    start writes over some of them in place.
     """
     built = {}
     pending = [(root, before.root)]
@@ -52,17 +49,17 @@ def build(root, before, image, paths):
             if child in image.folders:
                 pending.append((folder / name, child))
             else:
-                _build_file(folder / name, child, image, paths, built)
+                _build_file(folder / name, child, image, paths, built, last=last)
 
 
-def _build_file(path, inode, image, paths, built):
+def _build_file(path, inode, image, paths, built, *, last):
     if inode in built:
         path.hardlink_to(built[inode])
         return
     file = image.files.get(inode)
     size = os.stat(paths[inode]).st_size  # noqa: PTH116
     if file is None or (file.is_whole and file.size == size):
-        if size > _WRITTEN_OVER and path.parent.name != "journal":
+        if last:
             path.hardlink_to(paths[inode])
         else:
             shutil.copyfile(paths[inode], path)

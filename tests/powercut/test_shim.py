@@ -109,6 +109,15 @@ def test_names_that_were_not_synced_are_as_before(disk, library):
     assert left(disk, before, records, NOTHING) == {"old": b"old", "moved": b"moved "}
 
 
+def test_a_start_on_a_built_disk_changes_no_other(disk):
+    (disk / "old").write_bytes(bytes(100_000))
+    before = read_tree(disk)
+    left(disk, before, [], NOTHING)
+    with (disk.with_name("image") / "old").open("r+b") as file:
+        file.write(b"another, which the journal had")
+    assert (disk / "old").read_bytes() == bytes(100_000)
+
+
 def test_the_power_goes_with_the_record_that_was_named(disk, library):
     _, _, records = run(disk, library, CHANGES)
     for path in disk.iterdir():
