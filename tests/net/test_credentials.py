@@ -106,7 +106,9 @@ def test_one_file_may_hold_both_and_a_key_may_be_encrypted(site):
     Credentials(site.files(key=encrypted(site, b"secret"), password=password), NOW)
 
 
-@pytest.mark.parametrize(("days", "words"), [(-1, "has expired"), (10, "expires soon"), (300, None)])
+@pytest.mark.parametrize(
+    ("days", "words"), [(-1, "has expired"), (10, "expires soon"), (29, "expires soon"), (31, None)]
+)
 def test_a_certificate_near_its_end_is_warned_of(site, logged, days, words):
     ends = dt.datetime.now(dt.UTC) + dt.timedelta(days=days)
     certificate, key = site.issue("ending", not_after=ends)
