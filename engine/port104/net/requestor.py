@@ -206,8 +206,10 @@ class Requestor:
         left = [errand for errand, status in zip(begun, statuses, strict=True) if status is None]
         for errand in left:
             self._dialogue.operations.adopt(errand.context_id, errand.request)
+        late: dict[int, Response] = {}
         why = self._why_broken(end)
-        late, why = ({}, why) if why is not None else await self._late(left)
+        if why is None:
+            late, why = await self._late(left)
         late |= self._dialogue.answers
         self._dialogue.answers.clear()
         if late:

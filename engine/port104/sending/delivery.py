@@ -186,21 +186,22 @@ class _Run:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._send, peer, batch)
                     # While it is sent the next one is made ready, and told what became of the one before.
-                    before, batch = batch, await self._take(peer, before)
+                    following = await self._take(peer)
+                    if before is not None:
+                        self._tell(before)
+                before, batch = batch, following
         finally:
             for taken in self._taken:
                 self._tell(taken)
             for taken in reversed(self._taken):
                 taken.source.extendleft(reversed(taken.candidates))
 
-    async def _take(self, peer: Peer, before: _Batch | None = None) -> _Batch:
+    async def _take(self, peer: Peer) -> _Batch:
         source, window = (self._suspects, _ONE_BY_ONE) if self._suspects else (self._waiting, self._window)
         size = min(_MOST_FILES, max(_FEWEST_FILES, len(source) // (2 * self._associations)), len(source))
         batch = _Batch(source, window, deque(source.popleft() for _ in range(size)))
         self._taken = [*(taken for taken in self._taken if taken.candidates or taken.answered), batch]
         batch.ready = await peer.prepare(batch.candidates)
-        if before is not None:
-            self._tell(before)
         return batch
 
     async def _send(self, peer: Peer, batch: _Batch) -> None:
